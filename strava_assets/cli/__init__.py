@@ -1,0 +1,1 @@
+"""The `strava-assets` command: one file per command."""

@@ -1,0 +1,101 @@
+"""The hour, and all its names: partition key, window, object key, ranges.
+
+An hour is a timezone-aware datetime in UTC with no minutes. Every name of an hour is made and read
+here and nowhere else. This module knows neither Dagster nor any server.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+HOUR = timedelta(hours=1)
+
+PARTITION_KEY_FORMAT = "%Y-%m-%d-%H:%M"
+"""Dagster's own format of hourly partition keys, e.g. `2026-11-22-13:00`."""
+
+TS_NODASH_FORMAT = "%Y%m%dT%H%M%S"
+"""The hour in an object's key, e.g. `20261122T130000`: Airflow's ts_nodash, as the old DAG wrote it."""
+
+_OBJECT_KEY = re.compile(r"(?:^|/)(?P<athlete_id>\d+)/(?P<ts_nodash>\d{8}T\d{4}00)\.json$")
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open span of time, `start` included, `end` not; both aware, in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+    def hours(self) -> Iterator[datetime]:
+        """Every whole hour of the window, oldest first."""
+        hour = floor_to_hour(self.start)
+        while hour < self.end:
+            yield hour
+            hour += HOUR
+
+    @classmethod
+    def of(cls, first_hour: datetime, last_hour: datetime) -> "Window":
+        """The window from the start of `first_hour` to the end of `last_hour`."""
+        return cls(first_hour, last_hour + HOUR)
+
+    def __str__(self) -> str:
+        last = self.end - HOUR
+        return partition_key(self.start) + ("" if last <= self.start else f"...{partition_key(last)}")
+
+
+def floor_to_hour(moment: datetime) -> datetime:
+    """The UTC hour in which an aware `moment` lies."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def partition_key(hour: datetime) -> str:
+    """The Dagster partition key of an hour: `2026-11-22-13:00`."""
+    return hour.strftime(PARTITION_KEY_FORMAT)
+
+
+def from_partition_key(key: str) -> datetime:
+    """The hour that a Dagster partition key names; ValueError if it is not one."""
+    return datetime.strptime(key, PARTITION_KEY_FORMAT).replace(tzinfo=UTC)
+
+
+def object_key(prefix: str, athlete_id: int, hour: datetime) -> str:
+    """Where the raw object of an athlete's hour lies: `stravaact/42/20261122T130000.json`."""
+    return f"{athlete_prefix(prefix, athlete_id)}{hour.strftime(TS_NODASH_FORMAT)}.json"
+
+
+def athlete_prefix(prefix: str, athlete_id: int) -> str:
+    """The common beginning of all object keys of an athlete."""
+    return f"{prefix}/{athlete_id}/" if prefix else f"{athlete_id}/"
+
+
+def from_object_key(key: str) -> tuple[int, datetime] | None:
+    """The athlete and the hour that an object's key names.
+
+    None for anything else in the bucket, such as the old DAG's `stravaact/20261122T130000.json`: those
+    held the newest 30 activities of a moment, not the activities of that hour.
+    """
+    if not (match := _OBJECT_KEY.search(key)):
+        return None
+    try:
+        hour = datetime.strptime(match["ts_nodash"], TS_NODASH_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return (int(match["athlete_id"]), hour) if hour.minute == 0 else None
+
+
+def merge_into_windows(hours: Iterable[datetime], *, max_gap: timedelta) -> list[Window]:
+    """The fewest windows that cover all `hours`, joining those at most `max_gap` apart, oldest first.
+
+    A run costs seconds and an hour that did not need it costs milliseconds, so nearby hours share one.
+    """
+    windows: list[Window] = []
+    for hour in sorted(set(hours)):
+        if windows and hour - windows[-1].end <= max_gap:
+            windows[-1] = Window(windows[-1].start, hour + HOUR)
+        else:
+            windows.append(Window.of(hour, hour))
+    return windows

@@ -1,0 +1,1 @@
+"""The embedded servers of a machine that has nothing but Python: one file each."""

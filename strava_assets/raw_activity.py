@@ -1,0 +1,131 @@
+"""One activity as Strava's API said it: the exact text, and what is read out of it.
+
+Parsing JSON and writing it again would change it: 50 becomes 50.0, a large number loses digits. So an
+activity keeps the slice of the response that it came in, and only that slice is ever stored.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, NoReturn
+
+from strava_assets.hours import floor_to_hour
+
+SOCIAL_COUNTERS = frozenset({"kudos_count", "comment_count", "has_kudoed"})
+"""Fields that other people change all the time; a change in these alone is not a change of the activity."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_WHITESPACE = " \t\n\r"
+
+
+@dataclass(frozen=True)
+class RawActivity:
+    """An activity's JSON: `text` is the API's own spelling, `fields` is that text parsed."""
+
+    text: str
+    fields: dict[str, Any]
+
+    @property
+    def id(self) -> int | None:
+        """Strava's id, the only identity of an activity; None if the API sent no integer."""
+        value = self.fields.get("id")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @cached_property
+    def start(self) -> datetime | None:
+        """When the activity started, in UTC; None if the API sent nothing that says so.
+
+        Where `start_date` is unusable, the local time less the offset says the same moment.
+        """
+        if start := _utc(self.fields.get("start_date")):
+            return start
+        local, offset = _utc(self.fields.get("start_date_local")), self.fields.get("utc_offset")
+        if local is None or isinstance(offset, bool) or not isinstance(offset, int | float):
+            return None
+        try:
+            return local - timedelta(seconds=offset)
+        except (OverflowError, ValueError):
+            return None
+
+    @property
+    def hour(self) -> datetime | None:
+        """The partition of the activity: the UTC hour of its start."""
+        return floor_to_hour(self.start) if self.start else None
+
+    @cached_property
+    def digest(self) -> str:
+        """A short hash of everything the API said of the activity but its social counters.
+
+        Two answers with equal digests need no refresh. Field order and white space do not count.
+        """
+        content = {name: value for name, value in self.fields.items() if name not in SOCIAL_COUNTERS}
+        spelled = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(spelled.encode()).hexdigest()[:32]
+
+
+def split_array(text: str) -> list[RawActivity]:
+    """The activities in a JSON array of objects, each with its own exact text.
+
+    Raises ValueError, with the position, if `text` is anything but one complete array of objects.
+    """
+    activities: list[RawActivity] = []
+    at = _skip_whitespace(text, 0)
+    if text[at : at + 1] != "[":
+        raise ValueError(f"a JSON array was expected, not {_glimpse(text[at:])}")
+    at = _skip_whitespace(text, at + 1)
+    if text[at : at + 1] == "]":
+        at += 1
+    else:
+        while True:
+            try:
+                value, end = _decoder.raw_decode(text, at)
+            except RecursionError:
+                raise ValueError(f"the JSON at character {at} is nested too deeply") from None
+            if not isinstance(value, dict):
+                raise ValueError(f"element {len(activities)} of the array is no object")
+            activities.append(RawActivity(text[at:end], value))
+            at = _skip_whitespace(text, end)
+            separator = text[at : at + 1]
+            at += 1
+            if separator == "]":
+                break
+            if separator != ",":
+                raise ValueError(f"the array ends or breaks at character {at - 1}")
+            at = _skip_whitespace(text, at)
+    if text[at:].strip(_WHITESPACE):
+        raise ValueError(f"there is more after the array's end at character {at}")
+    return activities
+
+
+def join_array(activities: Iterable[RawActivity]) -> str:
+    """A JSON array of the activities' exact texts, one a line, in the order of their ids."""
+    ordered = sorted(activities, key=lambda activity: (activity.id is None, activity.id or 0, activity.text))
+    return "[" + ",\n".join(activity.text for activity in ordered) + "]"
+
+
+def _utc(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _skip_whitespace(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _WHITESPACE:
+        at += 1
+    return at
+
+
+def _glimpse(text: str) -> str:
+    return repr(text[:40]) if text else "nothing"

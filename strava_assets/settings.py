@@ -1,0 +1,205 @@
+"""Every setting: its environment variable, default and meaning. Nothing else reads the environment.
+
+Settings are read when `Settings.from_environment()` is called, never at import. A variable that is set
+but empty counts as not set, as in a `.env` that was copied from `.env.example`.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, NamedTuple
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from strava_assets.errors import NotSetUp
+
+
+class Variable(NamedTuple):
+    """One environment variable, as `.env.example` and the README's table show it."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES = (
+    Variable(
+        "STRAVA_CLIENT_ID", "", "Your Strava API application's client id (the old name STRAVA_CLIENT is read too)"
+    ),
+    Variable("STRAVA_CLIENT_SECRET", "", "Your Strava API application's client secret"),
+    Variable("STRAVA_BASE_URL", "https://www.strava.com", "`/oauth/...` hangs under it"),
+    Variable("STRAVA_API_URL", "", "`/athlete/...` hangs under it; default `{STRAVA_BASE_URL}/api/v3`"),
+    Variable("STRAVA_START_DATE", "2024-01-01", "Date of the first hourly partition (UTC midnight)"),
+    Variable("STRAVA_LOOKBACK_DAYS", "30", "How many days the sensor and the hourly schedule look back"),
+    Variable("STRAVA_CHANGES_INTERVAL", "900", "Seconds between two looks of the sensor for changes"),
+    Variable("STRAVA_BUDGET_RESERVE", "0.25", "Share of Strava's request window that only the hourly run may use"),
+    Variable(
+        "STRAVA_MAX_DELETE_SHARE",
+        "0.10",
+        "A run that would delete a larger share of an athlete's rows (and more than 5) stops and asks",
+    ),
+    Variable(
+        "STRAVA_RETENTION_DAYS",
+        "",
+        "Activities older than this are pruned from table and bucket; empty keeps everything",
+    ),
+    Variable(
+        "STRAVA_PURGE_ON_REVOKE",
+        "auto",
+        "`auto`: purge an athlete whose revocation is confirmed; `confirm`: wait for `strava-assets purge`",
+    ),
+    Variable(
+        "STRAVA_WEBHOOK_VERIFY_TOKEN", "", "A random word that proves to Strava and to us that the webhook is ours"
+    ),
+    Variable("REDIS_URL", "redis://localhost:6379/0", "Token store, shared request budget, webhook events"),
+    Variable("S3_BUCKET", "lifedata", "Bucket of the raw objects"),
+    Variable("S3_PREFIX", "stravaact", "Prefix of the raw objects"),
+    Variable(
+        "AWS_ENDPOINT_URL_S3",
+        "",
+        "Any S3: empty for AWS, else MinIO, SeaweedFS, Garage, ... (the AWS SDK's own variable)",
+    ),
+    Variable("AWS_ACCESS_KEY_ID", "", "The AWS SDK's own variable"),
+    Variable("AWS_SECRET_ACCESS_KEY", "", "The AWS SDK's own variable"),
+    Variable("AWS_DEFAULT_REGION", "us-east-1", "The AWS SDK's own variable"),
+    Variable(
+        "DATABASE_URL",
+        "postgresql+psycopg2://postgres@localhost:5432/strava",
+        "The database of the `strava_activity` table",
+    ),
+    Variable("DAGSTER_POSTGRES_URL", "", "Dagster's own storage; default: database `dagster` on the same server"),
+)
+
+DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+
+MIN_DELETIONS_GUARDED = 5
+"""Up to this many deletions never need a confirmation, however few rows the athlete has."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, checked and typed. `str()` of it shows no secret."""
+
+    client_id: str
+    client_secret: str
+    base_url: str
+    api_url: str
+    start_date: datetime
+    lookback: timedelta
+    changes_interval_seconds: int
+    budget_reserve: float
+    max_delete_share: float
+    retention: timedelta | None
+    purge_on_revoke: Literal["auto", "confirm"]
+    webhook_verify_token: str
+    redis_url: str
+    s3_bucket: str
+    s3_prefix: str
+    s3_endpoint_url: str | None
+    database_url: URL
+    dagster_postgres_url: URL
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check all settings. Raises NotSetUp, naming the variable, where one is unusable."""
+        env = os.environ if environment is None else environment
+        base_url = text(env, "STRAVA_BASE_URL").rstrip("/")
+        database_url = _database_url(env, "DATABASE_URL")
+        has_dagster_url = bool(text(env, "DAGSTER_POSTGRES_URL"))
+        return cls(
+            client_id=text(env, "STRAVA_CLIENT_ID") or env.get("STRAVA_CLIENT", "").strip(),
+            client_secret=text(env, "STRAVA_CLIENT_SECRET"),
+            base_url=base_url,
+            api_url=(text(env, "STRAVA_API_URL") or f"{base_url}/api/v3").rstrip("/"),
+            start_date=_start_date(env),
+            lookback=timedelta(days=_number(env, "STRAVA_LOOKBACK_DAYS", low=1, high=3650)),
+            changes_interval_seconds=int(_number(env, "STRAVA_CHANGES_INTERVAL", low=5, high=86400)),
+            budget_reserve=_number(env, "STRAVA_BUDGET_RESERVE", low=0, high=0.9),
+            max_delete_share=_number(env, "STRAVA_MAX_DELETE_SHARE", low=0, high=1),
+            retention=_retention(env),
+            purge_on_revoke=_purge_on_revoke(env),
+            webhook_verify_token=text(env, "STRAVA_WEBHOOK_VERIFY_TOKEN"),
+            redis_url=text(env, "REDIS_URL"),
+            s3_bucket=text(env, "S3_BUCKET"),
+            s3_prefix=text(env, "S3_PREFIX").strip("/"),
+            s3_endpoint_url=text(env, "AWS_ENDPOINT_URL_S3") or None,
+            database_url=database_url,
+            dagster_postgres_url=(
+                _database_url(env, "DAGSTER_POSTGRES_URL") if has_dagster_url else database_url.set(database="dagster")
+            ),
+        )
+
+    def require_application(self) -> None:
+        """Raise NotSetUp unless a Strava API application is configured."""
+        for name, value in (("STRAVA_CLIENT_ID", self.client_id), ("STRAVA_CLIENT_SECRET", self.client_secret)):
+            if not value:
+                raise NotSetUp(
+                    f"{name} is not set. Take it from https://www.strava.com/settings/api and put it into .env."
+                )
+
+    def __repr__(self) -> str:
+        return f"Settings(client_id={self.client_id!r}, api_url={self.api_url!r}, bucket={self.s3_bucket!r})"
+
+
+def text(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable, or its default where it is absent or empty."""
+    return environment.get(name, "").strip() or DEFAULTS[name]
+
+
+def _start_date(env: Mapping[str, str]) -> datetime:
+    value = text(env, "STRAVA_START_DATE")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise NotSetUp(f"STRAVA_START_DATE is {value!r}, which is no date. Write it like 2024-01-01.") from None
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    if start > datetime.now(UTC):
+        raise NotSetUp(f"STRAVA_START_DATE is {value}, which lies in the future. Give the date of your first activity.")
+    return start
+
+
+def _number(env: Mapping[str, str], name: str, *, low: float, high: float) -> float:
+    value = text(env, name)
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high:
+        raise NotSetUp(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.")
+    return number
+
+
+def _retention(env: Mapping[str, str]) -> timedelta | None:
+    if not text(env, "STRAVA_RETENTION_DAYS"):
+        return None
+    return timedelta(days=_number(env, "STRAVA_RETENTION_DAYS", low=1, high=36500))
+
+
+def _purge_on_revoke(env: Mapping[str, str]) -> Literal["auto", "confirm"]:
+    value = text(env, "STRAVA_PURGE_ON_REVOKE")
+    if value == "auto":
+        return "auto"
+    if value == "confirm":
+        return "confirm"
+    raise NotSetUp(f"STRAVA_PURGE_ON_REVOKE is {value!r}; it must be auto or confirm.")
+
+
+def _database_url(env: Mapping[str, str], name: str) -> URL:
+    """A URL whose scheme names psycopg2, whichever of the usual spellings was pasted.
+
+    SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3, which dagster-postgres cannot use, and does
+    not know `postgres://` at all.
+    """
+    try:
+        url = make_url(text(env, name))
+    except (ArgumentError, ValueError):
+        # The value may hold a password, so it is not repeated.
+        raise NotSetUp(f"{name} is no database URL. Write it like {DEFAULTS['DATABASE_URL']}.") from None
+    if url.drivername.split("+")[0] not in {"postgres", "postgresql"}:
+        raise NotSetUp(f"{name} has the scheme {url.drivername}; only postgresql is supported.")
+    if not url.database:
+        raise NotSetUp(f"{name} names no database. Write it like {DEFAULTS['DATABASE_URL']}.")
+    return url.set(drivername="postgresql+psycopg2")

@@ -1,0 +1,1 @@
+"""A simulated Strava over real HTTP, for trying and testing everything without an account."""
