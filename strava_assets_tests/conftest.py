@@ -1,0 +1,152 @@
+"""The tests' servers: real ones, started once per session where a test asks for them, on free ports and sockets."""
+
+import itertools
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+import redis
+from sqlalchemy import create_engine, make_url, text
+
+from strava_assets.local.postgres import Postgres
+from strava_assets.local.redis import Redis
+from strava_assets.local.s3 import S3
+from strava_assets.settings import VARIABLES
+
+if TYPE_CHECKING:
+    from strava_assets.simulator.simulation import Simulation
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Let a SIGTERM end the tests as Ctrl-C does: with the servers stopped."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with Postgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Postgres) -> str:
+    """SQLAlchemy's URL of the server's database `postgres`, as its superuser."""
+    return postgres_server.url
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """SQLAlchemy's URL of a fresh, empty database."""
+    name = f"test_{next(_numbers)}"
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} STRATEGY WAL_LOG"))
+    try:
+        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            for database in (name, f"{name}_dagster"):
+                connection.execute(text(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with Redis(tmp_path_factory.mktemp("redis"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: Redis) -> str:
+    """The URL of an empty Redis database."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushdb()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The AWS_* variables that lead to an S3 server."""
+    with S3(tmp_path_factory.mktemp("s3")) as server:
+        yield server.environment
+
+
+@pytest.fixture
+def bucket(s3: dict[str, str]) -> Iterator[str]:
+    """The name of a fresh, empty bucket."""
+    name = f"test-{next(_numbers)}"
+    resource = boto3.resource(
+        "s3",
+        endpoint_url=s3["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=s3["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=s3["AWS_SECRET_ACCESS_KEY"],
+        region_name=s3["AWS_DEFAULT_REGION"],
+    )
+    resource.create_bucket(Bucket=name)
+    try:
+        yield name
+    finally:
+        resource.Bucket(name).object_versions.delete()
+        resource.Bucket(name).objects.delete()
+        resource.Bucket(name).delete()
+
+
+@pytest.fixture
+def simulation() -> "Simulation":
+    """A simulated Strava without athletes; `environment` serves it over HTTP."""
+    from strava_assets.simulator.simulation import Simulation
+
+    return Simulation()
+
+
+@pytest.fixture
+def strava_url(simulation: "Simulation") -> Iterator[str]:
+    """Where the simulated Strava answers: the value for STRAVA_BASE_URL."""
+    from strava_assets.simulator.server import serve
+
+    with serve(simulation) as url:
+        yield url
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    simulation: "Simulation",
+    strava_url: str,
+    database_url: str,
+    redis_url: str,
+    s3: dict[str, str],
+    bucket: str,
+) -> dict[str, str]:
+    """All settings in os.environ: a fresh database, bucket and Strava; Dagster's own database does not exist yet.
+
+    The working folder is an empty one, so that no `.env` of the developer's is read.
+    """
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable.name, raising=False)
+    url = make_url(database_url)
+    settings = {
+        "STRAVA_CLIENT_ID": str(simulation.client_id),
+        "STRAVA_CLIENT_SECRET": simulation.client_secret,
+        "STRAVA_BASE_URL": strava_url,
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": database_url,
+        "DAGSTER_POSTGRES_URL": url.set(database=f"{url.database}_dagster").render_as_string(hide_password=False),
+        "S3_BUCKET": bucket,
+        **s3,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return settings
