@@ -78,7 +78,7 @@ def redis_url(redis_server: Redis) -> str:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The AWS_* variables that lead to an S3 server."""
     with S3(tmp_path_factory.mktemp("s3")) as server:
-        yield server.environment
+        yield server.settings
 
 
 @pytest.fixture

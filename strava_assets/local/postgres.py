@@ -6,8 +6,6 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import psutil
@@ -15,6 +13,7 @@ import psycopg2
 
 from strava_assets.errors import NotSetUp, ServiceUnavailable
 from strava_assets.local.account import Account
+from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.server_process import ServerProcess
 from strava_assets.local.socket_folder import SocketFolder
 
@@ -33,8 +32,8 @@ _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes":
 """For data that is thrown away with the server."""
 
 
-class Postgres:
-    """A Postgres server with its data in one folder; a context manager that runs it.
+class Postgres(EmbeddedServer):
+    """A Postgres server with its data in one folder.
 
     Its user is `postgres`, a superuser without password: peer authentication lets in only the operating
     system's user that started it (and root). No TCP port is opened.
@@ -42,9 +41,9 @@ class Postgres:
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         """`durable=False` trades safety in a power cut for speed: for tests."""
-        self._folder = folder.absolute()
         self._settings = _SETTINGS if durable else _SETTINGS | _NOT_DURABLE
-        self._process = ServerProcess("Postgres", self._folder, stop_signal=signal.SIGINT)
+        folder = folder.absolute()
+        super().__init__(folder, ServerProcess("Postgres", folder, stop_signal=signal.SIGINT))
         self._sockets: SocketFolder | None = None
 
     @property
@@ -60,55 +59,34 @@ class Postgres:
         return f"postgresql+psycopg2://{_SUPERUSER}@/{quote(database)}?host={quote(str(self._sockets.path))}"
 
     @property
-    def process(self) -> ServerProcess:
-        """The server's process, to watch it."""
-        return self._process
+    def settings(self) -> dict[str, str]:
+        """DATABASE_URL; Dagster's own database is on the same server by default."""
+        return {"DATABASE_URL": self.database_url("strava")}
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Start the server, after creating its data folder the first time.
-
-        Raises NotSetUp if it cannot be run here, ServiceUnavailable if it does not start.
-        """
+    def _run(self) -> None:
         binaries = _binaries()
         account = Account()
-        self._process.acquire_folder()
-        try:
-            data = self._folder / "data"
-            self._sockets = SocketFolder(self._folder / "run", _SOCKET_NAME)
-            account.give(self._sockets.path)
-            if data.exists():
-                _refuse_other_version(data, binaries)
-                _remove_stale_pid_file(data)
-            else:
-                _initialise(data, binaries, account)
-            account.give(data)
-            _write_access_rules(data, account)
-            settings = self._settings | {"unix_socket_directories": str(self._sockets.path)}
-            options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-            self._process.start(
-                [*account.command_prefix, binaries / "postgres", "-D", data, *options],
-                environment=_environment(),
-                is_ready=self._answers,
-            )
-        except BaseException:
-            self.stop()
-            raise
+        data = self.folder / "data"
+        self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
+        account.give(self._sockets.path)
+        if data.exists():
+            _refuse_other_version(data, binaries)
+            _remove_stale_pid_file(data)
+        else:
+            _initialise(data, binaries, account)
+        account.give(data)
+        _write_access_rules(data, account)
+        settings = self._settings | {"unix_socket_directories": str(self._sockets.path)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self.process.start(
+            [*account.command_prefix, binaries / "postgres", "-D", data, *options],
+            environment=_environment(),
+            is_ready=self._answers,
+        )
 
-    def stop(self) -> None:
-        """Stop the server: connections are ended, running transactions rolled back. Data stays."""
-        self._process.stop()
+    def _clean_up(self) -> None:
         if self._sockets:
             self._sockets.remove()
-        self._process.release_folder()
 
     def _answers(self) -> bool:
         if self._sockets is None:

@@ -4,20 +4,19 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis
 
 from strava_assets.errors import NotSetUp
+from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.server_process import ServerProcess
 from strava_assets.local.socket_folder import SocketFolder
 
 _SOCKET_NAME = "redis.sock"
 
 
-class Redis:
-    """A Redis server with its data in one folder; a context manager that runs it.
+class Redis(EmbeddedServer):
+    """A Redis server with its data in one folder.
 
     It opens no TCP port; its socket lies in a folder that only its owner can enter. Every write reaches
     the disk before it is answered, since a lost refresh token means a new login.
@@ -25,9 +24,9 @@ class Redis:
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         """`durable=False` keeps everything in memory: for tests."""
-        self._folder = folder.absolute()
         self._durable = durable
-        self._process = ServerProcess("Redis", self._folder)
+        folder = folder.absolute()
+        super().__init__(folder, ServerProcess("Redis", folder))
         self._sockets: SocketFolder | None = None
 
     @property
@@ -36,46 +35,28 @@ class Redis:
         return f"unix://{self._socket}?db=0"
 
     @property
-    def process(self) -> ServerProcess:
-        """The server's process, to watch it."""
-        return self._process
+    def settings(self) -> dict[str, str]:
+        """REDIS_URL."""
+        return {"REDIS_URL": self.url}
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Start the server. Raises NotSetUp if there is none to start, ServiceUnavailable if it does not start."""
+    def _run(self) -> None:
         program = _program()
-        self._process.acquire_folder()
-        try:
-            self._sockets = SocketFolder(self._folder / "run", _SOCKET_NAME)
-            data = self._folder / "data"
-            data.mkdir(exist_ok=True)
-            self._process.start(
-                [
-                    *(program, "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"),
-                    *("--dir", data, "--daemonize", "no", "--save", "", "--databases", "16"),
-                    *("--appendonly", "yes" if self._durable else "no", "--appendfsync", "always"),
-                ],
-                environment={"PATH": os.environ.get("PATH", os.defpath)},
-                is_ready=self._answers,
-            )
-        except BaseException:
-            self.stop()
-            raise
+        self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        self.process.start(
+            [
+                *(program, "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"),
+                *("--dir", data, "--daemonize", "no", "--save", "", "--databases", "16"),
+                *("--appendonly", "yes" if self._durable else "no", "--appendfsync", "always"),
+            ],
+            environment={"PATH": os.environ.get("PATH", os.defpath)},
+            is_ready=self._answers,
+        )
 
-    def stop(self) -> None:
-        """Stop the server. Data stays."""
-        self._process.stop()
+    def _clean_up(self) -> None:
         if self._sockets:
             self._sockets.remove()
-        self._process.release_folder()
 
     @property
     def _socket(self) -> Path:

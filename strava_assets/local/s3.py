@@ -9,10 +9,9 @@ import urllib.error
 import urllib.request
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from strava_assets.errors import NotSetUp
+from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.server_process import ServerProcess
 
@@ -47,17 +46,17 @@ _INTERNAL_KEYS = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_F
 """With these keys set, SeaweedFS's own ports answer only its own parts, so objects are had through S3 alone."""
 
 
-class S3:
-    """An S3 server with its data in one folder; a context manager that runs it."""
+class S3(EmbeddedServer):
+    """An S3 server with its data in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
-        self._process = ServerProcess("S3 (SeaweedFS)", self._folder)
+        folder = folder.absolute()
+        super().__init__(folder, ServerProcess("S3", folder))
         self._ports: dict[str, int] = {}
         self._keys: dict[str, str] = {}
 
     @property
-    def environment(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
         """The AWS SDK's variables that lead to this server."""
         return {
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self._ports['s3.port']}",
@@ -66,62 +65,39 @@ class S3:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
-    @property
-    def process(self) -> ServerProcess:
-        """The server's process, to watch it."""
-        return self._process
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Start the server. Raises NotSetUp if there is none to start, ServiceUnavailable if it does not start."""
+    def _run(self) -> None:
         program = _program()
-        self._process.acquire_folder()
-        try:
-            data = self._folder / "data"
-            data.mkdir(exist_ok=True)
-            self._keys = _stored_keys(self._folder / "keys.json")
-            self._choose_ports()
-            options = _OPTIONS | {
-                "dir": str(data),
-                "filer.localSocket": str(self._folder / "filer.sock"),
-                "s3.localSocket": str(self._folder / "s3.sock"),
-            }
-            options |= {name: str(port) for name, port in self._ports.items()}
-            self._process.start(
-                [program, "mini", *(f"-{name}={value}" for name, value in options.items())],
-                # Not the user's environment: `weed` would take S3_BUCKET and WEED_* from it. HOME and the working
-                # folder keep a configuration of the user's own away as well.
-                environment={
-                    "PATH": os.environ.get("PATH", os.defpath),
-                    "HOME": str(self._folder),
-                    "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
-                    **self._keys,
-                },
-                is_ready=self._answers,
-            )
-        except BaseException:
-            self.stop()
-            raise
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        self._keys = _stored_keys(self.folder / "keys.json")
+        self._choose_ports()
+        options = _OPTIONS | {
+            "dir": str(data),
+            "filer.localSocket": str(self.folder / "filer.sock"),
+            "s3.localSocket": str(self.folder / "s3.sock"),
+        }
+        options |= {name: str(port) for name, port in self._ports.items()}
+        self.process.start(
+            [program, "mini", *(f"-{name}={value}" for name, value in options.items())],
+            # Not the user's environment: `weed` would take S3_BUCKET and WEED_* from it. HOME and the working
+            # folder keep a configuration of the user's own away as well.
+            environment={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "HOME": str(self.folder),
+                "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
+                **self._keys,
+            },
+            is_ready=self._answers,
+        )
 
-    def stop(self) -> None:
-        """Stop the server. Data stays."""
-        self._process.stop()
+    def _clean_up(self) -> None:
         for name, port in self._ports.items():
             # Where SeaweedFS puts these sockets cannot be set, and it leaves some of them behind.
             Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
-        self._process.release_folder()
 
     def _choose_ports(self) -> None:
         """The ports of the last time where they are free, so that an endpoint that was written down stays true."""
-        file = self._folder / "ports.json"
+        file = self.folder / "ports.json"
         last = json.loads(file.read_text()) if file.exists() else {}
         ports = free_ports(len(_PORTS), preferred=[last[name] for name in _PORTS if name in last])
         self._ports = dict(zip(_PORTS, ports, strict=True))
@@ -130,7 +106,7 @@ class S3:
     def _answers(self) -> bool:
         """Whether the gateway answers, and has loaded its keys: until then it lets everybody in."""
         try:
-            urllib.request.urlopen(self.environment["AWS_ENDPOINT_URL_S3"], timeout=5)  # noqa: S310 - our own loopback URL
+            urllib.request.urlopen(self.settings["AWS_ENDPOINT_URL_S3"], timeout=5)  # noqa: S310 - our own loopback URL
         except urllib.error.HTTPError as error:
             return error.code == HTTPStatus.FORBIDDEN
         except OSError:

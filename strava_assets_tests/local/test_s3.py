@@ -23,11 +23,11 @@ def connect(environment: dict[str, str]) -> S3ServiceResource:
 
 def test_objects_keys_and_endpoint_are_kept_over_a_restart(tmp_path: Path) -> None:
     with S3(tmp_path / "s3") as server:
-        before = server.environment
+        before = server.settings
         bucket = connect(before).create_bucket(Bucket="lifedata")
         bucket.put_object(Key="stravaact/1.json", Body=b"[]" * 40000)
     with S3(tmp_path / "s3") as server:
-        assert server.environment == before
+        assert server.settings == before
         assert connect(before).Object("lifedata", "stravaact/1.json").get()["Body"].read() == b"[]" * 40000
     assert (tmp_path / "s3/keys.json").stat().st_mode & 0o077 == 0
 

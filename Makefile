@@ -1,0 +1,61 @@
+# Everything here needs Python 3.11 or newer and nothing else: the virtual environment, with real servers in it as
+# wheels, is made by the first target that needs it, and again only when the lock or pyproject.toml changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-long lint format bench lock clean
+
+help: ## Show what can be made
+	@echo "make up needs Python 3.11+ and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+up: $(INSTALLED) ## Run everything on this machine: databases, Dagster on http://127.0.0.1:3000 (PORT=4000 for another)
+	@exec $(BIN)/strava-assets up $(if $(PORT),--port $(PORT))
+
+test: $(INSTALLED) ## Run all tests, against real servers started for them
+	@exec $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+test-long: $(INSTALLED) ## Run all tests with thousands of random steps in the property tests
+	@HYPOTHESIS_PROFILE=long exec $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(INSTALLED) ## Check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## Put the code into the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Measure, and write the figures down (BENCH=name for one of them)
+	@exec $(BIN)/python -m benchmarks $(BENCH)
+
+UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras
+
+lock: ## Resolve the dependencies anew, into locks/ (needs uv)
+	@command -v uv >/dev/null || { echo "error: uv is not installed. See https://docs.astral.sh/uv/" >&2; exit 1; }
+	$(UV_COMPILE) pyproject.toml -o locks/runtime.txt
+	$(UV_COMPILE) --extra embedded --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
+
+clean: ## Remove the virtual environment and caches; data in .local stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find strava_assets strava_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): locks/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "error: this Python has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Making the virtual environment in $(VENV)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing $$(grep -c '^[a-z].*==' locks/dev.txt) packages from locks/dev.txt; this takes a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --progress-bar off --no-compile --require-hashes -r locks/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-compile -e .
+	@echo "Compiling them"
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $(INSTALLED)

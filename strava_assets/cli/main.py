@@ -1,0 +1,81 @@
+"""The command `strava-assets`: a group that loads a command's module only when that command is run.
+
+Importing everything would cost a second before the first word of `--help`.
+"""
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from dotenv import load_dotenv
+
+from strava_assets.errors import NotSetUp, RetryMayHelp, StravaAssetsError
+from strava_assets.local.settings_file import load_settings_of_running_servers
+
+_COMMANDS = {
+    "up": ("up", "Run everything on this machine: servers, Dagster's UI and daemon."),
+    "init": ("init", "Migrate both databases and create the bucket; safe to repeat."),
+    "login": ("login", "Let an athlete log in with Strava."),
+    "logout": ("logout", "Withdraw an athlete's access on Strava and forget the token."),
+    "athletes": ("athletes", "Show who is logged in, and until when."),
+    "doctor": ("doctor", "Check every service, token and setting, and say how to repair what is wrong."),
+    "import": ("import_history", "Fetch the whole history, or a part of it, in one run."),
+    "reconcile": ("reconcile", "Compare the mirror with Strava and refresh the hours that differ."),
+    "purge": ("purge", "Delete everything that is kept of an athlete."),
+    "webhook": ("webhook", "Subscribe to Strava's webhooks, and receive them."),
+    "psql": ("psql", "Open the mirror's database, or run a query on it."),
+}
+"""Each command's module in this package, where it is the click command named `command`, and its line in `--help`."""
+
+EXIT_CODES: tuple[tuple[type[StravaAssetsError], int], ...] = (
+    (NotSetUp, 78),  # EX_CONFIG of sysexits.h
+    (RetryMayHelp, 75),  # EX_TEMPFAIL
+    (StravaAssetsError, 1),
+)
+"""The exit code of each branch of errors; the first that fits counts."""
+
+
+class _CommandsByModule(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for name, (module, _) in _COMMANDS.items() if importlib.util.find_spec(_full_name(module))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(_full_name(_COMMANDS[name][0])).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().invoke(ctx)
+        except StravaAssetsError as error:
+            fail(error)
+
+
+def fail(error: StravaAssetsError) -> NoReturn:
+    """End the command with the error's message on stderr and its branch's exit code."""
+    click.echo(f"error: {error}", err=True)
+    raise click.exceptions.Exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+
+
+@click.group(
+    cls=_CommandsByModule,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings are environment variables, also read from .env; .env.example lists them. "
+    "Exit codes: 1 somebody has to repair something, 75 try again later, 78 something is not set up.",
+)
+@click.version_option(package_name="strava_assets", message="%(version)s")
+def main() -> None:
+    """Keep an athlete's Strava history as Dagster assets: raw JSON in S3, an exact mirror in Postgres."""
+    load_dotenv(Path.cwd() / ".env")
+    load_settings_of_running_servers(Path.cwd())
+
+
+def _full_name(module: str) -> str:
+    return f"strava_assets.cli.{module}"

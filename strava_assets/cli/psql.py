@@ -1,0 +1,95 @@
+"""`strava-assets psql`: the mirror's database by psql, wherever that is found, else by a plain prompt."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.local import postgres
+from strava_assets.settings import Settings
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("-c", "--command", "query", metavar="SQL", help="Run this and end, instead of opening a prompt.")
+@click.argument("psql_options", nargs=-1, type=click.UNPROCESSED)
+def command(query: str | None, psql_options: tuple[str, ...]) -> None:
+    """Open the mirror's database, or run a query on it; further options go to psql as they are.
+
+    Example: strava-assets psql -c 'SELECT name, start_date FROM strava_activity ORDER BY id DESC LIMIT 5'
+    """
+    url = Settings.from_environment().database_url
+    if program := _psql():
+        _become_psql(program, url, [*(["-c", query] if query else []), *psql_options])
+    if psql_options:
+        raise NotSetUp(f"psql is not installed, so {psql_options[0]} cannot be given. Install Postgres's client.")
+    _execute(url, [query] if query else _prompt())
+
+
+def _psql() -> str | None:
+    if found := shutil.which("psql"):
+        return found
+    try:
+        return str(postgres.psql())
+    except NotSetUp:
+        return None
+
+
+def _become_psql(program: str, url: URL, options: list[str]) -> None:
+    """Replace this process by psql. The password goes by the environment: arguments can be read by every user."""
+    if url.password:
+        os.environ["PGPASSWORD"] = str(url.password)
+    os.environ.setdefault("PGAPPNAME", "strava-assets psql")
+    # Not SQLAlchemy's driver, which libpq does not know.
+    target = url.set(drivername="postgresql", password="").render_as_string().replace(":***@", "@")
+    os.execv(program, [program, target, *options])  # noqa: S606 - psql, found on the PATH or in the wheel
+
+
+def _prompt() -> Iterator[str]:
+    """Statements from the terminal, each up to its semicolon."""
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(input("....> " if lines else "sql> "))
+        except EOFError:
+            return
+        if lines[-1].rstrip().endswith(";"):
+            yield "\n".join(lines)
+            lines.clear()
+
+
+def _execute(url: URL, statements: Iterator[str] | list[str]) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            for statement in statements:
+                _show(connection, statement)
+    except OperationalError as error:
+        raise ServiceUnavailable(f"Postgres at {url.host or url.query.get('host')}: {error.orig}".strip()) from None
+    finally:
+        engine.dispose()
+
+
+def _show(connection: Connection, statement: str) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    try:
+        result = connection.exec_driver_sql(statement)
+    except DBAPIError as error:
+        if isinstance(error, OperationalError):
+            raise
+        console.print(f"{error.orig}".strip(), markup=False)
+        return
+    if not result.returns_rows:
+        console.print(f"{result.rowcount} rows", markup=False)
+        return
+    table = Table(*result.keys())
+    for row in result:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(table)

@@ -1,0 +1,55 @@
+"""What the embedded servers have in common: a folder, a process, the settings that lead to them."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from strava_assets.local.server_process import ServerProcess
+
+
+class EmbeddedServer(ABC):
+    """A real server with its data in one folder; a context manager that runs it. Data survives a restart."""
+
+    def __init__(self, folder: Path, process: ServerProcess) -> None:
+        self.folder = folder
+        self.process = process
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """The environment variables that lead to the running server."""
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Start the server in its folder, which is ours by now, and return when it answers."""
+
+    def _clean_up(self) -> None:  # noqa: B027 - a server that leaves nothing behind has nothing to do here
+        """Remove what a stopped server leaves outside its folder."""
+
+    def start(self) -> None:
+        """Start the server and return when it answers.
+
+        Raises NotSetUp if it cannot be run here or the folder is in use, ServiceUnavailable if it does not start.
+        """
+        self.process.acquire_folder()
+        try:
+            self._run()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server if it runs. Data stays."""
+        self.process.stop()
+        self._clean_up()
+        self.process.release_folder()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,90 @@
+"""The command `strava-assets` itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from strava_assets.cli.main import _COMMANDS, main
+from strava_assets.errors import NotSetUp, StravaAssetsError, StravaUnavailable, TooManyDeletions
+from strava_assets.local.settings_file import FOLDER, try_to_lock, write_settings
+
+
+def test_help_lists_the_commands_and_loads_none_of_them() -> None:
+    code = (
+        "import sys; from strava_assets.cli.main import main; main(['--help'], standalone_mode=False);"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in {'dagster', 'sqlalchemy', 'boto3', 'psycopg2'}))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "psql" in shown
+    assert shown.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_every_command_has_help_of_its_own(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"Usage: main {name}" in result.stdout
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    result = CliRunner().invoke(main, ["frobnicate"])
+    assert result.exit_code == 2
+    assert "No such command 'frobnicate'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (NotSetUp("Nobody is logged in."), 78),
+        (StravaUnavailable("Strava answered 503."), 75),
+        (TooManyDeletions("40 rows would go."), 1),
+    ],
+)
+def test_an_error_is_one_line_and_its_branch_is_the_exit_code(
+    error: StravaAssetsError, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr("strava_assets.cli.psql.command", failing)
+    result = CliRunner().invoke(main, ["psql"])
+    assert result.exit_code == exit_code
+    assert result.stderr == f"error: {error}\n"
+    assert result.stdout == ""
+
+
+def test_dotenv_is_read_and_the_environment_counts_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=mysql://h/d\nSTRAVA_START_DATE=yesterday\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRAVA_START_DATE", "2024-01-01")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    result = CliRunner().invoke(main, ["psql"])
+    assert (result.exit_code, result.stderr) == (
+        78,
+        "error: DATABASE_URL has the scheme mysql; only postgresql is supported.\n",
+    )
+
+
+def test_settings_of_embedded_servers_count_only_while_they_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FOLDER).mkdir()
+    file = write_settings(tmp_path / FOLDER, {"DATABASE_URL": "mysql://it's/$HOME"})
+    assert file.stat().st_mode & 0o077 == 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "oracle://h/d")
+    assert "scheme oracle" in CliRunner().invoke(main, ["psql"]).stderr
+
+    monkeypatch.setenv("DATABASE_URL", "")
+    lock = try_to_lock(tmp_path / FOLDER)
+    assert lock is not None
+    assert "scheme mysql" in CliRunner().invoke(main, ["psql"]).stderr
+
+
+def test_every_command_s_line_ends_like_a_sentence() -> None:
+    assert all(line.endswith(".") for _, line in _COMMANDS.values())
