@@ -54,8 +54,8 @@ $(INSTALLED): locks/dev.txt pyproject.toml
 	@echo "Making the virtual environment in $(VENV)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing $$(grep -c '^[a-z].*==' locks/dev.txt) packages from locks/dev.txt; this takes a minute or two"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --progress-bar off --no-compile --require-hashes -r locks/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-compile -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --progress-bar off --no-compile --require-hashes -r locks/dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-compile -e .
 	@echo "Compiling them"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $(INSTALLED)
