@@ -11,6 +11,7 @@
     │   ├── NothingFetched        an hour that was never fetched was asked to be mirrored
     │   └── AthleteTrouble        one athlete's trouble, which must not stop the others
     │       ├── AccessRevoked
+    │       ├── LoginLost
     │       ├── ScopeMissing
     │       └── TooManyDeletions
     └── NotSetUp              a setting, a login, a bucket or a migration is missing
@@ -72,6 +73,10 @@ class AthleteTrouble(RetryCannotHelp):
 
 class AccessRevoked(AthleteTrouble):
     """The athlete's access is gone: revoked on Strava, or the refresh token is void."""
+
+
+class LoginLost(AthleteTrouble):
+    """The stored token cannot be renewed any more, though the athlete may not have revoked anything."""
 
 
 class ScopeMissing(AthleteTrouble):

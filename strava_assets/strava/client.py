@@ -1,0 +1,177 @@
+"""What the rest of the project asks Strava: who is logged in, an athlete's activities, one activity, the quota.
+
+Everything that is said to the API goes through here, and so through the shared budget and the token locks.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from strava_assets.errors import AthleteTrouble, NotSetUp
+from strava_assets.hours import Window
+from strava_assets.raw_activity import RawActivity, split_array
+from strava_assets.redis_connection import connect
+from strava_assets.settings import Settings
+from strava_assets.strava.access import Access
+from strava_assets.strava.budget import Budget
+from strava_assets.strava.clock import REAL, Clock
+from strava_assets.strava.limits import Quota
+from strava_assets.strava.oauth import OAuth
+from strava_assets.strava.paging import Listed, Listing, Page
+from strava_assets.strava.refusal import NEEDED_SCOPE, scope_missing
+from strava_assets.strava.session import ApiSession
+from strava_assets.strava.tokens import Athlete, TokenStore, named_athlete
+
+__all__ = ["Listed", "Page", "Quota", "StravaClient"]
+
+logger = logging.getLogger(__name__)
+
+MAX_WAIT = timedelta(minutes=16)
+"""By default a spent quarter hour is waited out, a spent day is not."""
+
+
+class StravaClient:
+    """Strava's API for all athletes that are logged in; a context manager. Not to be shared between threads."""
+
+    def __init__(self, tokens: TokenStore, access: Access, session: ApiSession, budget: Budget, clock: Clock) -> None:
+        self._tokens = tokens
+        self._access = access
+        self._session = session
+        self._budget = budget
+        self._clock = clock
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        may_use_reserve: bool = False,
+        max_wait: timedelta = MAX_WAIT,
+        on_wait: Callable[[str], None] | None = None,
+        clock: Clock = REAL,
+    ) -> Self:
+        """A client for these settings. Raises NotSetUp where they are not usable; connects to nothing yet.
+
+        Only a caller that `may_use_reserve` may spend the last part of a window. A spent window is waited
+        out if it ends within `max_wait`, after telling `on_wait` so; otherwise requests raise QuotaSpent.
+        """
+        redis = connect(settings.redis_url)
+        tokens = TokenStore(redis)
+        access = Access(OAuth(settings, clock), tokens, clock)
+        budget = Budget(
+            redis,
+            settings.client_id,
+            reserve_share=settings.budget_reserve,
+            may_use_reserve=may_use_reserve,
+            max_wait=max_wait,
+            clock=clock,
+            on_wait=on_wait,
+        )
+        return cls(tokens, access, ApiSession(settings, access, budget, clock), budget, clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._session.close()
+        self._tokens.redis.close()
+
+    @property
+    def requests_made(self) -> int:
+        """How many requests this client has sent to the API, retries included."""
+        return self._session.requests_made
+
+    def quota(self) -> Quota:
+        """How much of the application's request windows all processes together have used."""
+        return self._budget.quota()
+
+    def athletes(self) -> list[Athlete]:
+        """Who is logged in, each athlete once, the first one first.
+
+        A token of the old DAG, which does not say whose it is, costs one request the first time. If Strava
+        refuses it, that is raised when nobody else is logged in, and logged otherwise.
+        """
+        athletes: dict[int, Athlete] = {}
+        trouble: AthleteTrouble | None = None
+        for key, token in self._tokens.tokens().items():
+            try:
+                athlete = token.athlete(key) or self._identify(key)
+            except AthleteTrouble as error:
+                trouble = error
+                logger.warning("The token in %s is left out: %s", key, error)
+            else:
+                athletes.setdefault(athlete.id, athlete)
+        if trouble and not athletes:
+            raise trouble
+        return list(athletes.values())
+
+    def profile(self, athlete: Athlete) -> dict[str, Any]:
+        """The athlete's profile, for one request; raises AccessRevoked if access is gone."""
+        return self._profile(athlete.token_key)
+
+    def activities(self, athlete: Athlete, window: Window | None) -> Iterator[Page]:
+        """The athlete's activities of the window, page by page, oldest first; everything if it is None.
+
+        Each activity comes once, unless it changes during the listing: then the page that brings the changed
+        version delivers it again, and the later one is right. An activity without a usable start gets the
+        hour of the one listed before it. Raises ScopeMissing before the first request where Strava is known
+        to hide activities from this login, otherwise what ApiSession.get raises.
+        """
+        scopes = self._access.token(athlete.token_key).scopes
+        if scopes is not None and NEEDED_SCOPE not in scopes:
+            raise scope_missing(athlete.id)
+        listing = Listing(window, self._clock.now)
+        while listing.request:
+            found = self._session.get(
+                athlete.token_key, "/athlete/activities", listing.request.parameters(), split_array
+            )
+            if found is None:
+                raise NotSetUp("Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.")
+            yield listing.receive(found)
+
+    def activity(self, athlete: Athlete, activity_id: int) -> RawActivity | None:
+        """One activity with all its details; None if it is gone or hidden from this login (404)."""
+        return self._session.get(athlete.token_key, f"/activities/{activity_id}", {}, _single_activity)
+
+    def _identify(self, key: str) -> Athlete:
+        """Ask whose token this is, and save the answer into the token."""
+        athlete = named_athlete(self._profile(key))
+        with self._tokens.locked(key):
+            token = self._tokens.load(key)
+            if token is None:
+                raise NotSetUp(f"Nobody is logged in under {key} any more. Run: strava-assets login")
+            token = token.updated({"athlete": athlete})
+            self._tokens.replace(key, token)
+        identified = token.athlete(key)
+        if identified is None:
+            raise NotSetUp("GET /athlete was answered without an id; check STRAVA_API_URL.")
+        return identified
+
+    def _profile(self, key: str) -> dict[str, Any]:
+        profile = self._session.get(key, "/athlete", {}, _profile)
+        if profile is None:
+            raise NotSetUp("Strava knows no GET /athlete (404); check STRAVA_API_URL.")
+        return profile
+
+
+def _single_activity(text: str) -> RawActivity:
+    activities = split_array(f"[{text}]")
+    if len(activities) != 1:
+        raise ValueError(f"one JSON object was expected, not {len(activities)}")
+    return activities[0]
+
+
+def _profile(text: str) -> dict[str, Any]:
+    profile = json.loads(text)
+    if not isinstance(profile, dict) or not isinstance(profile.get("id"), int):
+        raise ValueError("a JSON object with an id was expected")
+    return profile

@@ -1,0 +1,129 @@
+"""Strava's request limits, as pure functions: headers to usage, clock to the next window, usage to words.
+
+Windows are fixed, not sliding: quarter hours at :00, :15, :30 and :45, the day ends at midnight UTC. Limits
+hold per application, for all its athletes together. https://developers.strava.com/docs/rate-limits/
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Literal
+
+QUARTER = timedelta(minutes=15)
+
+WindowName = Literal["quarter", "day"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many requests a quarter hour and a day allow."""
+
+    quarter: int
+    day: int
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What one answer's headers say of one family of requests: how many were used, of how many."""
+
+    used: Limit
+    limit: Limit
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one answer's headers say: of reads ("non-upload", all that is done here), and of all requests."""
+
+    read: Reported | None
+    overall: Reported | None
+
+
+DEFAULT_READ_LIMIT = Limit(100, 1000)
+"""Before Strava has said more: what every new application gets for reads."""
+
+DEFAULT_OVERALL_LIMIT = Limit(200, 2000)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Reads used and allowed in this quarter hour and on this day; None while Strava has not told."""
+
+    quarter_used: int | None = None
+    quarter_limit: int | None = None
+    day_used: int | None = None
+    day_limit: int | None = None
+
+    def __str__(self) -> str:
+        if None in (self.quarter_used, self.quarter_limit, self.day_used, self.day_limit):
+            return "unknown"
+        return (
+            f"{self.quarter_used} of {self.quarter_limit} requests used this quarter hour, "
+            f"{self.day_used} of {self.day_limit} today"
+        )
+
+
+def usage(headers: Mapping[str, str]) -> Usage:
+    """Read an answer's rate-limit headers; answers of /oauth/... have none. Names count without case."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return Usage(read=_reported(lowered, "x-readratelimit"), overall=_reported(lowered, "x-ratelimit"))
+
+
+def _reported(headers: Mapping[str, str], name: str) -> Reported | None:
+    used, limit = _pair(headers.get(f"{name}-usage")), _pair(headers.get(f"{name}-limit"))
+    return Reported(used, limit) if used and limit else None
+
+
+def _pair(value: str | None) -> Limit | None:
+    try:
+        quarter, day = (value or "").split(",")
+        return Limit(int(quarter), int(day))
+    except ValueError:
+        return None
+
+
+def quarter_index(now: datetime) -> int:
+    """The number of the quarter hour in which `now` lies."""
+    return int(now.timestamp() // QUARTER.total_seconds())
+
+
+def day_index(now: datetime) -> int:
+    """The number of the UTC day in which `now` lies."""
+    return int(now.timestamp() // timedelta(days=1).total_seconds())
+
+
+def window_end(window: WindowName, now: datetime) -> datetime:
+    """When the quarter hour or the day in which `now` lies is over, and counting starts again."""
+    if window == "day":
+        return datetime.combine(now.astimezone(UTC).date(), time(), UTC) + timedelta(days=1)
+    return datetime.fromtimestamp((quarter_index(now) + 1) * QUARTER.total_seconds(), UTC)
+
+
+def refused_until(reported: Usage, now: datetime) -> datetime:
+    """Until when nothing more may be asked after a 429, which should not have happened.
+
+    In the first half minute of a quarter hour the likely reason is that Strava's clock is behind this
+    machine's, and the window that was spent there is about to end.
+    """
+    families = (reported.read, reported.overall)
+    if any(family and family.used.day >= family.limit.day for family in families):
+        return window_end("day", now)
+    since_start = now - (window_end("quarter", now) - QUARTER)
+    return now + timedelta(minutes=1) if since_start < timedelta(seconds=30) else window_end("quarter", now)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A window in which no further request may be sent by this caller, and until when."""
+
+    window: WindowName
+    used: int | None
+    limit: int | None
+    kept_back: int
+    until: datetime
+
+    def __str__(self) -> str:
+        name = "quarter-hour" if self.window == "quarter" else "daily"
+        if self.used is None or self.limit is None:
+            return f"Strava refused a request: its {name} window is used up"
+        kept = f", {self.kept_back} are kept for the hourly run" if self.kept_back else ""
+        return f"Strava's {name} window is used up ({self.used} of {self.limit} requests{kept})"

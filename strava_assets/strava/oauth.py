@@ -1,0 +1,141 @@
+"""What is said to Strava's /oauth/...: authorize, exchange a code, renew a token, revoke it.
+
+These requests do not count against the limits. https://developers.strava.com/docs/authentication/
+"""
+
+import json
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from strava_assets.settings import Settings
+from strava_assets.strava import refusal
+from strava_assets.strava.clock import Clock
+from strava_assets.strava.retrying import TryAgain, repeat
+from strava_assets.strava.transport import TIMEOUT, Answer, StravaSession, https_form, open_session
+
+SCOPES = ("read", "activity:read_all")
+"""What a login asks for. Passed as a list, since oauthlib warns of a changed scope for a comma-joined string."""
+
+_EXCHANGE = "POST /oauth/token"
+
+
+class OAuth:
+    """The application's conversation with Strava's OAuth server. Its `repr` shows no secret."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        settings.require_application()
+        self._client_id = settings.client_id
+        self._client_secret = settings.client_secret
+        self._base_url = settings.base_url
+        self._clock = clock
+
+    def authorize_url(self, redirect_uri: str, state: str) -> str:
+        """The page on which the athlete grants access. It asks again even where access was granted before."""
+        query = {
+            "client_id": self._client_id,
+            "redirect_uri": redirect_uri,
+            "response_type": "code",
+            "approval_prompt": "force",
+            "scope": ",".join(SCOPES),
+            "state": state,
+        }
+        return f"{self._base_url}/oauth/authorize?{urlencode(query)}"
+
+    def exchange(self, code: str) -> dict[str, Any]:
+        """The token for a login's code, with the athlete in it.
+
+        Raises RetryCannotHelp for a code that was used or is too old, NotSetUp for a wrong client secret.
+        """
+
+        def once() -> dict[str, Any]:
+            with self._session(None, of_login=True) as session:
+                return dict(
+                    session.fetch_token(
+                        self._url("token"),
+                        code=code,
+                        client_secret=self._client_secret,
+                        include_client_id=True,
+                        timeout=TIMEOUT,
+                    )
+                )
+
+        # Not repeated: a code works once, so an answer that was lost cannot be had again.
+        return repeat(_EXCHANGE, once, self._clock, attempts=1)
+
+    def renew(self, refresh_token: str, athlete_id: int | None) -> dict[str, Any]:
+        """A new token for a refresh token, which is void afterwards.
+
+        Raises AccessRevoked if Strava does not know it (any more), NotSetUp for a wrong client secret.
+        """
+
+        def once() -> dict[str, Any]:
+            with self._session(athlete_id, of_login=False) as session:
+                return dict(
+                    session.refresh_token(
+                        self._url("token"),
+                        refresh_token=refresh_token,
+                        client_id=self._client_id,
+                        client_secret=self._client_secret,
+                        timeout=TIMEOUT,
+                    )
+                )
+
+        return repeat(_EXCHANGE, once, self._clock)
+
+    def revoke(self, token: str) -> None:
+        """End Strava's grant, access and refresh token together. A token that is void already is no error."""
+
+        def once() -> None:
+            with open_session(self._client_id, self._base_url) as session:
+                response = session.post(
+                    self._url("revoke"),
+                    data={"token": token},
+                    auth=(self._client_id, self._client_secret),
+                    timeout=TIMEOUT,
+                )
+                answer = _judged(response)
+            # Strava answers 401 where the token itself is void: what was asked for is so already.
+            names_application = any(entry.resource == "Application" for entry in refusal.complaints(answer))
+            if not answer.ok and (names_application or answer.status != HTTPStatus.UNAUTHORIZED):
+                raise refusal.of_oauth(answer, None, "POST /oauth/revoke")
+
+        repeat("POST /oauth/revoke", once, self._clock)
+
+    def _session(self, athlete_id: int | None, *, of_login: bool) -> StravaSession:
+        """A session that reads an error's body before oauthlib hides it in a MissingTokenError.
+
+        It is made without scopes: otherwise oauthlib raises a Warning where Strava names others in its answer.
+        """
+
+        def judge(response: requests.Response) -> requests.Response:
+            answer = _judged(response)
+            if not answer.ok:
+                raise refusal.of_oauth(answer, athlete_id, _EXCHANGE, of_login=of_login)
+            if not _has_token(answer):
+                raise TryAgain(f"the answer holds no token ({answer.content_type})")
+            return response
+
+        session = open_session(self._client_id, self._base_url)
+        session.register_compliance_hook("access_token_response", judge)
+        session.register_compliance_hook("refresh_token_response", judge)
+        return session
+
+    def _url(self, name: str) -> str:
+        return https_form(f"{self._base_url}/oauth/{name}")
+
+
+def _judged(response: requests.Response) -> Answer:
+    if response.status_code in refusal.MAY_BE_RETRIED or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise TryAgain(f"it was answered with {response.status_code}")
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _has_token(answer: Answer) -> bool:
+    try:
+        body = json.loads(answer.text())
+    except ValueError:
+        return False
+    return isinstance(body, dict) and isinstance(body.get("access_token"), str) and bool(body["access_token"])

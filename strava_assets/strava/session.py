@@ -1,0 +1,97 @@
+"""One question to Strava's API and its answer: token, budget, retries and errors, for every kind of question alike."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TypeVar
+
+from strava_assets.errors import MalformedPage
+from strava_assets.settings import Settings
+from strava_assets.strava import refusal
+from strava_assets.strava.access import Access
+from strava_assets.strava.budget import Budget
+from strava_assets.strava.clock import Clock
+from strava_assets.strava.retrying import TryAgain, repeat
+from strava_assets.strava.tokens import Token
+from strava_assets.strava.transport import TIMEOUT, Answer, https_form, open_session, read
+
+T = TypeVar("T")
+
+
+class ApiSession:
+    """Asks the API on behalf of an athlete, over one connection that is kept."""
+
+    def __init__(self, settings: Settings, access: Access, budget: Budget, clock: Clock) -> None:
+        self._api_url = https_form(settings.api_url)
+        self._session = open_session(settings.client_id, settings.api_url)
+        self._access = access
+        self._budget = budget
+        self._clock = clock
+        self.requests_made = 0
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._session.close()
+
+    def get(
+        self, token_key: str, path: str, parameters: Mapping[str, str | int], understand: Callable[[str], T]
+    ) -> T | None:
+        """What `understand` makes of the answer's body; None for a 404.
+
+        `understand` raises ValueError for a body that is not what it should be. Raises QuotaSpent,
+        StravaUnavailable or MalformedPage where a later try may help, AccessRevoked, LoginLost, ScopeMissing,
+        ApplicationInactive, NotSetUp or RetryCannotHelp where it may not.
+        """
+        asked = f"GET {path}"
+
+        def once() -> T | None:
+            answer = self._ask_with_valid_token(token_key, path, parameters)
+            if answer.status == HTTPStatus.NOT_FOUND:
+                return None
+            try:
+                return understand(answer.text())
+            except ValueError as error:
+                reason = (
+                    f"the answer ({answer.content_type}, {len(answer.body)} bytes) is not what it should be: {error}"
+                )
+                raise TryAgain(reason, MalformedPage) from error
+
+        return repeat(asked, once, self._clock)
+
+    def _ask_with_valid_token(self, token_key: str, path: str, parameters: Mapping[str, str | int]) -> Answer:
+        token = self._access.token(token_key)
+        answer = self._ask(token, path, parameters)
+        if answer.status == HTTPStatus.UNAUTHORIZED and not refusal.is_scope_missing(answer):
+            token = self._access.instead_of(token, token_key)
+            answer = self._ask(token, path, parameters)
+        if not answer.ok and answer.status != HTTPStatus.NOT_FOUND:
+            raise refusal.of_api(answer, f"GET {path}", token.athlete_id)
+        return answer
+
+    def _ask(self, token: Token, path: str, parameters: Mapping[str, str | int]) -> Answer:
+        """Send one request, counted before and after. Raises TryAgain for what may pass."""
+        reservation = self._budget.take()
+        answer: Answer | None = None
+        try:
+            answer = self._send(token, path, parameters)
+        finally:
+            self.requests_made += 1
+            headers = answer.headers if answer else None
+            self._budget.settle(reservation, headers, refused=answer is not None and answer.is_refused)
+        if answer.is_refused:
+            # The budget decides how long to wait; a pause on top would add nothing.
+            raise TryAgain("Strava's limit was reached (429)", pause=False)
+        if answer.status in refusal.MAY_BE_RETRIED:
+            raise TryAgain(f"it was answered with {answer.status} {refusal.described(answer)}")
+        return answer
+
+    def _send(self, token: Token, path: str, parameters: Mapping[str, str | int]) -> Answer:
+        # Without its `expires_at`: whether a token is still good is decided by the clock in access.py alone.
+        self._session.token = {"access_token": token.access_token, "token_type": "Bearer"}
+        response = self._session.get(
+            f"{self._api_url}{path}",
+            params=parameters,
+            headers={"Accept": "application/json"},
+            timeout=TIMEOUT,
+            stream=True,
+        )
+        return read(response)
