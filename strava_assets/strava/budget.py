@@ -3,7 +3,8 @@
 A request is reserved before it is sent, in one atomic step; what its answer's headers say corrects the
 count. What is known of a window: `sent` were reserved by us, `answered` of them are accounted for, and
 `others` is what Strava counted beyond those, by other programs with the same client id. Sent plus others
-is never below Strava's own count.
+is never below Strava's own count. A request that is on the way when a window ends may be counted on either
+side, so it counts on both.
 """
 
 import logging
@@ -42,9 +43,14 @@ local function number(name, default)
   return tonumber(redis.call('HGET', key, name) or default)
 end
 local function roll(window, index)
-  if index > number(window .. ':index', -1) then
+  local last = number(window .. ':index', -1)
+  if index > last then
+    local on_the_way = 0
+    if index == last + 1 then
+      on_the_way = number(window .. ':sent', 0) - number(window .. ':answered', 0)
+    end
     redis.call('HSET', key, window .. ':index', index, window .. ':sent', 0, window .. ':answered', 0,
-      window .. ':read:others', 0, window .. ':overall:others', 0)
+      window .. ':read:others', on_the_way, window .. ':overall:others', on_the_way)
   end
 end
 """
@@ -92,9 +98,7 @@ for _, window in ipairs({{'quarter', 'day'}}) do
   end
   for _, family in ipairs({{'read', 'overall'}}) do
     local others = window .. ':' .. family .. ':others'
-    if not same then
-      redis.call('HINCRBY', key, others, 1)
-    elseif used[family][window] ~= '' then
+    if same and used[family][window] ~= '' then
       redis.call('HSET', key, others, math.max(number(others, 0), tonumber(used[family][window]) - answered))
     end
     if limit[family][window] ~= '' then
@@ -107,7 +111,7 @@ if ARGV[13] ~= '' then
 end
 redis.call('EXPIRE', key, {int(_LIFETIME.total_seconds())})
 """
-"""Account for one answer. One that crossed a boundary may have been counted on either side, so it counts on both."""
+"""Account for one answer. What one that crossed a boundary says of its old window is of no use any more."""
 
 
 @dataclass(frozen=True)

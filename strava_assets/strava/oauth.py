@@ -98,8 +98,8 @@ class OAuth:
                 )
                 answer = _judged(response)
             # Strava answers 401 where the token itself is void: what was asked for is so already.
-            names_application = any(entry.resource == "Application" for entry in refusal.complaints(answer))
-            if not answer.ok and (names_application or answer.status != HTTPStatus.UNAUTHORIZED):
+            is_void = answer.status == HTTPStatus.UNAUTHORIZED and not refusal.blames_application(answer)
+            if not answer.ok and not is_void:
                 raise refusal.of_oauth(answer, None, "POST /oauth/revoke")
 
         repeat("POST /oauth/revoke", once, self._clock)

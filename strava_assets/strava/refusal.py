@@ -78,6 +78,13 @@ def is_scope_missing(answer: Answer) -> bool:
     )
 
 
+def blames_application(answer: Answer) -> bool:
+    """Whether Strava does not accept the application's id or secret, rather than a token."""
+    return _body(answer).get("error") == "invalid_client" or any(
+        entry.resource == "Application" for entry in complaints(answer)
+    )
+
+
 def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bool = False) -> StravaAssetsError:
     """The error for a refused exchange, renewal or revocation of a token."""
     said = complaints(answer)
@@ -98,11 +105,7 @@ def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bo
         return RetryCannotHelp(
             "Strava does not accept the code of this login: it works once and not for long. Try again."
         )
-    if (
-        answer.status == HTTPStatus.UNAUTHORIZED
-        or code == "invalid_client"
-        or any(entry.resource == "Application" for entry in said)
-    ):
+    if answer.status == HTTPStatus.UNAUTHORIZED or blames_application(answer):
         return NotSetUp(
             "Strava does not accept STRAVA_CLIENT_ID with STRAVA_CLIENT_SECRET. "
             "Compare both with https://www.strava.com/settings/api."

@@ -27,6 +27,11 @@ LOCK_LIFETIME = 240.0
 """Seconds after which the lock of a process that died is free again; longer than any renewal can take."""
 
 
+def further_key(athlete_id: int) -> str:
+    """Where the token of an athlete lies who is not the first one."""
+    return f"{FIRST_KEY}:{athlete_id}"
+
+
 @dataclass(frozen=True)
 class Athlete:
     """Somebody who is logged in. `scopes` is None while Strava has not named what was granted."""
@@ -139,7 +144,12 @@ class TokenStore:
         """The token under `key`, None if there is none. Raises NotSetUp if it cannot be read."""
         with answering(self.redis):
             value = self.redis.get(key)
-        return Token.from_json(value, key) if isinstance(value, str | bytes) else None
+        if not isinstance(value, str | bytes):
+            return None
+        token = Token.from_json(value, key)
+        if token.athlete_id is None and key != FIRST_KEY:
+            token = token.updated({"athlete": {"id": int(key.rpartition(":")[2])}})
+        return token
 
     def save(self, key: str, token: Token) -> None:
         """Store the token under `key`."""

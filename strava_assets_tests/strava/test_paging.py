@@ -29,10 +29,15 @@ def activity(activity_id: int | None, start: int | None, **more: object) -> RawA
 
 @dataclass
 class Api:
-    """Answers as Strava does: ids by start, filters, order, pages; `cut` drops the tail of an answer."""
+    """Answers as Strava does: ids by start, filters, order, pages.
+
+    `cut` says how many activities of an answer are kept, `cut_new` how many behind the second of the overlap:
+    a page that is cut down to nothing new is the end of any listing.
+    """
 
     starts: dict[int, int]
     cut: Callable[[int], int | None] = lambda _: None
+    cut_new: Callable[[int], int | None] = lambda _: None
     before_answer: Callable[["Api"], None] = lambda _: None
     requests: list[Request] = field(default_factory=list)
 
@@ -45,6 +50,8 @@ class Api:
         )
         page = matching[(request.page - 1) * PER_PAGE : request.page * PER_PAGE]
         keep = self.cut(len(self.requests))
+        if (new := self.cut_new(len(self.requests))) is not None:
+            keep = new + sum(start == request.after + 1 for start, _ in page)
         self.requests.append(request)
         return [activity(activity_id, start) for start, activity_id in (page if keep is None else page[:keep])]
 
@@ -105,7 +112,7 @@ def test_everything_is_listed_once_whatever_the_starts_and_the_short_pages(
 ) -> None:
     api = Api(
         {n: EARLIER + 60 * start for n, start in enumerate(starts, 1)},
-        cut=cuts.get,
+        cut_new=cuts.get,
     )
     pages = pages_of(api)
     assert sorted(filter(None, ids(pages))) == sorted(api.starts)

@@ -1,0 +1,45 @@
+"""`strava-assets athletes`: who is logged in, and until when. Asks Redis only, not Strava."""
+
+from datetime import UTC, datetime
+
+import click
+
+from strava_assets.redis_connection import connect
+from strava_assets.settings import Settings
+from strava_assets.strava.tokens import Token, TokenStore
+
+_HEADINGS = ("id", "name", "token until (UTC)", "scopes", "Redis key")
+
+
+@click.command("athletes")
+def command() -> None:
+    """Show who is logged in, and until when.
+
+    A token ends after six hours and is renewed by itself when it is used.
+    """
+    settings = Settings.from_environment()
+    tokens = TokenStore(connect(settings.redis_url)).tokens()
+    if not tokens:
+        click.echo("Nobody is logged in. Run: strava-assets login")
+        return
+    rows = [_HEADINGS, *(_row(key, token) for key, token in tokens.items())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(key: str, token: Token) -> tuple[str, str, str, str, str]:
+    return (
+        "unknown" if token.athlete_id is None else str(token.athlete_id),
+        token.athlete_name or "",
+        _until(token),
+        "unknown" if token.scopes is None else " ".join(sorted(token.scopes)),
+        key,
+    )
+
+
+def _until(token: Token) -> str:
+    if token.expires_at is None:
+        return "unknown"
+    ended = " (ended)" if token.expires_at < datetime.now(UTC) else ""
+    return f"{token.expires_at:%Y-%m-%d %H:%M}{ended}"

@@ -1,0 +1,47 @@
+"""`strava-assets logout`: end an athlete's grant on Strava, and forget the token."""
+
+import click
+
+from strava_assets.errors import NotSetUp, StravaUnavailable
+from strava_assets.redis_connection import connect
+from strava_assets.settings import Settings
+from strava_assets.strava.clock import REAL
+from strava_assets.strava.logout import log_out
+from strava_assets.strava.oauth import OAuth
+from strava_assets.strava.tokens import Token, TokenStore
+
+
+@click.command("logout")
+@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whom; needed where several are logged in.")
+@click.option("--force", is_flag=True, help="Forget the token even if Strava cannot be told.")
+def command(*, athlete_id: int | None, force: bool) -> None:
+    """Withdraw an athlete's access on Strava and forget the token.
+
+    What was collected stays; `strava-assets purge` deletes it.
+    """
+    settings = Settings.from_environment()
+    tokens = TokenStore(connect(settings.redis_url))
+    key, token = _chosen(tokens.tokens(), athlete_id)
+    oauth = OAuth(settings, REAL)
+    try:
+        unheard = log_out(key, oauth, tokens, even_if_strava_does_not_know=force)
+    except StravaUnavailable as error:
+        raise StravaUnavailable(f"{error} The token is kept; --force forgets it without telling Strava.") from error
+    whom = "The athlete" if token.athlete_id is None else f"{token.athlete_name or 'Athlete'} ({token.athlete_id})"
+    if unheard:
+        click.echo(f"{unheard} So Strava still lists this application; end it on https://www.strava.com/settings/apps.")
+    click.echo(f"{whom} is logged out. What was collected stays; strava-assets purge deletes it.")
+
+
+def _chosen(tokens: dict[str, Token], athlete_id: int | None) -> tuple[str, Token]:
+    if not tokens:
+        raise NotSetUp("Nobody is logged in.")
+    if athlete_id is None:
+        if len(tokens) > 1:
+            known = ", ".join(str(token.athlete_id or key) for key, token in tokens.items())
+            raise click.UsageError(f"Several athletes are logged in ({known}): say whom with --athlete ID.")
+        return next(iter(tokens.items()))
+    for key, token in tokens.items():
+        if token.athlete_id == athlete_id:
+            return key, token
+    raise NotSetUp(f"Athlete {athlete_id} is not logged in. See: strava-assets athletes")
