@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from strava_assets.errors import NotSetUp, ServiceUnavailable
 from strava_assets.local import postgres
+from strava_assets.local.settings_file import FOLDER
 from strava_assets.settings import Settings
 
 
@@ -25,6 +27,11 @@ def command(query: str | None, psql_options: tuple[str, ...]) -> None:
 
     Example: strava-assets psql -c 'SELECT name, start_date FROM strava_activity ORDER BY id DESC LIMIT 5'
     """
+    if not os.environ.get("DATABASE_URL") and (Path.cwd() / FOLDER).exists():
+        # Of a running one the group would have set it.
+        raise NotSetUp(
+            "The embedded Postgres does not run. Start it in another terminal: make up. Or set DATABASE_URL."
+        )
     url = Settings.from_environment().database_url
     if program := _psql():
         _become_psql(program, url, [*(["-c", query] if query else []), *psql_options])

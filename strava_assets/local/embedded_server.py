@@ -16,9 +16,9 @@ class EmbeddedServer(ABC):
         self.process = process
 
     @property
-    @abstractmethod
     def settings(self) -> dict[str, str]:
         """The environment variables that lead to the running server."""
+        return {}
 
     @abstractmethod
     def _run(self) -> None:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from strava_assets.errors import NotSetUp, ServiceUnavailable
 
 _POLL_SECONDS = 0.02
@@ -68,6 +70,7 @@ class ServerProcess:
         environment: Mapping[str, str],
         is_ready: Callable[[], bool],
         timeout: float = 60,
+        working_folder: Path | None = None,
     ) -> None:
         """Run `command` and return as soon as `is_ready()`; its output goes to the file `log`.
 
@@ -84,7 +87,7 @@ class ServerProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    cwd=self.folder,
+                    cwd=working_folder or self.folder,
                     env=dict(environment),
                     start_new_session=True,
                     pass_fds=(lock,),
@@ -99,18 +102,30 @@ class ServerProcess:
             self.stop()
             raise
 
+    def begin_to_stop(self) -> None:
+        """Ask the server to end, and do not wait for it."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(self._stop_signal)
+
     def stop(self, timeout: float = 30) -> None:
-        """End the server with its signal, and by force after `timeout` seconds. Harmless if it is not running."""
+        """End the server and what it started. Harmless if it is not running.
+
+        It gets its signal and `timeout` seconds, what then remains of its session a SIGTERM and as many
+        seconds again; then it is killed. What a server that ended by itself left behind gets the SIGTERM at once.
+        """
         if (process := self._process) is None:
             return
+        if process.poll() is not None:
+            _signal_session(process.pid, signal.SIGTERM)
+        self.begin_to_stop()
         self._process = None
-        if process.poll() is None:
-            process.send_signal(self._stop_signal)
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        for harder_signal in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout)
+            if _wait_for_session(process.pid, timeout):
+                break
+            _signal_session(process.pid, harder_signal)
+        process.wait()
 
     def has_ended(self) -> int | None:
         """The exit code of a server that ended by itself; None while it runs."""
@@ -143,12 +158,36 @@ class ServerProcess:
             deadline = time.monotonic() + timeout
             while not _try_lock(lock):
                 if time.monotonic() > deadline:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(pid, signal.SIGKILL)
+                    _signal_session(pid, signal.SIGKILL)
                     deadline = float("inf")
                 time.sleep(_POLL_SECONDS)
         finally:
             os.close(lock)
+
+
+def _session(session_id: int) -> list[psutil.Process]:
+    """The living processes of a session, also after its first one ended: Dagster's runs outlive the daemon."""
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == session_id and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
+
+
+def _wait_for_session(session_id: int, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while _session(session_id):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _signal_session(session_id: int, number: signal.Signals) -> None:
+    for process in _session(session_id):
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
 
 
 def _open_private(path: Path) -> int:

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from strava_assets.cli import psql
 from strava_assets.cli.main import main
+from strava_assets.local.settings_file import FOLDER
 
 
 def test_a_query_is_answered_by_psql(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +35,17 @@ def test_without_psql_a_query_is_answered_all_the_same(database_url: str, monkey
     assert result.exit_code == 0
     assert "last" in result.stdout
     assert 'column "nothing" does not exist' in result.stdout
+
+
+def test_an_embedded_server_that_does_not_run_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FOLDER).mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    result = CliRunner().invoke(main, ["psql"])
+    assert (result.exit_code, result.stderr) == (
+        78,
+        "error: The embedded Postgres does not run. Start it in another terminal: make up. Or set DATABASE_URL.\n",
+    )
 
 
 def test_a_server_that_does_not_answer_is_one_line_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:

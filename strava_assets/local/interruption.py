@@ -1,0 +1,33 @@
+"""Ctrl-C and SIGTERM as a flag that is looked at where stopping is safe.
+
+An exception in the middle of starting a process would leave it running with nobody who knows its id.
+"""
+
+import signal
+from types import FrameType
+
+
+class Interruption:
+    """Whether the user wants to stop. A second Ctrl-C raises KeyboardInterrupt at once, wherever that is."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def watch(self) -> None:
+        """Set both handlers, also where a shell without job control had SIGINT ignored."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def ignore(self) -> None:
+        """From now on let nothing interrupt: everything is being stopped already."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the user wants to stop."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.check()
+        self.requested = True
