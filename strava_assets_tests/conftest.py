@@ -1,6 +1,7 @@
 """The tests' servers: real ones, started once per session where a test asks for them, on free ports and sockets."""
 
 import itertools
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import boto3
+import hypothesis
 import pytest
 import redis
 from sqlalchemy import create_engine, make_url, text
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from strava_assets.simulator.simulation import Simulation
 
 _numbers = itertools.count(1)
+
+# `make test` takes the first, `make test-long` the second. No deadlines: real servers are slow now and then.
+hypothesis.settings.register_profile("short", deadline=None)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=1000, stateful_step_count=100)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 def pytest_configure() -> None:
