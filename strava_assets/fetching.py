@@ -1,0 +1,134 @@
+"""Strava → raw objects: fetch a window, page by page, and write each hour once it is complete.
+
+What was written stays written: an interrupted fetch of a range goes on where it stopped.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from redis import Redis
+
+from strava_assets.errors import AthleteTrouble, NotSetUp
+from strava_assets.hours import Window, floor_to_hour
+from strava_assets.mirror.load import activity_key
+from strava_assets.raw import RawStore, Written
+from strava_assets.raw_activity import RawActivity
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.tokens import Athlete
+
+Hours = dict[datetime, list[RawActivity]]
+
+
+class ResumePoints:
+    """How far the fetch of a range got, by athlete: in Redis for a day, gone when the range is complete."""
+
+    LIFETIME = timedelta(days=1)
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def reached(self, athlete_id: int, window: Window) -> datetime:
+        """Everything of the window before this moment was fetched and written less than a day ago."""
+        value = self._redis.get(self._key(athlete_id, window))
+        return datetime.fromisoformat(value.decode()) if isinstance(value, bytes) else window.start
+
+    def reach(self, athlete_id: int, window: Window, moment: datetime) -> None:
+        """Remember that everything before `moment` is written."""
+        if moment >= window.end:
+            self._redis.delete(self._key(athlete_id, window))
+        else:
+            self._redis.set(self._key(athlete_id, window), moment.isoformat(), ex=self.LIFETIME)
+
+    @staticmethod
+    def _key(athlete_id: int, window: Window) -> str:
+        return f"strava:fetched:{athlete_id}:{window}"
+
+
+@dataclass
+class Fetched:
+    """What a fetch brought, all athletes together."""
+
+    activities: Counter[tuple[int, datetime]] = field(default_factory=Counter)
+    written: Written = field(default_factory=Written)
+    resumed: dict[int, datetime] = field(default_factory=dict)
+    troubles: dict[int, AthleteTrouble] = field(default_factory=dict)
+    athletes: list[Athlete] = field(default_factory=list)
+
+
+def _nothing_more(_athlete: Athlete, _hours: Hours) -> None:
+    """What a fetch does with complete hours besides writing them, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Fetches windows from Strava into the bucket.
+
+    `rows_of` tells in which hours of a window the mirror has rows of an athlete; `on_hours` is told of each
+    batch of complete hours once they are written.
+    """
+
+    client: StravaClient
+    store: RawStore
+    resume: ResumePoints
+    rows_of: Callable[[int, Window], Collection[datetime]]
+    on_hours: Callable[[Athlete, Hours], None] = _nothing_more
+
+    def fetch(self, window: Window) -> Fetched:
+        """Fetch every athlete's activities of the window and write them as raw objects.
+
+        A single hour always gets its object. In a longer window those hours do that have activities, an
+        object already, or rows in the mirror, so that what vanished upstream is stated to be gone.
+
+        One athlete's trouble is noted, and the others go on; it is raised when nobody could be read. Raises
+        NotSetUp when nobody is logged in.
+        """
+        fetched = Fetched(athletes=self.client.athletes())
+        if not fetched.athletes:
+            raise NotSetUp("Nobody is logged in to Strava. Run: strava-assets login")
+        for athlete in fetched.athletes:
+            try:
+                self._fetch_athlete(athlete, window, fetched)
+            except AthleteTrouble as trouble:
+                fetched.troubles[athlete.id] = trouble
+        if len(fetched.troubles) == len(fetched.athletes):
+            raise next(iter(fetched.troubles.values()))
+        return fetched
+
+    def _fetch_athlete(self, athlete: Athlete, window: Window, fetched: Fetched) -> None:
+        reached = self.resume.reached(athlete.id, window)
+        if reached > window.start:
+            fetched.resumed[athlete.id] = reached
+        rest = Window(reached, window.end)
+        existing = self.store.objects(athlete.id, rest)
+        to_state = set(existing) | set(self.rows_of(athlete.id, rest))
+        is_single_hour = window == Window.of(window.start, window.start)
+        if is_single_hour:
+            to_state.add(window.start)
+        for complete, hours in _complete_hours(self.client, athlete, rest, to_state):
+            fetched.written += self.store.write(athlete.id, hours, {} if is_single_hour else existing)
+            fetched.activities.update({(athlete.id, hour): len(found) for hour, found in hours.items()})
+            self.on_hours(athlete, hours)
+            self.resume.reach(athlete.id, window, complete)
+
+
+def _complete_hours(
+    client: StravaClient, athlete: Athlete, window: Window, to_state: Collection[datetime]
+) -> Iterator[tuple[datetime, Hours]]:
+    """Page by page: the moment up to which everything is known, and the hours completed by the page.
+
+    `to_state` are hours that are told even when they are empty.
+    """
+    growing: defaultdict[datetime, dict[int | str, RawActivity]] = defaultdict(dict)
+    told = window.start
+    for page in client.activities(athlete, window):
+        for listed in page.activities:
+            if listed.hour >= told:  # the overlap of two pages may reach back into an hour that was told
+                growing[listed.hour][activity_key(listed.activity)] = listed.activity
+        complete = page.complete_until if page.complete_until >= window.end else floor_to_hour(page.complete_until)
+        span = Window(told, complete)
+        hours: Hours = {hour: [] for hour in to_state if hour in span}
+        hours.update({hour: list(growing.pop(hour).values()) for hour in sorted(growing) if hour in span})
+        told = max(told, complete)
+        yield complete, hours

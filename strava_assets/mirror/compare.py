@@ -1,0 +1,119 @@
+"""What differs between Strava's listing and the mirror: pure set arithmetic, and the query behind it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from strava_assets.hours import Window, floor_to_hour
+from strava_assets.mirror.load import activity_key
+from strava_assets.raw_activity import RawActivity
+
+
+class Known(NamedTuple):
+    """Where an activity is, and what it was like, on one of the two sides."""
+
+    hour: datetime
+    digest: str | None
+    is_dated: bool = True
+    """False where Strava said no start at all, so that the hour is a guess from the activities around it."""
+
+
+@dataclass
+class Differences:
+    """Activities, by id (or, where they have none, by digest), whose hours must be fetched again."""
+
+    new: dict[int | str, set[datetime]] = field(default_factory=dict)
+    changed: dict[int | str, set[datetime]] = field(default_factory=dict)
+    moved: dict[int | str, set[datetime]] = field(default_factory=dict)
+    gone: dict[int | str, set[datetime]] = field(default_factory=dict)
+
+    @property
+    def hours(self) -> set[datetime]:
+        """Every hour that has to be fetched again."""
+        return {hour for kind in self.by_kind().values() for hours in kind.values() for hour in hours}
+
+    def by_kind(self) -> dict[str, dict[int | str, set[datetime]]]:
+        """The four kinds of difference, by name."""
+        return {"new": self.new, "changed": self.changed, "moved": self.moved, "gone": self.gone}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{len(found)} {kind}" for kind, found in self.by_kind().items() if found) or "nothing differs"
+
+
+def known(activity: RawActivity, hour: datetime) -> tuple[int | str, Known]:
+    """How an activity of Strava's listing is known: its key, and its hour and digest."""
+    return activity_key(activity), Known(hour, activity.digest, activity.start is not None)
+
+
+def differences(listed: dict[int | str, Known], stored: dict[int | str, Known]) -> Differences:
+    """What must be fetched again so that `stored` becomes `listed`. Both cover the same time."""
+    found = Differences()
+    for key, there in listed.items():
+        here = stored.get(key)
+        if here is None:
+            found.new[key] = {there.hour}
+        elif there.is_dated and here.hour != there.hour:
+            found.moved[key] = {here.hour, there.hour}
+        elif here.digest != there.digest:
+            found.changed[key] = {there.hour}
+    for key, here in stored.items():
+        if key not in listed:
+            found.gone[key] = {here.hour}
+    return found
+
+
+def stored(
+    connection: Connection, athlete_id: int, window: Window, listed: Iterable[int | str]
+) -> dict[int | str, Known]:
+    """The mirror's rows and rejects of the window, and wherever they are, of the `listed` keys.
+
+    The latter find the old hour of an activity that was moved into the window from outside.
+    """
+    keys = list(listed)
+    rows = connection.execute(
+        text(
+            """
+            SELECT id, start_date AS moment, digest FROM strava_activity
+            WHERE athlete_id = :athlete_id AND start_date IS NOT NULL
+              AND (start_date >= :start AND start_date < :end OR id = ANY(CAST(:ids AS bigint[])))
+            UNION ALL
+            SELECT id, hour, digest FROM strava_activity_reject
+            WHERE athlete_id = :athlete_id
+              AND (hour >= :start AND hour < :end OR coalesce(id::text, digest) = ANY(CAST(:keys AS text[])))
+            """
+        ),
+        {
+            "athlete_id": athlete_id,
+            "start": window.start,
+            "end": window.end,
+            "ids": [key for key in keys if isinstance(key, int)],
+            "keys": [str(key) for key in keys],
+        },
+    )
+    return {row.digest if row.id is None else row.id: Known(floor_to_hour(row.moment), row.digest) for row in rows}
+
+
+def count_rows(connection: Connection, athlete_id: int) -> int:
+    """How many activities of the athlete the mirror holds."""
+    statement = text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id")
+    return int(connection.execute(statement, {"athlete_id": athlete_id}).scalar_one())
+
+
+def hours_with_rows(connection: Connection, athlete_id: int, window: Window) -> set[datetime]:
+    """The hours of the window in which the mirror has rows or rejects of the athlete."""
+    moments = connection.execute(
+        text(
+            """
+            SELECT DISTINCT date_trunc('hour', start_date, 'UTC') FROM strava_activity
+            WHERE athlete_id = :athlete_id AND start_date >= :start AND start_date < :end
+            UNION
+            SELECT hour FROM strava_activity_reject
+            WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
+            """
+        ),
+        {"athlete_id": athlete_id, "start": window.start, "end": window.end},
+    ).scalars()
+    return {floor_to_hour(moment) for moment in moments}

@@ -1,0 +1,63 @@
+"""The connection to the table's database, with errors that say what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from psycopg2 import errorcodes
+from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from strava_assets.errors import NotSetUp, ServiceUnavailable, StravaAssetsError
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+@cache
+def engine_for(url: URL) -> Engine:
+    """The one engine of this process for a database."""
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection whose work is committed at the end, or rolled back as a whole.
+
+    Raises ServiceUnavailable where Postgres does not answer or hangs up, NotSetUp where the database or
+    its tables are missing or access is denied.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise clear_error(error, engine.url) from None
+
+
+def clear_error(error: DBAPIError, url: URL) -> StravaAssetsError:
+    """The error of this project that says in one line what a database error means."""
+    code = getattr(error.orig, "pgcode", None)
+    reason = str(error.orig).strip().partition("\n")[0][:200]
+    where = f"the database {url.database!r} at {place(url)}"
+    if isinstance(error, ProgrammingError) and code in {errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN}:
+        return NotSetUp(f"The tables in {where} are missing or too old. Migrate it with: strava-assets init.")
+    if code == errorcodes.INSUFFICIENT_PRIVILEGE:
+        return NotSetUp(
+            f"The user {url.username!r} may not do that in {where} ({reason}). Grant it, or use another user."
+        )
+    if isinstance(error, OperationalError) and f'database "{url.database}" does not exist' in str(error.orig):
+        return NotSetUp(f"There is no {where}. Create it with: strava-assets init.")
+    if isinstance(error, OperationalError) and "authentication failed" in str(error.orig):
+        return NotSetUp(f"Postgres at {place(url)} refuses the user {url.username!r}. Check DATABASE_URL.")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return ServiceUnavailable(
+            f"Postgres at {place(url)} does not answer ({reason}). Is it running? Check DATABASE_URL."
+        )
+    return ServiceUnavailable(f"{where} refused a statement ({reason}).")
+
+
+def place(url: URL) -> str:
+    """Host and port, or the socket's folder, of a database; never its password."""
+    host = url.host or url.query.get("host") or "the local socket"
+    return f"{host}:{url.port}" if url.port else str(host)

@@ -1,0 +1,287 @@
+"""Make the rows of some hours equal the raw objects of those hours, in one transaction.
+
+Bulk, not row by row: COPY into a temporary table, then one delete and one upsert from it. A row that
+would not change is not written.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from strava_assets.errors import TooManyDeletions
+from strava_assets.mirror.activity import COLUMNS, Activity, validate
+from strava_assets.raw_activity import RawActivity
+from strava_assets.settings import MIN_DELETIONS_GUARDED
+
+ROWS_PER_COPY = 2_000
+"""Rows rendered at a time: what bounds the memory of a load, however long the range."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a raw object says: these, and no others, are the athlete's activities of that hour."""
+
+    hour: datetime
+    fetched_at: datetime
+    activities: Sequence[RawActivity]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did, in rows."""
+
+    hours: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: "Loaded") -> "Loaded":
+        return Loaded(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class DeletionGuard:
+    """How many of an athlete's rows may be deleted at once without a confirmation.
+
+    Losing the permission to read private activities looks just like a mass deletion.
+    """
+
+    max_share: float
+    confirmed: bool = False
+
+    def check(self, athlete_id: int, deletions: int, rows: int) -> None:
+        """Raise TooManyDeletions if so many `deletions` out of `rows` need a confirmation."""
+        if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * rows):
+            return
+        raise TooManyDeletions(
+            f"Strava no longer lists {deletions} of athlete {athlete_id}'s {rows} activities; nothing was deleted. "
+            f"If that is right, run: strava-assets reconcile --athlete {athlete_id} --confirm-deletions. "
+            f"If not, log in again: strava-assets login.",
+            athlete_id,
+        )
+
+
+def mirror(connection: Connection, athlete_id: int, statements: Iterable[Statement], guard: DeletionGuard) -> Loaded:
+    """Make the athlete's rows of the stated hours equal the statements' valid activities.
+
+    Runs in the caller's transaction, after waiting for any other load of the same athlete; `statements`
+    is consumed only then, so that what is read is not older than what the other load wrote. Invalid
+    activities go to the table of rejects, and leave it when they have become valid or are gone.
+
+    Raises TooManyDeletions, before any row is changed, where the guard says so.
+    """
+    _wait_for_other_loads(connection, athlete_id)
+    _create_staging_tables(connection)
+    hours, rejected = _stage(connection, athlete_id, statements)
+    deletions, rows = _count_deletions(connection, athlete_id)
+    guard.check(athlete_id, deletions, rows)
+    deleted = connection.execute(_DELETE, {"athlete_id": athlete_id}).rowcount
+    staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
+    outcomes = connection.execute(_UPSERT).one()
+    _settle_rejects(connection, athlete_id)
+    _drop_staging_tables(connection)
+    return Loaded(
+        hours=hours,
+        inserted=outcomes.inserted,
+        updated=outcomes.updated,
+        deleted=deleted,
+        unchanged=staged - outcomes.inserted - outcomes.updated,
+        rejected=rejected,
+    )
+
+
+def adopt_rows(connection: Connection, athlete_id: int) -> int:
+    """Give rows of the old DAG, which know no athlete, to the one athlete it served; how many those were."""
+    statement = text("UPDATE strava_activity SET athlete_id = :athlete_id WHERE athlete_id IS NULL")
+    return connection.execute(statement, {"athlete_id": athlete_id}).rowcount
+
+
+def has_unowned_rows(connection: Connection) -> bool:
+    """Whether there are rows that the old DAG wrote and nobody adopted yet."""
+    return bool(
+        connection.execute(text("SELECT EXISTS (SELECT FROM strava_activity WHERE athlete_id IS NULL)")).scalar()
+    )
+
+
+_COLUMN_LIST = ", ".join(COLUMNS)
+_OTHER_COLUMNS = tuple(name for name in COLUMNS if name != "id")
+
+_DOOMED = """
+    FROM strava_activity AS present, stated
+    WHERE present.athlete_id = :athlete_id
+      AND present.start_date >= stated.hour AND present.start_date < stated.hour + interval '1 hour'
+      AND NOT EXISTS (SELECT FROM staged WHERE staged.id = present.id)
+"""
+
+_DELETE = text(f"DELETE FROM strava_activity WHERE id IN (SELECT present.id {_DOOMED})")  # noqa: S608 - constants
+
+_UPSERT = text(
+    f"""
+    WITH written AS (
+        INSERT INTO strava_activity AS present ({_COLUMN_LIST})
+        SELECT DISTINCT ON (id) {_COLUMN_LIST} FROM staged ORDER BY id, fetched_at DESC, start_date DESC
+        ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _OTHER_COLUMNS)}
+        WHERE ({", ".join(f"present.{name}" for name in _OTHER_COLUMNS)})
+           IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _OTHER_COLUMNS)})
+        RETURNING xmax = 0 AS is_new
+    )
+    SELECT count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM written
+    """  # noqa: S608 - constants
+)
+
+
+def _wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('strava_activity', :athlete_id))"),
+        {"athlete_id": athlete_id},
+    )
+
+
+def _create_staging_tables(connection: Connection) -> None:
+    _drop_staging_tables(connection)
+    connection.execute(
+        text("CREATE TEMPORARY TABLE staged (LIKE strava_activity, fetched_at timestamptz NOT NULL) ON COMMIT DROP")
+    )
+    connection.execute(text("CREATE TEMPORARY TABLE stated (hour timestamptz NOT NULL) ON COMMIT DROP"))
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE staged_reject (id bigint, key text NOT NULL, hour timestamptz NOT NULL, "
+            "digest text NOT NULL, payload jsonb NOT NULL, errors jsonb NOT NULL, fetched_at timestamptz NOT NULL) "
+            "ON COMMIT DROP"
+        )
+    )
+
+
+def _drop_staging_tables(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged, pg_temp.stated, pg_temp.staged_reject"))
+
+
+def _stage(connection: Connection, athlete_id: int, statements: Iterable[Statement]) -> tuple[int, int]:
+    """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are."""
+    hours: list[tuple[datetime]] = []
+    rejects: dict[int | str, tuple[Any, ...]] = {}
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for statement in statements:
+            hours.append((statement.hour,))
+            for raw in statement.activities:
+                valid = validate(raw, athlete_id)
+                if isinstance(valid, Activity):
+                    yield (*valid.__dict__.values(), statement.fetched_at)
+                else:
+                    reject = _reject_row(raw, statement, valid)
+                    previous = rejects.setdefault(activity_key(raw), reject)
+                    if statement.fetched_at > previous[-1]:
+                        rejects[activity_key(raw)] = reject
+
+    _copy(connection, f"staged ({_COLUMN_LIST}, fetched_at)", rows())
+    _copy(connection, "stated (hour)", iter(hours))
+    _copy(connection, "staged_reject (id, key, hour, digest, payload, errors, fetched_at)", iter(rejects.values()))
+    rejected = len(rejects) - _keep_newest_statement(connection) if rejects else 0
+    connection.execute(text("ANALYZE pg_temp.staged, pg_temp.stated"))
+    return len(hours), rejected
+
+
+def _keep_newest_statement(connection: Connection) -> int:
+    """Where one object has a valid and another an invalid version, keep the newer; rejects dropped."""
+    dropped = connection.execute(
+        text(
+            "DELETE FROM staged_reject AS invalid USING staged "
+            "WHERE staged.id = invalid.id AND staged.fetched_at >= invalid.fetched_at"
+        )
+    ).rowcount
+    connection.execute(text("DELETE FROM staged USING staged_reject AS invalid WHERE staged.id = invalid.id"))
+    return dropped
+
+
+def activity_key(raw: RawActivity) -> int | str:
+    """What identifies an activity, valid or not: its id where that fits the id column, else its digest."""
+    return raw.digest if raw.id is None or not -(2**63) <= raw.id < 2**63 else raw.id
+
+
+def _reject_row(raw: RawActivity, statement: Statement, errors: list[str]) -> tuple[Any, ...]:
+    # jsonb can hold neither NUL nor half of a surrogate pair; the raw object keeps both.
+    payload = json.dumps(raw.fields, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    payload = payload.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
+    faults = json.dumps([fault.replace("\0", "\N{REPLACEMENT CHARACTER}") for fault in errors])
+    key = activity_key(raw)
+    activity_id = key if isinstance(key, int) else None
+    return (activity_id, key, statement.hour, raw.digest, payload, faults, statement.fetched_at)
+
+
+def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]:
+    """How many rows would vanish (those that turned invalid aside), and how many the athlete has."""
+    counts = connection.execute(
+        text(
+            f"""
+            SELECT (SELECT count(*) {_DOOMED} AND NOT EXISTS (SELECT FROM staged_reject WHERE id = present.id)),
+                   (SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id)
+            """  # noqa: S608 - constants
+        ),
+        {"athlete_id": athlete_id},
+    ).one()
+    return counts[0], counts[1]
+
+
+def _settle_rejects(connection: Connection, athlete_id: int) -> None:
+    """Rejects of the stated hours become what was staged; what is a valid row now is none any more."""
+    owner = {"athlete_id": athlete_id}
+    connection.execute(
+        text(
+            """
+            DELETE FROM strava_activity_reject AS present
+            WHERE athlete_id = :athlete_id
+              AND (hour IN (SELECT hour FROM stated) OR id IN (SELECT id FROM staged))
+              AND coalesce(id::text, digest) NOT IN (SELECT key FROM staged_reject)
+            """
+        ),
+        owner,
+    )
+    connection.execute(
+        text(
+            """
+            INSERT INTO strava_activity_reject AS present (athlete_id, id, hour, digest, payload, errors)
+            SELECT :athlete_id, id, hour, digest, payload, errors FROM staged_reject
+            ON CONFLICT (athlete_id, coalesce(id::text, digest)) DO UPDATE
+            SET hour = excluded.hour, digest = excluded.digest, payload = excluded.payload,
+                errors = excluded.errors, last_seen = now()
+            """
+        ),
+        owner,
+    )
+    # A row whose hour was not stated, but which is known to be invalid now, must not stay beside its reject.
+    connection.execute(
+        text("DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged_reject)"),
+        owner,
+    )
+
+
+def _copy(connection: Connection, target: str, rows: Iterator[tuple[Any, ...]]) -> None:
+    cursor = connection.connection.cursor()
+    while chunk := list(islice(rows, ROWS_PER_COPY)):
+        cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO("".join(map(_copy_line, chunk))))
+    cursor.close()
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+
+def _copy_line(row: tuple[Any, ...]) -> str:
+    """A row in COPY's text format; floats keep every digit."""
+    return "\t".join(map(_copy_field, row)) + "\n"
+
+
+def _copy_field(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value.translate(_ESCAPES)
+    return str(value)

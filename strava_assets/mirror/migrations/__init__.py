@@ -1,0 +1,37 @@
+"""The schema's history (Alembic): one command brings any database to the newest revision."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+VERSION_TABLE = "strava_assets_version"
+"""Not Alembic's default name: Dagster keeps its own there, and may share the database."""
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to the newest revision, adopting a table of the old DAG. Safe to repeat."""
+    with engine.begin() as connection:
+        # Two that migrate at once: the second waits and then has nothing to do.
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('strava_assets migrations'))"))
+        command.upgrade(_config(connection), "head")
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None if it was never migrated."""
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The revision that this version of the code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    return config

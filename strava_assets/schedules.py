@@ -1,0 +1,41 @@
+"""Schedules: the hour that has just ended, and with it every hour missed since the last closed one.
+
+Dagster itself catches up nothing after a downtime: only the newest tick runs.
+https://docs.dagster.io/guides/automate/schedules
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from strava_assets.assets import HOURLY_RUN_TAG, strava_activity
+from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
+from strava_assets.jobs import sync_hours
+from strava_assets.partitions import hourly, range_tags
+from strava_assets.settings import Settings
+
+
+@dg.schedule(
+    job=sync_hours,
+    cron_schedule="2 * * * *",  # two minutes past: Strava needs a moment to process an upload
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Closes the hour that has just ended, and every hour missed before it, as one run.",
+)
+def closed_hours(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """One run from the first hour of the look-back that is missing to the hour that has just ended."""
+    last = floor_to_hour(context.scheduled_execution_time) - HOUR
+    done = {from_partition_key(key) for key in context.instance.get_materialized_partitions(strava_activity.key)}
+    window = hours_to_close(last, done, earliest=max(hourly_start(), last - Settings.from_environment().lookback))
+    return dg.RunRequest(run_key=str(window), tags={**range_tags(window), HOURLY_RUN_TAG: "true"})
+
+
+def hours_to_close(last: datetime, done: set[datetime], earliest: datetime) -> Window:
+    """From the first hour since `earliest` that is not done to `last`, which is closed in any case."""
+    missing = (hour for hour in Window.of(earliest, last).hours() if hour not in done)
+    return Window.of(next(missing, last), last)
+
+
+def hourly_start() -> datetime:
+    """The first partition's hour."""
+    return floor_to_hour(hourly.start.astimezone(UTC))
