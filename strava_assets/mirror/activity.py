@@ -38,7 +38,7 @@ def _zone_name(value: object) -> object:
     return value.partition(") ")[2] or value if isinstance(value, str) and value.startswith("(") else value
 
 
-Integer = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**63), lt=2**63)]
+Integer = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, BeforeValidator(_storable)]
 

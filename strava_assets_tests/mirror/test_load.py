@@ -1,0 +1,166 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from strava_assets.errors import TooManyDeletions
+from strava_assets.hours import HOUR
+from strava_assets.mirror.activity import COLUMNS, Activity, validate
+from strava_assets.mirror.load import DeletionGuard, Loaded, Statement, adopt_rows, has_unowned_rows, mirror
+from strava_assets.raw_activity import RawActivity, split_array
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ATHLETE = 42
+UNGUARDED = DeletionGuard(max_share=1.0)
+
+
+def activity(activity_id: Any, start: datetime = NOON + timedelta(minutes=5), **fields: Any) -> RawActivity:
+    said = {"id": activity_id, "start_date": start.isoformat().replace("+00:00", "Z"), "name": "Run", **fields}
+    return split_array(json.dumps([said]))[0]
+
+
+def statement(hour: datetime, *activities: RawActivity, fetched_at: datetime = NOON + timedelta(days=1)) -> Statement:
+    return Statement(hour, fetched_at, activities)
+
+
+def load(engine: Engine, *statements: Statement, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:
+    with engine.begin() as connection:
+        return mirror(connection, athlete, iter(statements), guard)
+
+
+def rows(engine: Engine) -> dict[int, Any]:
+    with engine.connect() as connection:
+        return {
+            row.id: row for row in connection.execute(text("SELECT *, xmin::text FROM strava_activity ORDER BY id"))
+        }
+
+
+def rejects(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT * FROM strava_activity_reject ORDER BY id")).all())
+
+
+def test_every_column_of_a_row_equals_what_validation_read(engine: Engine):
+    raw = activity(
+        154504250376823,
+        name='Zürich →\t"quoted"\\N\n🏃 \\.',
+        distance=48.400000000000006,
+        average_speed=5.54,
+        moving_time=3600,
+        trainer=False,
+        start_latlng=[47.37, 8.54],
+        end_latlng=[],
+        map={"summary_polyline": "ab\\c"},
+        start_date_local="2026-11-22T13:05:00Z",
+        timezone="(GMT+01:00) Europe/Zurich",
+    )
+    load(engine, statement(NOON, raw))
+    expected = validate(raw, ATHLETE)
+    assert isinstance(expected, Activity)
+    row = rows(engine)[154504250376823]
+    assert {name: getattr(row, name) for name in COLUMNS} == expected.model_dump()
+
+
+def test_loading_the_same_again_rewrites_no_row(engine: Engine):
+    said = statement(NOON, activity(1), activity(2, distance=5.0))
+    assert load(engine, said) == Loaded(hours=1, inserted=2)
+    before = rows(engine)
+    assert load(engine, said) == Loaded(hours=1, unchanged=2)
+    assert rows(engine) == before
+
+
+def test_rows_are_inserted_updated_deleted_and_moved_as_the_objects_say(engine: Engine):
+    load(engine, statement(NOON, activity(1), activity(2), activity(3)))
+    moved = activity(3, start=NOON + HOUR)
+    done = load(
+        engine, statement(NOON, activity(1, name="Long run")), statement(NOON + HOUR, moved, activity(4, NOON + HOUR))
+    )
+    assert done == Loaded(hours=2, inserted=1, updated=2, deleted=1)
+    found = rows(engine)
+    assert set(found) == {1, 3, 4}
+    assert found[1].name == "Long run"
+    assert found[3].start_date == NOON + HOUR
+
+
+def test_an_hour_without_an_object_and_another_athlete_keep_their_rows(engine: Engine):
+    load(engine, statement(NOON, activity(1)), statement(NOON + HOUR, activity(2, NOON + HOUR)))
+    load(engine, statement(NOON, activity(3)), athlete=43)
+    assert load(engine, statement(NOON)) == Loaded(hours=1, deleted=1)
+    assert set(rows(engine)) == {2, 3}
+
+
+def test_of_two_objects_that_hold_an_activity_the_newer_one_counts(engine: Engine):
+    stale = statement(NOON, activity(1, name="old"), fetched_at=NOON + timedelta(days=1))
+    fresh = statement(NOON + HOUR, activity(1, NOON + HOUR, name="new"), fetched_at=NOON + timedelta(days=2))
+    load(engine, stale, fresh)
+    assert rows(engine)[1].name == "new"
+
+
+def test_an_invalid_activity_waits_among_the_rejects_until_it_is_valid(engine: Engine):
+    load(engine, statement(NOON, activity(1), activity(2)))
+    assert load(engine, statement(NOON, activity(1, distance="far"), activity(2))) == Loaded(
+        hours=1, deleted=1, unchanged=1, rejected=1
+    )
+    (reject,) = rejects(engine)
+    assert (reject.id, reject.hour, reject.payload["distance"]) == (1, NOON, "far")
+    assert reject.errors == ["distance: Input should be a valid number (got 'far')"]
+    assert set(rows(engine)) == {2}
+
+    load(engine, statement(NOON, activity(1, distance=5), activity(2)))
+    assert rejects(engine) == []
+    assert set(rows(engine)) == {1, 2}
+
+
+def test_rejects_go_when_their_hour_no_longer_has_them(engine: Engine):
+    load(engine, statement(NOON, activity(1, distance="far"), activity("x"), activity(2**63)))
+    assert [reject.id for reject in rejects(engine)] == [1, None, None]
+    first_seen = rejects(engine)[0].first_seen
+    load(engine, statement(NOON, activity(1, distance="further")))
+    (reject,) = rejects(engine)
+    assert reject.first_seen == first_seen < reject.last_seen
+    load(engine, statement(NOON))
+    assert rejects(engine) == []
+
+
+def test_a_reject_survives_what_jsonb_cannot_hold(engine: Engine):
+    raw = split_array('[{"id": 1, "name": "nul \\u0000 half \\ud800", "n": 987654321234567891234}]')[0]
+    load(engine, statement(NOON, raw))
+    assert rejects(engine)[0].payload == {"id": 1, "name": "nul \ufffd half \ufffd", "n": 987654321234567891234}
+
+
+def test_a_valid_name_with_what_postgres_cannot_hold_is_stored_with_replacements(engine: Engine):
+    load(engine, statement(NOON, activity(1, name="a\0b\ud800c")))
+    assert rows(engine)[1].name == "a\ufffdb\ufffdc"
+
+
+def test_a_mass_deletion_stops_before_anything_is_changed(engine: Engine):
+    load(engine, statement(NOON, *map(activity, range(1, 21))))
+    before = rows(engine)
+    guard = DeletionGuard(max_share=0.1)
+    with pytest.raises(TooManyDeletions) as caught:
+        load(engine, statement(NOON, activity(1, name="changed")), guard=guard)
+    assert str(caught.value) == (
+        "Strava no longer lists 19 of athlete 42's 20 activities; nothing was deleted. "
+        "If that is right, run: strava-assets reconcile --athlete 42 --confirm-deletions. "
+        "If not, log in again: strava-assets login."
+    )
+    assert rows(engine) == before
+    assert load(engine, statement(NOON), guard=DeletionGuard(0.1, confirmed=True)).deleted == 20
+
+
+def test_five_deletions_and_rows_that_turn_invalid_need_no_confirmation(engine: Engine):
+    guard = DeletionGuard(max_share=0.0)
+    load(engine, statement(NOON, *map(activity, range(1, 15))))
+    invalid = [activity(i, distance="far") for i in range(6, 15)]
+    assert load(engine, statement(NOON, *invalid), guard=guard).deleted == 14
+
+
+def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO strava_activity (id, start_date) VALUES (1, :noon)"), {"noon": NOON})
+        assert has_unowned_rows(connection)
+        assert adopt_rows(connection, ATHLETE) == 1
+        assert not has_unowned_rows(connection)
+    assert load(engine, statement(NOON, activity(1))) == Loaded(hours=1, updated=1)

@@ -1,0 +1,66 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strava_assets.hours import (
+    HOUR,
+    Window,
+    floor_to_hour,
+    from_object_key,
+    from_partition_key,
+    merge_into_windows,
+    object_key,
+    partition_key,
+)
+
+HOURS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(floor_to_hour)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@given(HOURS)
+def test_an_hour_survives_each_of_its_names(hour: datetime):
+    assert from_partition_key(partition_key(hour)) == hour
+    assert from_object_key(object_key("stravaact", 42, hour)) == (42, hour)
+    assert from_object_key(object_key("", 42, hour)) == (42, hour)
+
+
+def test_names_are_those_of_dagster_and_of_the_old_dag():
+    hour = datetime(2026, 11, 22, 13, tzinfo=UTC)
+    assert partition_key(hour) == "2026-11-22-13:00"
+    assert object_key("stravaact", 42, hour) == "stravaact/42/20261122T130000.json"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "stravaact/20261122T130000.json",  # the old DAG's: the newest 30 activities of a moment, no statement
+        "stravaact/42/20261122T130500.json",
+        "stravaact/42/20261399T130000.json",
+        "stravaact/42/20261122T130000.json.bak",
+        "stravaact/forty/20261122T130000.json",
+    ],
+)
+def test_other_objects_are_no_hours(key: str):
+    assert from_object_key(key) is None
+
+
+def test_the_hour_of_a_moment_is_counted_in_utc():
+    assert floor_to_hour(datetime(2026, 1, 1, 5, 45, tzinfo=timezone(timedelta(hours=5, minutes=45)))) == datetime(
+        2026, 1, 1, tzinfo=UTC
+    )
+
+
+@given(st.sets(HOURS, max_size=30), st.integers(0, 48))
+def test_windows_cover_all_hours_and_begin_and_end_with_one(hours: set[datetime], gap: int):
+    windows = merge_into_windows(hours, max_gap=gap * HOUR)
+    assert all(any(hour in window for window in windows) for hour in hours)
+    assert all(window.start in hours and window.end - HOUR in hours for window in windows)
+    assert all(later.start - earlier.end > gap * HOUR for earlier, later in zip(windows, windows[1:], strict=False))
+
+
+def test_a_window_is_written_like_a_partition_range():
+    assert str(Window.of(NOON, NOON)) == "2026-11-22-12:00"
+    assert str(Window.of(NOON, NOON + 2 * HOUR)) == "2026-11-22-12:00...2026-11-22-14:00"
+    assert len(list(Window.of(NOON, NOON + 2 * HOUR).hours())) == 3
