@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from strava_assets import checks
 from strava_assets.asked import AskedWindows
 from strava_assets.errors import QuotaSpent, RetryMayHelp, StravaAssetsError
 from strava_assets.fetching import Fetched, Fetcher, ResumePoints
@@ -56,6 +57,7 @@ OWNERS = ["team:athletes"]
     freshness_policy=dg.FreshnessPolicy.cron(
         deadline_cron="10 * * * *", lower_bound_delta=timedelta(hours=1), timezone="UTC"
     ),
+    check_specs=[checks.EVERYONE_WAS_READ],
 )
 def raw_activities(
     context: dg.AssetExecutionContext, strava: Strava, bucket: RawBucket, postgres: Postgres, tokens: RedisTokens
@@ -66,7 +68,7 @@ def raw_activities(
         _tag_process(context)
         store = bucket.open()
         if FETCHED_TAG in context.run.tags:
-            return _already_fetched(context, store, window)
+            return _already_fetched(context, store, window, len(tokens.open().athletes()))
         engine = postgres.open()
 
         def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
@@ -82,7 +84,8 @@ def raw_activities(
                     **_summary(fetched, window),
                     "api_requests": client.requests_made,
                     "quota_left": str(client.quota()),
-                }
+                },
+                check_results=[checks.everyone_was_read(fetched)],
             )
 
 
@@ -112,6 +115,7 @@ def raw_activities(
     freshness_policy=dg.FreshnessPolicy.cron(
         deadline_cron="10 * * * *", lower_bound_delta=timedelta(hours=1), timezone="UTC"
     ),
+    check_specs=[checks.NO_REJECTS, checks.ROWS_MATCH_OBJECTS, checks.PLAUSIBLE_VALUES],
 )
 def strava_activity(
     context: dg.AssetExecutionContext, bucket: RawBucket, postgres: Postgres, tokens: RedisTokens
@@ -127,11 +131,17 @@ def strava_activity(
                 context.log.info("Adopted %s rows of the old DAG for athlete %s.", adopted, athlete_id)
         confirmed = context.run.tags.get(CONFIRMED_TAG)
         max_share = Settings.from_environment().max_delete_share
+        store = bucket.open()
         mirrored = mirror_window(
-            bucket.open(), engine, window, lambda athlete_id: DeletionGuard(max_share, str(athlete_id) == confirmed)
+            store, engine, window, lambda athlete_id: DeletionGuard(max_share, str(athlete_id) == confirmed)
         )
         with transaction(engine) as connection:
             sample = preview(connection, window)
+            results = [
+                checks.no_rejects(connection),
+                checks.rows_match_objects(connection, store, window),
+                checks.plausible_values(connection, window),
+            ]
         loaded = mirrored.loaded
         return dg.MaterializeResult(
             metadata={
@@ -144,7 +154,8 @@ def strava_activity(
                 "hours_mirrored": loaded.hours,
                 "preview": dg.MetadataValue.md(sample),
                 **_troubles({athlete_id: str(trouble) for athlete_id, trouble in mirrored.troubles.items()}),
-            }
+            },
+            check_results=results,
         )
 
 

@@ -7,6 +7,7 @@ from strava_assets.assets import raw_activities, strava_activity
 from strava_assets.jobs import sync_hours
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava, variable
 from strava_assets.schedules import closed_hours
+from strava_assets.sensors import strava_changes
 
 tokens = RedisTokens(url=variable("REDIS_URL"))
 s3 = S3Resource()  # endpoint, region and credentials: the AWS SDK's own variables
@@ -15,6 +16,7 @@ defs = dg.Definitions(
     assets=[raw_activities, strava_activity],
     jobs=[sync_hours],
     schedules=[closed_hours],
+    sensors=[strava_changes],
     resources={
         "tokens": tokens,
         "strava": Strava(

@@ -4,14 +4,15 @@ Dagster itself catches up nothing after a downtime: only the newest tick runs.
 https://docs.dagster.io/guides/automate/schedules
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 
 from strava_assets.assets import HOURLY_RUN_TAG, strava_activity
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.jobs import sync_hours
-from strava_assets.partitions import hourly, range_tags
+from strava_assets.partitions import range_tags
+from strava_assets.runs import first_hour
 from strava_assets.settings import Settings
 
 
@@ -26,7 +27,8 @@ def closed_hours(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """One run from the first hour of the look-back that is missing to the hour that has just ended."""
     last = floor_to_hour(context.scheduled_execution_time) - HOUR
     done = {from_partition_key(key) for key in context.instance.get_materialized_partitions(strava_activity.key)}
-    window = hours_to_close(last, done, earliest=max(hourly_start(), last - Settings.from_environment().lookback))
+    earliest = max(first_hour(), last - Settings.from_environment().lookback)
+    window = hours_to_close(last, done, earliest)
     return dg.RunRequest(run_key=str(window), tags={**range_tags(window), HOURLY_RUN_TAG: "true"})
 
 
@@ -34,8 +36,3 @@ def hours_to_close(last: datetime, done: set[datetime], earliest: datetime) -> W
     """From the first hour since `earliest` that is not done to `last`, which is closed in any case."""
     missing = (hour for hour in Window.of(earliest, last).hours() if hour not in done)
     return Window.of(next(missing, last), last)
-
-
-def hourly_start() -> datetime:
-    """The first partition's hour."""
-    return floor_to_hour(hourly.start.astimezone(UTC))

@@ -1,0 +1,77 @@
+"""Strava against the mirror: which hours differ, and whether what vanished may be believed."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from strava_assets.errors import AthleteTrouble, NotSetUp
+from strava_assets.hours import HOUR, Window, merge_into_windows
+from strava_assets.mirror.compare import Differences, Known, count_rows, differences, known, stored
+from strava_assets.mirror.database import transaction
+from strava_assets.mirror.load import DeletionGuard
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.tokens import Athlete
+
+MAX_GAP = 24 * HOUR
+"""Hours that differ and lie this close share a run: a run costs seconds, an hour in it milliseconds."""
+
+
+@dataclass
+class Comparison:
+    """What a comparison found, by athlete."""
+
+    differences: dict[int, Differences] = field(default_factory=dict)
+    troubles: dict[int, AthleteTrouble] = field(default_factory=dict)
+    listed: int = 0
+
+    @property
+    def windows(self) -> list[Window]:
+        """The windows to fetch again so that nothing differs any more, oldest first."""
+        hours = {hour for found in self.differences.values() for hour in found.hours}
+        return merge_into_windows(hours, max_gap=MAX_GAP)
+
+    def __str__(self) -> str:
+        found = [f"athlete {athlete_id}: {each}" for athlete_id, each in self.differences.items()]
+        return f"{self.listed} activities listed; " + "; ".join(found + [str(each) for each in self.troubles.values()])
+
+
+@dataclass(frozen=True)
+class Comparer:
+    """Lists a window of Strava and compares it with the mirror and the rejects: ⌈n/200⌉ + 1 requests."""
+
+    client: StravaClient
+    engine: Engine
+    max_delete_share: float
+
+    def compare(self, window: Window, confirmed: int | None = None, only: int | None = None) -> Comparison:
+        """What differs, athlete by athlete.
+
+        `confirmed` is the athlete whose deletions were confirmed, `only` the one athlete to look at. One
+        athlete's trouble, too many deletions among them, is noted and the others go on. Raises NotSetUp when
+        nobody (or not `only`) is logged in, and the trouble when it is everybody's.
+        """
+        comparison = Comparison()
+        athletes = [athlete for athlete in self.client.athletes() if only in (None, athlete.id)]
+        if not athletes:
+            who = "Nobody is" if only is None else f"Athlete {only} is not"
+            raise NotSetUp(f"{who} logged in to Strava. Run: strava-assets login")
+        for athlete in athletes:
+            try:
+                self._compare_athlete(athlete, window, comparison, is_confirmed=athlete.id == confirmed)
+            except AthleteTrouble as trouble:
+                comparison.troubles[athlete.id] = trouble
+        if len(comparison.troubles) == len(athletes):
+            raise next(iter(comparison.troubles.values()))
+        return comparison
+
+    def _compare_athlete(self, athlete: Athlete, window: Window, comparison: Comparison, *, is_confirmed: bool) -> None:
+        listed: dict[int | str, Known] = {}
+        for page in self.client.activities(athlete, window):
+            listed.update(known(each.activity, each.hour) for each in page.activities)
+        with transaction(self.engine) as connection:
+            here = stored(connection, athlete.id, window, listed)
+            rows = count_rows(connection, athlete.id)
+        found = differences(listed, here)
+        DeletionGuard(self.max_delete_share, is_confirmed).check(athlete.id, len(found.gone), rows)
+        comparison.listed += len(listed)
+        comparison.differences[athlete.id] = found

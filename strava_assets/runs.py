@@ -1,0 +1,55 @@
+"""Runs of the two assets: asked of the daemon, under way, or made right here."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
+from strava_assets.partitions import hourly, range_tags
+
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def first_hour() -> datetime:
+    """The hour of the first partition."""
+    return floor_to_hour(hourly.start.astimezone(UTC))
+
+
+def look_back(now: datetime, first: datetime) -> Window:
+    """From the hour of `first`, though not before the first partition, to the end of the hour in progress."""
+    return Window.of(max(floor_to_hour(first), first_hour()), floor_to_hour(now))
+
+
+def request_for(window: Window, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+    """A request for one run of the window, be it one hour or a range."""
+    return dg.RunRequest(tags={**range_tags(window), **(tags or {})})
+
+
+def windows_under_way(instance: dg.DagsterInstance) -> list[Window]:
+    """The windows of all runs that are queued or not yet finished."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY))
+    return [window for window in map(_window_of_tags, (run.tags for run in runs)) if window]
+
+
+def not_under_way(windows: Iterable[Window], under_way: list[Window]) -> list[Window]:
+    """The windows that no single run under way covers."""
+    return [
+        window
+        for window in windows
+        if not any(other.start <= window.start and window.end <= other.end for other in under_way)
+    ]
+
+
+def _window_of_tags(tags: Mapping[str, str]) -> Window | None:
+    first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
+    last = tags.get("dagster/asset_partition_range_end") or first
+    try:
+        return Window(from_partition_key(first), from_partition_key(last) + HOUR) if first and last else None
+    except ValueError:
+        return None  # a run of something else than hours
