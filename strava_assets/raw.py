@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import obstore
 from obstore.auth.boto3 import Boto3CredentialProvider
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, UnauthenticatedError
 from obstore.store import S3Store
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import NotSetUp, ServiceUnavailable, StravaAssetsError
 from strava_assets.hours import Window, athlete_prefix, from_object_key, object_key
 from strava_assets.raw_activity import RawActivity, join_array, split_array
 
@@ -182,20 +182,26 @@ class RawStore:
         """Turn obstore's errors into one line that says what to do. None of them holds a secret."""
         try:
             yield
-        except (FileNotFoundError, NotFoundError):
-            raise NotSetUp(
+        except (BaseError, OSError) as error:
+            raise self._clear_error(error) from None
+
+    def _clear_error(self, error: Exception) -> StravaAssetsError:
+        said = str(error)
+        # Listing gives obstore's general error for these; the answer's own code tells them apart.
+        if isinstance(error, FileNotFoundError) or "NoSuchBucket" in said or "status code: 404" in said:
+            return NotSetUp(
                 f"The bucket {self._bucket!r} does not exist at {self._where}. "
                 f"Create it with: strava-assets init, or check S3_BUCKET and AWS_ENDPOINT_URL_S3."
-            ) from None
-        except (PermissionError, PermissionDeniedError, UnauthenticatedError):
-            raise NotSetUp(
+            )
+        if isinstance(error, PermissionError | UnauthenticatedError) or "status code: 403" in said:
+            return NotSetUp(
                 f"S3 at {self._where} denies access to the bucket {self._bucket!r}. "
                 f"Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions."
-            ) from None
-        except (BaseError, OSError) as error:
-            raise ServiceUnavailable(
-                f"S3 at {self._where} does not answer as it should ({_first_line(error)}). Check AWS_ENDPOINT_URL_S3."
-            ) from None
+            )
+        reason = said.strip().partition("\n")[0][:200]
+        return ServiceUnavailable(
+            f"S3 at {self._where} does not answer as it should ({reason}). Check AWS_ENDPOINT_URL_S3."
+        )
 
 
 def _says(existing: RawObject | None, body: bytes) -> bool:
@@ -223,7 +229,3 @@ def _concurrently(task: Callable[[Item], Awaitable[Result]], items: Iterator[Ite
 
     while batch := list(islice(items, OBJECTS_PER_BATCH)):
         yield from asyncio.run(run(batch))
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:200]
