@@ -61,7 +61,7 @@ OWNERS = ["team:athletes"]
 )
 def raw_activities(
     context: dg.AssetExecutionContext, strava: Strava, bucket: RawBucket, postgres: Postgres, tokens: RedisTokens
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Fetch the run's hours of all athletes and write them as raw objects."""
     with as_dagster_failure(context, tokens):
         window = window_of(context.partition_keys)
@@ -119,7 +119,7 @@ def raw_activities(
 )
 def strava_activity(
     context: dg.AssetExecutionContext, bucket: RawBucket, postgres: Postgres, tokens: RedisTokens
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Make the rows of the run's hours equal their raw objects."""
     with as_dagster_failure(context, tokens):
         window = window_of(context.partition_keys)
@@ -187,7 +187,7 @@ def _tag_process(context: dg.AssetExecutionContext) -> None:
         context.instance.add_run_tags(context.run_id, process_tags())
 
 
-def _already_fetched(context: dg.AssetExecutionContext, store: RawStore, window: Window) -> dg.MaterializeResult[None]:
+def _already_fetched(context: dg.AssetExecutionContext, store: RawStore, window: Window) -> dg.MaterializeResult:
     objects = {athlete_id: store.objects(athlete_id, window) for athlete_id in store.athletes()}
     return dg.MaterializeResult(
         metadata={

@@ -22,7 +22,10 @@ Hours = dict[datetime, list[RawActivity]]
 
 
 class ResumePoints:
-    """How far the fetch of a range got, by athlete: in Redis for a day, gone when the range is complete."""
+    """How far a fetch got since a range's first hour, by athlete: in Redis for a day, gone when it is complete.
+
+    The range's end is not part of it: a later try often ends an hour later.
+    """
 
     LIFETIME = timedelta(days=1)
 
@@ -32,7 +35,8 @@ class ResumePoints:
     def reached(self, athlete_id: int, window: Window) -> datetime:
         """Everything of the window before this moment was fetched and written less than a day ago."""
         value = self._redis.get(self._key(athlete_id, window))
-        return datetime.fromisoformat(value.decode()) if isinstance(value, bytes) else window.start
+        reached = datetime.fromisoformat(value.decode()) if isinstance(value, bytes) else window.start
+        return reached if reached < window.end else window.start
 
     def reach(self, athlete_id: int, window: Window, moment: datetime) -> None:
         """Remember that everything before `moment` is written."""
@@ -43,7 +47,7 @@ class ResumePoints:
 
     @staticmethod
     def _key(athlete_id: int, window: Window) -> str:
-        return f"strava:fetched:{athlete_id}:{window}"
+        return f"strava:fetched:{athlete_id}:{window.start:%Y-%m-%dT%H}"
 
 
 @dataclass

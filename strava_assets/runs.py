@@ -53,3 +53,21 @@ def _window_of_tags(tags: Mapping[str, str]) -> Window | None:
         return Window(from_partition_key(first), from_partition_key(last) + HOUR) if first and last else None
     except ValueError:
         return None  # a run of something else than hours
+
+
+def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
+    """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
+    # Imported here: the definitions import this module.
+    from strava_assets.definitions import defs  # noqa: PLC0415
+
+    result = defs.resolve_job_def("sync_hours").execute_in_process(
+        instance=instance,
+        tags={**range_tags(window), **(tags or {})},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    if result.success:
+        return None
+    failures = [event for event in result.all_events if event.is_step_failure]
+    reason = failures[0].step_failure_data.error_display_string if failures else "it was stopped"
+    return reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")

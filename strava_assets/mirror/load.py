@@ -56,9 +56,12 @@ class DeletionGuard:
 
     max_share: float
     confirmed: bool = False
+    deleted_before: int = 0
+    """Rows that earlier loads of the same run deleted: many small steps must not add up unseen."""
 
     def check(self, athlete_id: int, deletions: int, rows: int) -> None:
         """Raise TooManyDeletions if so many `deletions` out of `rows` need a confirmation."""
+        deletions, rows = deletions + self.deleted_before, rows + self.deleted_before
         if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * rows):
             return
         raise TooManyDeletions(

@@ -1,0 +1,135 @@
+"""`strava-assets import`: the whole history, or a part of it, in one run."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import click
+import dagster as dg
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from strava_assets.assets import FETCHED_TAG, raw_activities, strava_activity
+from strava_assets.cli.dagster_instance import open_instance
+from strava_assets.cli.services import console, open_client, open_redis, open_store
+from strava_assets.errors import RetryMayHelp
+from strava_assets.fetching import ResumePoints
+from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.importing import FetchedImport, Importer, recorded_window
+from strava_assets.importing import Progress as ImportProgress
+from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.load import adopt_rows, has_unowned_rows
+from strava_assets.runs import first_hour, materialise
+from strava_assets.settings import Settings
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.tokens import TokenStore
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command(name="import", help=__doc__)
+@click.option("--from", "first", type=DAY, help="First day (UTC); default: the first activity's.")
+@click.option("--to", "last", type=DAY, help="Last day (UTC); default: today.")
+def command(first: datetime | None, last: datetime | None) -> None:
+    """Fetch and mirror the days, then record them in Dagster. Safe to interrupt and to run again.
+
+    The rows can be queried as soon as the first part is done, seconds after the start.
+    """
+    settings = Settings.from_environment()
+    asked = asked_window(first, last, datetime.now(UTC))
+    fetched_import = FetchedImport(open_redis(settings), asked)
+    started = time.monotonic()
+    if window := fetched_import.window():
+        click.echo(f"The data of {window} was fetched by an earlier try; what is left is to record it in Dagster.")
+    else:
+        window = _fetch(settings, asked)
+        fetched_import.remember(window)
+        click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
+    _record(window)
+    fetched_import.forget()
+    click.echo(f"Done after {time.monotonic() - started:.1f} s.")
+
+
+def asked_window(first: datetime | None, last: datetime | None, now: datetime) -> Window:
+    """The days asked for, within the partitions and not after the hour in progress."""
+    start = max(first.replace(tzinfo=UTC) if first else first_hour(), first_hour())
+    end = floor_to_hour(now) + HOUR
+    if last:
+        end = min(end, last.replace(tzinfo=UTC) + timedelta(days=1))
+    if start >= end:
+        raise click.UsageError(
+            f"There are no hours from {start:%Y-%m-%d} to {end:%Y-%m-%d}. The first partition is {first_hour():%Y-%m-%d}; "
+            "STRAVA_START_DATE moves it."
+        )
+    return Window(start, end)
+
+
+def _fetch(settings: Settings, asked: Window) -> Window:
+    engine = engine_for(settings.database_url)
+    redis = open_redis(settings)
+    with transaction(engine) as connection:
+        if has_unowned_rows(connection) and (athlete_id := TokenStore(redis).first_athlete_id()):
+            click.echo(f"Rows of the old DAG, now athlete {athlete_id}'s: {adopt_rows(connection, athlete_id)}.")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console()) as display:
+        task = display.add_task("Asking Strava")
+
+        def wait(message: str) -> None:
+            display.console.print(message)
+
+        with open_client(settings, on_wait=wait) as client:
+
+            def show(progress: ImportProgress) -> None:
+                display.update(task, description=_described(progress, client))
+
+            importer = Importer(
+                client, open_store(settings), engine, ResumePoints(redis), settings.max_delete_share, show
+            )
+            fetched, progress = importer.run(asked)
+            display.update(task, description=_described(progress, client))
+    for athlete_id, reached in fetched.resumed.items():
+        click.echo(
+            f"Athlete {athlete_id}: everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
+        )
+    for trouble in fetched.troubles.values():
+        click.echo(f"warning: {trouble}", err=True)
+    loaded = progress.loaded
+    click.echo(
+        f"{loaded.inserted} inserted, {loaded.updated} updated, {loaded.deleted} deleted, {loaded.unchanged} unchanged, "
+        f"{loaded.rejected} rejected; {fetched.written.objects} objects written; {client.requests_made} API requests."
+    )
+    return recorded_window(asked, progress.oldest)
+
+
+def _described(progress: ImportProgress, client: StravaClient) -> str:
+    reached = f", up to {progress.reached:%Y-%m-%d}" if progress.reached else ""
+    return f"{progress.pages} pages, {progress.activities} activities{reached}; {client.quota()}"
+
+
+def _record(window: Window) -> None:
+    hours = sum(1 for _ in window.hours())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with open_instance() as instance, Progress(*columns, console=console()) as display:
+        task = display.add_task(f"Recording {hours} hours in Dagster", total=2 * hours)
+        before = _recorded(instance)
+        finished = threading.Event()
+
+        def watch() -> None:
+            while not finished.wait(2):
+                display.update(task, completed=max(0, _recorded(instance) - before))
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            problem = materialise(instance, window, {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")})
+        finally:
+            finished.set()
+            watcher.join()
+        display.update(task, completed=2 * hours)
+    if problem:
+        raise RetryMayHelp(
+            f"The rows are there, but recording them in Dagster failed: {problem} Run the same command again."
+        )
+
+
+def _recorded(instance: dg.DagsterInstance) -> int:
+    return sum(len(instance.get_materialized_partitions(asset.key)) for asset in (raw_activities, strava_activity))
