@@ -1,7 +1,6 @@
 """The bulk event log against Dagster's own: the same run must leave the same rows."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +66,20 @@ def tables_after_a_run(configuration: dict[str, Any], url: str, home: Path, asse
             ).all(),
             "asset_keys": connection.execute(
                 text(
-                    "SELECT asset_key, last_materialization IS NULL, cached_status_data IS NULL FROM asset_keys ORDER BY 1"
+                    "SELECT asset_key, last_materialization IS NULL, "
+                    "cached_status_data IS NULL FROM asset_keys ORDER BY 1"
                 )
             ).all(),
             "tags": connection.execute(
                 text(
-                    "SELECT asset_key, key, value FROM asset_event_tags WHERE key NOT LIKE '%data_version%' ORDER BY 1, 2, 3"
+                    "SELECT asset_key, key, value FROM asset_event_tags "
+                    "WHERE key NOT LIKE '%data_version%' ORDER BY 1, 2, 3"
                 )
             ).all(),
             "checks": connection.execute(
                 text(
-                    "SELECT asset_key, check_name, partition, execution_status FROM asset_check_executions ORDER BY 1, 2, 3"
+                    "SELECT asset_key, check_name, partition, execution_status "
+                    "FROM asset_check_executions ORDER BY 1, 2, 3"
                 )
             ).all(),
             "materialised": sorted(status.items()),
@@ -87,7 +89,7 @@ def tables_after_a_run(configuration: dict[str, Any], url: str, home: Path, asse
 
 
 @pytest.fixture
-def dagster_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def dagster_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", database_url)
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
     return database_url
@@ -125,7 +127,8 @@ def test_a_batch_is_written_wholly_or_not_at_all(dagster_url: str, tmp_path: Pat
     assert storage.get_maximum_record_id() == before
 
 
-def test_the_storage_is_found_by_settings_alone(dagster_url: str):
+@pytest.mark.usefixtures("dagster_url")
+def test_the_storage_is_found_by_settings_alone():
     storage = BulkPostgresStorage.from_config_value(None, {})
     assert isinstance(storage.event_log_storage, BulkEventLogStorage)
     assert isinstance(storage.event_log_storage, PostgresEventLogStorage)

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import boto3
@@ -23,7 +22,7 @@ def open_store(s3: dict[str, str], bucket: str, **other: str) -> RawStore:
 
 
 @pytest.fixture
-def store(s3: dict[str, str], bucket: str) -> Iterator[RawStore]:
+def store(s3: dict[str, str], bucket: str) -> RawStore:
     return open_store(s3, bucket)
 
 

@@ -21,7 +21,7 @@ from strava_assets.mirror.load import adopt_rows, has_unowned_rows
 from strava_assets.runs import first_hour, materialise
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
-from strava_assets.strava.tokens import TokenStore
+from strava_assets.strava.tokens import first_athlete_id
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -57,8 +57,8 @@ def asked_window(first: datetime | None, last: datetime | None, now: datetime) -
         end = min(end, last.replace(tzinfo=UTC) + timedelta(days=1))
     if start >= end:
         raise click.UsageError(
-            f"There are no hours from {start:%Y-%m-%d} to {end:%Y-%m-%d}. The first partition is {first_hour():%Y-%m-%d}; "
-            "STRAVA_START_DATE moves it."
+            f"There are no hours from {start:%Y-%m-%d} to {end:%Y-%m-%d}. "
+            f"The first partition is {first_hour():%Y-%m-%d}; STRAVA_START_DATE moves it."
         )
     return Window(start, end)
 
@@ -67,7 +67,7 @@ def _fetch(settings: Settings, asked: Window) -> Window:
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
     with transaction(engine) as connection:
-        if has_unowned_rows(connection) and (athlete_id := TokenStore(redis).first_athlete_id()):
+        if has_unowned_rows(connection) and (athlete_id := first_athlete_id(redis)):
             click.echo(f"Rows of the old DAG, now athlete {athlete_id}'s: {adopt_rows(connection, athlete_id)}.")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console()) as display:
@@ -94,8 +94,9 @@ def _fetch(settings: Settings, asked: Window) -> Window:
         click.echo(f"warning: {trouble}", err=True)
     loaded = progress.loaded
     click.echo(
-        f"{loaded.inserted} inserted, {loaded.updated} updated, {loaded.deleted} deleted, {loaded.unchanged} unchanged, "
-        f"{loaded.rejected} rejected; {fetched.written.objects} objects written; {client.requests_made} API requests."
+        f"{loaded.inserted} inserted, {loaded.updated} updated, {loaded.deleted} deleted, "
+        f"{loaded.unchanged} unchanged, {loaded.rejected} rejected; "
+        f"{fetched.written.objects} objects written; {client.requests_made} API requests."
     )
     return recorded_window(asked, progress.oldest)
 

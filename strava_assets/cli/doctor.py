@@ -1,0 +1,118 @@
+"""`strava-assets doctor`: check every service, token and setting, and say how to repair what is wrong."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import click
+from redis import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from strava_assets.cli.services import open_client, open_redis, open_store
+from strava_assets.errors import NotSetUp, ServiceUnavailable, StravaAssetsError
+from strava_assets.mirror import migrations
+from strava_assets.mirror.database import clear_error, engine_for, place, transaction
+from strava_assets.settings import Settings
+from strava_assets.strava.tokens import TokenStore
+
+
+@click.command(name="doctor", help=__doc__)
+@click.option("--offline", is_flag=True, help="Ask Strava nothing: costs no API request.")
+def command(*, offline: bool) -> None:
+    """One line a check; exit code 1 if any of them failed. Costs one API request an athlete."""
+    settings = Settings.from_environment()
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("settings", _settings),
+        ("Redis", _redis),
+        ("tokens", _tokens),
+        ("S3", _bucket),
+        ("Postgres", _mirror),
+        ("Dagster's storage", _dagster_storage),
+    ]
+    if not offline:
+        checks.append(("Strava", _strava))
+    results = [_checked(name, check, settings) for name, check in checks]
+    if not all(results):
+        raise click.exceptions.Exit(1)
+
+
+def _checked(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:
+    try:
+        click.echo(f"{click.style('ok  ', fg='green')} {name}: {check(settings)}")
+    except StravaAssetsError as error:
+        click.echo(f"{click.style('FAIL', fg='red')} {name}: {error}")
+        return False
+    return True
+
+
+def _settings(settings: Settings) -> str:
+    settings.require_application()
+    return f"application {settings.client_id}, API at {settings.api_url}, history from {settings.start_date:%Y-%m-%d}"
+
+
+def _redis(settings: Settings) -> str:
+    redis = open_redis(settings)
+    try:
+        redis.ping()
+        persistence = redis.info("persistence")
+        if not persistence.get("aof_enabled"):  # tokens that rotate must survive a crash
+            return "answers; it keeps no append-only file, so a crash may lose the newest token (appendonly yes)"
+    except RedisError as error:
+        reason = str(error).partition("\n")[0]
+        raise ServiceUnavailable(f"it does not answer ({reason}). Is it running? Check REDIS_URL.") from None
+    return "answers"
+
+
+def _tokens(settings: Settings) -> str:
+    store = TokenStore(open_redis(settings))
+    keys = store.keys()
+    tokens = [(key, store.load(key)) for key in keys]
+    if not tokens:
+        raise NotSetUp("nobody is logged in. Run: strava-assets login")
+    now = datetime.now(UTC)
+    lines = []
+    for key, token in tokens:
+        if token is None:
+            continue
+        if token.scopes is not None and "activity:read_all" not in token.scopes:
+            raise NotSetUp(
+                f"{key} lacks activity:read_all, so private activities are missing. Run: strava-assets login"
+            )
+        until = token.expires_at
+        when = (
+            "of unknown age" if until is None else f"{'until' if until > now else 'expired'} {until:%Y-%m-%d %H:%M} UTC"
+        )
+        lines.append(f"{key} {when}")
+    return ", ".join(lines) + " (renewed by itself)"
+
+
+def _bucket(settings: Settings) -> str:
+    store = open_store(settings)
+    return f"bucket {settings.s3_bucket} answers, raw objects of {len(store.athletes())} athletes"
+
+
+def _mirror(settings: Settings) -> str:
+    engine = engine_for(settings.database_url)
+    with transaction(engine) as connection:
+        present, needed = migrations.current_revision(connection), migrations.newest_revision()
+    if present != needed:
+        raise NotSetUp(f"the tables are at revision {present or 'none'}, not {needed}. Run: strava-assets init")
+    return f"{settings.database_url.database} at {place(settings.database_url)}, revision {present}"
+
+
+def _dagster_storage(settings: Settings) -> str:
+    url = settings.dagster_postgres_url
+    try:
+        with engine_for(url).connect():
+            pass
+    except DBAPIError as error:
+        raise clear_error(error, url) from None
+    home = os.environ.get("DAGSTER_HOME")
+    return f"{url.database} at {place(url)}" + ("" if home else "; DAGSTER_HOME is not set, which the daemon needs")
+
+
+def _strava(settings: Settings) -> str:
+    with open_client(settings) as client:
+        for athlete in client.athletes():
+            client.profile(athlete)
+        return f"answers for every athlete; {client.quota()}"
