@@ -3,7 +3,7 @@
 https://docs.dagster.io/guides/build/assets
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import dagster as dg
 
 from strava_assets import checks
+from strava_assets.adopting import adopt_old_rows
 from strava_assets.asked import AskedWindows
-from strava_assets.errors import QuotaSpent, RetryMayHelp, StravaAssetsError
+from strava_assets.errors import AthleteTrouble, QuotaSpent, RetryMayHelp, StravaAssetsError
 from strava_assets.fetching import Fetched, Fetcher, ResumePoints
 from strava_assets.hours import Window, partition_key
 from strava_assets.mirror.compare import hours_with_rows
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.load import DeletionGuard, adopt_rows, has_unowned_rows
+from strava_assets.mirror.load import DeletionGuard
 from strava_assets.mirror.preview import preview
 from strava_assets.mirror.table import activity as activity_table
 from strava_assets.mirroring import mirror_window
@@ -26,6 +27,7 @@ from strava_assets.raw import RawStore
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava
 from strava_assets.run_launcher import process_tags
 from strava_assets.settings import Settings
+from strava_assets.strava.tokens import Athlete
 
 HOURLY_RUN_TAG = "strava_assets/hourly"
 """Marks the schedule's runs, the only ones that may use the reserve of Strava's request window."""
@@ -68,7 +70,7 @@ def raw_activities(
         _tag_process(context)
         store = bucket.open()
         if FETCHED_TAG in context.run.tags:
-            return _already_fetched(context, store, window, len(tokens.open().athletes()))
+            return _already_fetched(context, store, window, tokens.open().athletes())
         engine = postgres.open()
 
         def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
@@ -79,14 +81,12 @@ def raw_activities(
         with strava.open(may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
             fetched = Fetcher(client, store, ResumePoints(tokens.connect()), rows_of).fetch(window)
             _report_hours(context, store, fetched)
-            return dg.MaterializeResult(
-                metadata={
-                    **_summary(fetched, window),
-                    "api_requests": client.requests_made,
-                    "quota_left": str(client.quota()),
-                },
-                check_results=[checks.everyone_was_read(fetched)],
-            )
+            summary = {
+                **_summary(fetched),
+                "api_requests": client.requests_made,
+                "quota": str(client.quota()),
+            }
+        return _result(context, window, summary, [checks.everyone_was_read(fetched)])
 
 
 @dg.asset(
@@ -125,10 +125,8 @@ def strava_activity(
         window = window_of(context.partition_keys)
         _tag_process(context)
         engine = postgres.open()
-        with transaction(engine) as connection:
-            if has_unowned_rows(connection) and (athlete_id := tokens.open().first_athlete_id()):
-                adopted = adopt_rows(connection, athlete_id)
-                context.log.info("Adopted %s rows of the old DAG for athlete %s.", adopted, athlete_id)
+        if adopted := adopt_old_rows(engine, tokens.open()):
+            context.log.info("Adopted %s rows of the old DAG.", adopted)
         confirmed = context.run.tags.get(CONFIRMED_TAG)
         max_share = Settings.from_environment().max_delete_share
         store = bucket.open()
@@ -143,20 +141,18 @@ def strava_activity(
                 checks.plausible_values(connection, window),
             ]
         loaded = mirrored.loaded
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/partition_row_count": loaded.inserted + loaded.updated + loaded.unchanged,
-                "inserted": loaded.inserted,
-                "updated": loaded.updated,
-                "deleted": loaded.deleted,
-                "unchanged": loaded.unchanged,
-                "rejected": loaded.rejected,
-                "hours_mirrored": loaded.hours,
-                "preview": dg.MetadataValue.md(sample),
-                **_troubles({athlete_id: str(trouble) for athlete_id, trouble in mirrored.troubles.items()}),
-            },
-            check_results=results,
-        )
+        summary = {
+            "dagster/partition_row_count": loaded.inserted + loaded.updated + loaded.unchanged,
+            "inserted": loaded.inserted,
+            "updated": loaded.updated,
+            "deleted": loaded.deleted,
+            "unchanged": loaded.unchanged,
+            "rejected": loaded.rejected,
+            "hours_mirrored": loaded.hours,
+            "preview": dg.MetadataValue.md(sample),
+            **_troubles(mirrored.troubles),
+        }
+        return _result(context, window, summary, results)
 
 
 @contextmanager
@@ -187,36 +183,53 @@ def _tag_process(context: dg.AssetExecutionContext) -> None:
         context.instance.add_run_tags(context.run_id, process_tags())
 
 
-def _already_fetched(context: dg.AssetExecutionContext, store: RawStore, window: Window) -> dg.MaterializeResult:
+def _already_fetched(
+    context: dg.AssetExecutionContext, store: RawStore, window: Window, athletes: list[Athlete]
+) -> dg.MaterializeResult:
     objects = {athlete_id: store.objects(athlete_id, window) for athlete_id in store.athletes()}
-    return dg.MaterializeResult(
-        metadata={
-            "fetched_at": dg.MetadataValue.text(context.run.tags[FETCHED_TAG]),
-            "objects": sum(map(len, objects.values())),
-            "bytes": sum(found.size for of_athlete in objects.values() for found in of_athlete.values()),
-            "api_requests": 0,
-        }
-    )
+    summary = {
+        "fetched_at": context.run.tags[FETCHED_TAG],
+        "objects": sum(map(len, objects.values())),
+        "bytes": sum(found.size for of_athlete in objects.values() for found in of_athlete.values()),
+        "api_requests": 0,
+    }
+    return _result(context, window, summary, [checks.everyone_was_read(Fetched(athletes=athletes))])
 
 
-def _summary(fetched: Fetched, window: Window) -> dict[str, Any]:
+def _result(
+    context: dg.AssetExecutionContext,
+    window: Window,
+    summary: dict[str, Any],
+    check_results: list[dg.AssetCheckResult],
+) -> dg.MaterializeResult:
+    """The result of a run; a range's summary stands at its last hour.
+
+    Dagster would copy a result's metadata into the event of each of 43,800 hours.
+    """
+    if len(context.partition_keys) == 1:
+        return dg.MaterializeResult(metadata=summary, check_results=check_results)
+    summary = {"window": str(window), **{f"window_{name.rpartition('/')[2]}": value for name, value in summary.items()}}
+    context.add_asset_metadata(summary, partition_key=context.partition_keys[-1])
+    return dg.MaterializeResult(check_results=check_results)
+
+
+def _summary(fetched: Fetched) -> dict[str, Any]:
     return {
         "activities": fetched.activities.total(),
         "athletes": len(fetched.athletes),
         "objects_written": fetched.written.objects,
         "objects_unchanged": fetched.written.unchanged,
         "bytes_written": fetched.written.bytes,
-        "window": str(window),
         **{
             f"resumed_{athlete_id}": f"everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try"
             for athlete_id, reached in fetched.resumed.items()
         },
-        **_troubles({athlete_id: str(trouble) for athlete_id, trouble in fetched.troubles.items()}),
+        **_troubles(fetched.troubles),
     }
 
 
-def _troubles(troubles: dict[int, str]) -> dict[str, Any]:
-    return {f"trouble_{athlete_id}": message for athlete_id, message in troubles.items()}
+def _troubles(troubles: Mapping[int, AthleteTrouble]) -> dict[str, Any]:
+    return {f"trouble_{athlete_id}": str(trouble) for athlete_id, trouble in troubles.items()}
 
 
 def _report_hours(context: dg.AssetExecutionContext, store: RawStore, fetched: Fetched) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from strava_assets.mirror.database import engine_for
 from strava_assets.raw import RawStore
+from strava_assets.redis_connection import connect
 from strava_assets.settings import DEFAULTS, Settings, parse_database_url, variable_set
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
@@ -39,7 +40,7 @@ class RedisTokens(dg.ConfigurableResource[TokenStore]):
 
     def connect(self) -> Redis:
         """A connection to Redis."""
-        return Redis.from_url(self.url)
+        return connect(self.url)
 
 
 class Strava(dg.ConfigurableResource[StravaClient]):

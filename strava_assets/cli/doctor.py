@@ -5,13 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import click
-from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from strava_assets.cli.services import open_client, open_redis, open_store
-from strava_assets.errors import NotSetUp, ServiceUnavailable, StravaAssetsError
+from strava_assets.errors import NotSetUp, StravaAssetsError
 from strava_assets.mirror import migrations
 from strava_assets.mirror.database import clear_error, engine_for, place, transaction
+from strava_assets.redis_connection import address, answering
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import TokenStore
 
@@ -52,28 +52,22 @@ def _settings(settings: Settings) -> str:
 
 def _redis(settings: Settings) -> str:
     redis = open_redis(settings)
-    try:
+    with answering(redis):
         redis.ping()
         persistence = redis.info("persistence")
-        if not persistence.get("aof_enabled"):  # tokens that rotate must survive a crash
-            return "answers; it keeps no append-only file, so a crash may lose the newest token (appendonly yes)"
-    except RedisError as error:
-        reason = str(error).partition("\n")[0]
-        raise ServiceUnavailable(f"it does not answer ({reason}). Is it running? Check REDIS_URL.") from None
-    return "answers"
+    if persistence.get("aof_enabled"):
+        return f"{address(redis)} answers"
+    return f"{address(redis)} answers; without `appendonly yes` a crash may lose the newest token"
 
 
 def _tokens(settings: Settings) -> str:
     store = TokenStore(open_redis(settings))
-    keys = store.keys()
-    tokens = [(key, store.load(key)) for key in keys]
+    tokens = store.tokens()
     if not tokens:
         raise NotSetUp("nobody is logged in. Run: strava-assets login")
     now = datetime.now(UTC)
     lines = []
-    for key, token in tokens:
-        if token is None:
-            continue
+    for key, token in tokens.items():
         if token.scopes is not None and "activity:read_all" not in token.scopes:
             raise NotSetUp(
                 f"{key} lacks activity:read_all, so private activities are missing. Run: strava-assets login"

@@ -8,6 +8,7 @@ import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from strava_assets.adopting import adopt_old_rows
 from strava_assets.assets import FETCHED_TAG, raw_activities, strava_activity
 from strava_assets.cli.dagster_instance import open_instance
 from strava_assets.cli.services import console, open_client, open_redis, open_store
@@ -16,12 +17,11 @@ from strava_assets.fetching import ResumePoints
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.importing import FetchedImport, Importer, recorded_window
 from strava_assets.importing import Progress as ImportProgress
-from strava_assets.mirror.database import engine_for, transaction
-from strava_assets.mirror.load import adopt_rows, has_unowned_rows
+from strava_assets.mirror.database import engine_for
 from strava_assets.runs import first_hour, materialise
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
-from strava_assets.strava.tokens import first_athlete_id
+from strava_assets.strava.tokens import TokenStore
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -66,9 +66,8 @@ def asked_window(first: datetime | None, last: datetime | None, now: datetime) -
 def _fetch(settings: Settings, asked: Window) -> Window:
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
-    with transaction(engine) as connection:
-        if has_unowned_rows(connection) and (athlete_id := first_athlete_id(redis)):
-            click.echo(f"Rows of the old DAG, now athlete {athlete_id}'s: {adopt_rows(connection, athlete_id)}.")
+    if adopted := adopt_old_rows(engine, TokenStore(redis)):
+        click.echo(f"Adopted {adopted} rows of the old DAG.")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console()) as display:
         task = display.add_task("Asking Strava")

@@ -8,6 +8,7 @@ from redis import Redis
 from rich.console import Console
 
 from strava_assets.raw import RawStore
+from strava_assets.redis_connection import connect
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
 
@@ -33,7 +34,7 @@ def open_store(settings: Settings) -> RawStore:
 
 def open_redis(settings: Settings) -> Redis:
     """Redis, which holds tokens, budget and resume points."""
-    return Redis.from_url(settings.redis_url)
+    return connect(settings.redis_url)
 
 
 def console() -> Console:
