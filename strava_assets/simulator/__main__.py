@@ -1,0 +1,61 @@
+"""The simulated Strava as a process: `python -m strava_assets.simulator`.
+
+The API application's credentials come from STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET.
+"""
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from strava_assets.settings import Settings
+from strava_assets.simulator.limits import Limit
+from strava_assets.simulator.server import serve
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.simulator.state_file import keep
+
+
+@click.command(help=__doc__)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8888, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same history.")
+@click.option("--years", default=3.0, show_default=True, help="Years of history of the athlete.")
+@click.option("--activities-per-year", default=300, show_default=True)
+@click.option("--latency-ms", default=0, show_default=True, help="Time that every API request takes.")
+@click.option("--unlimited", is_flag=True, help="No request limits, for benchmarks.")
+@click.option("--state", type=click.Path(path_type=Path), help="Keep athletes, edits and tokens in this file.")
+def main(  # noqa: PLR0917 - click's options
+    host: str,
+    port: int,
+    seed: int,
+    years: float,
+    activities_per_year: int,
+    latency_ms: int,
+    unlimited: bool,  # noqa: FBT001
+    state: Path | None,
+) -> None:
+    """Serve one athlete's simulated Strava until SIGINT or SIGTERM."""
+    settings = Settings.from_environment()
+    simulation = Simulation(
+        client_id=settings.client_id or "1",
+        client_secret=settings.client_secret or None,
+        seed=seed,
+        latency=latency_ms / 1000,
+    )
+    if unlimited:
+        simulation.limits.overall = simulation.limits.read = Limit(10**9, 10**9)
+    if state and keep(simulation, state):
+        simulation.continue_history(activities_per_year)
+    else:
+        simulation.add_athlete(years=years, per_year=activities_per_year)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with serve(simulation, host=host, port=port) as url:
+        click.echo(f"The simulated Strava answers at {url}")
+        stopped.wait()
+
+
+if __name__ == "__main__":
+    main()

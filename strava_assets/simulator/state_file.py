@@ -1,0 +1,64 @@
+"""A simulation kept in a file, so that stored refresh tokens still work after a restart."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from strava_assets.raw_activity import split_array
+from strava_assets.simulator.simulation import Account, Grant, Simulation
+
+
+def keep(simulation: Simulation, file: Path) -> bool:
+    """Load what is in the file, if it is there, and save every change to it from now on; whether it was there."""
+    exists = file.exists()
+    if exists:
+        _load(simulation, json.loads(file.read_text()))
+    simulation.on_change = lambda: _save(simulation, file)
+    return exists
+
+
+def _load(simulation: Simulation, state: dict[str, Any]) -> None:
+    for said in state["accounts"]:
+        account = Account(said["id"], said["firstname"], said["lastname"])
+        account.activities = {int(key): split_array(f"[{text}]")[0] for key, text in said["activities"].items()}
+        simulation.accounts[account.id] = account
+    simulation.access_tokens = {
+        token: Grant(athlete_id, frozenset(scopes), expires)
+        for token, (athlete_id, scopes, expires) in state["access_tokens"].items()
+    }
+    simulation.refresh_tokens = {
+        token: (athlete_id, frozenset(scopes), access)
+        for token, (athlete_id, scopes, access) in state["refresh_tokens"].items()
+    }
+    simulation.subscription = state["subscription"]
+
+
+def _save(simulation: Simulation, file: Path) -> None:
+    """Write all at once, so that a crash leaves the old state or the new."""
+    with simulation.lock:
+        state = {
+            "accounts": [
+                {
+                    "id": account.id,
+                    "firstname": account.firstname,
+                    "lastname": account.lastname,
+                    "activities": {key: raw.text for key, raw in account.activities.items()},
+                }
+                for account in simulation.accounts.values()
+            ],
+            "access_tokens": {
+                token: (grant.athlete_id, sorted(grant.scopes), grant.expires_at)
+                for token, grant in simulation.access_tokens.items()
+            },
+            "refresh_tokens": {
+                token: (athlete_id, sorted(scopes), access)
+                for token, (athlete_id, scopes, access) in simulation.refresh_tokens.items()
+            },
+            "subscription": simulation.subscription,
+        }
+        unfinished = file.with_suffix(".unfinished")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump(state, stream)
+        unfinished.rename(file)
