@@ -25,7 +25,8 @@ def refusal(status: int, message: str, resource: str, field: str, code: str) -> 
 
 async def form(request: HttpRequest) -> FormData:
     """The fields of a form-encoded body, the only kind that Strava takes."""
-    return FormData(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+    pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True)
+    return FormData([(name, value) for name, value in pairs])
 
 
 def api(simulation: Simulation, scope: str | None, endpoint: ApiEndpoint) -> Endpoint:
