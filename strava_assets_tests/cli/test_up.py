@@ -1,0 +1,228 @@
+"""`strava-assets up`, as a process of its own, in a project folder of its own."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import create_engine, text
+
+from strava_assets.local.free_ports import free_ports
+from strava_assets.settings import VARIABLES
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def project(folder: Path) -> Path:
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """This environment without any setting; times and paths of the machine stay."""
+    names = {variable.name for variable in VARIABLES} | {"DAGSTER_HOME", "STRAVA_CLIENT"}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
+@dataclass
+class Up:
+    """A running `strava-assets up`."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, folder: Path) -> "Up":
+        (port,) = free_ports(1)
+        command = [sys.executable, "-u", "-m", "strava_assets", "up", "--port", str(port)]
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        up = cls(folder, port, process)
+        up.read_until("Logs ")
+        return up
+
+    def read_until(self, words: str) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said.append(line)
+            if words in line:
+                return
+        pytest.fail("".join(self.said))
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=90)
+        self.said.append(output)
+        return self.process.returncode
+
+    def settings(self) -> dict[str, str]:
+        lines = (self.folder / ".local/env").read_text().splitlines()
+        return dict(shlex.split(line)[0].split("=", 1) for line in lines)
+
+    def graphql(self, query: str) -> str:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            data=json.dumps({"query": query}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return str(answer.read().decode())
+
+    def mirrored(self) -> dict[int, int]:
+        """Each activity's id in the table, and its athlete's."""
+        engine = create_engine(self.settings()["DATABASE_URL"])
+        try:
+            with engine.connect() as connection:
+                return {row.id: row.athlete_id for row in connection.execute(text("SELECT * FROM strava_activity"))}
+        finally:
+            engine.dispose()
+
+    def on_strava(self, athlete_id: int, since: datetime, until: datetime) -> set[int]:
+        """The ids of an athlete's activities that started in that time, as the simulated Strava has them."""
+        url = f"{self.settings()['STRAVA_BASE_URL']}/_simulator/activities?athlete_id={athlete_id}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            activities = json.load(answer)
+        return {fields["id"] for fields in activities if since < datetime.fromisoformat(fields["start_date"]) < until}
+
+
+def processes_of(folder: Path) -> list[list[str]]:
+    """The command lines of every living process that has to do with `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                str(folder) in " ".join(process.cmdline()) or process.cwd().startswith(str(folder))
+            ):
+                found.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return found
+
+
+def refusal(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """An `up` that ends by itself at once."""
+    command = [sys.executable, "-m", "strava_assets", "up", *options]
+    return subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up.start(project(tmp_path_factory.mktemp("project")))
+    yield running
+    if running.process.poll() is None:
+        running.stop(signal.SIGTERM)
+
+
+def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
+    mirrored = up.mirrored()
+    (athlete_id,) = set(mirrored.values())
+    now = datetime.now(UTC)
+    expected = up.on_strava(athlete_id, now - timedelta(days=29), now - timedelta(hours=3))
+    assert expected
+    assert expected <= set(mirrored)
+
+    shown = subprocess.run(
+        [sys.executable, "-m", "strava_assets", "psql", "-At", "-c", "SELECT count(*) FROM strava_activity"],
+        cwd=up.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(shown.stdout) >= len(mirrored)
+
+
+def test_dagster_s_ui_serves_both_assets(up: Up) -> None:
+    answer = up.graphql("{ assetsOrError { ... on AssetConnection { nodes { key { path } } } } }")
+    assert "raw_activities" in answer
+    assert "strava_activity" in answer
+
+
+def test_stock_commands_work_with_the_settings_that_it_wrote(up: Up) -> None:
+    validated = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=up.folder,
+        env=environment() | up.settings(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert validated.returncode == 0, validated.stderr
+
+
+def test_a_second_one_in_the_same_folder_is_refused_in_one_line(up: Up) -> None:
+    second = refusal(up.folder)
+    assert second.returncode == 78
+    assert second.stderr == (
+        f"error: `strava-assets up` runs already in {up.folder}. Stop that one first, with Ctrl-C.\n"
+    )
+    assert up.process.poll() is None
+
+
+def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -> None:
+    before = set(up.mirrored())
+    assert len(processes_of(up.folder)) >= 6
+    assert up.stop(signal.SIGINT) == 0
+    assert processes_of(up.folder) == []
+
+    again = Up.start(up.folder)
+    try:
+        assert before <= set(again.mirrored())
+        assert "created" not in "".join(again.said)
+        # One part ends by itself: it is named, and nothing is left behind.
+        (webserver,) = [
+            process
+            for process in psutil.Process(again.process.pid).children()
+            if "dagster_webserver" in process.cmdline()
+        ]
+        webserver.kill()
+        output, _ = again.process.communicate(timeout=90)
+    finally:
+        if again.process.poll() is None:
+            again.stop(signal.SIGTERM)
+    assert again.process.returncode == 75
+    assert re.search(r"error: Dagster's webserver ended by itself with code -9, so everything is stopped\.", output)
+    assert processes_of(up.folder) == []
+
+
+def test_a_port_in_use_is_told_in_one_line_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        refused = refusal(project(tmp_path), "--port", str(port))
+    assert refused.returncode == 78
+    assert refused.stderr == (
+        f"error: Port {port} is in use. Stop what uses it, or choose another: make up PORT={port + 1}\n"
+    )
+    assert processes_of(tmp_path) == []
+
+
+def test_a_bad_setting_is_told_in_one_line_before_anything_is_started(tmp_path: Path) -> None:
+    (project(tmp_path) / ".env").write_text("STRAVA_START_DATE=soon\n")
+    refused = refusal(tmp_path)
+    assert refused.returncode == 78
+    assert refused.stderr == "error: STRAVA_START_DATE is 'soon', which is no date. Write it like 2024-01-01.\n"
+    assert not (tmp_path / ".local").exists()
+
+
+def test_outside_the_project_it_says_where_to_run_it(tmp_path: Path) -> None:
+    refused = refusal(tmp_path)
+    assert refused.returncode == 78
+    assert refused.stderr == f"error: {tmp_path} has no dagster.yaml. Run this in the project's folder.\n"
