@@ -63,12 +63,11 @@ def command(*, no_browser: bool) -> None:
 def _grant_by_browser(oauth: OAuth) -> Grant:
     with RedirectReceiver() as receiver:
         login = Login.begin(oauth, receiver.redirect_uri)
-        opened = _has_browser() and webbrowser.open(login.url)
-        click.echo("Your browser opens this page:" if opened else "Open this page in a browser on this machine:")
-        click.echo(f"\n  {login.url}\n")
-        if not opened:
+        receiver.expect(login.grant)
+        click.echo(f"Grant access on this page, in a browser on this machine:\n\n  {login.url}\n")
+        if not (_has_browser() and webbrowser.open(login.url)):
             click.echo("If there is none here, press Ctrl-C and run: strava-assets login --no-browser")
-        return receiver.wait(login.grant, WAIT_FOR_BROWSER)
+        return receiver.wait(WAIT_FOR_BROWSER)
 
 
 def _grant_by_pasting(oauth: OAuth) -> Grant:

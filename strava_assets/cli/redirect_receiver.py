@@ -46,11 +46,12 @@ class RedirectReceiver:
         self._server.server_close()
         self._thread.join()
 
-    def wait(self, judge: Callable[[str], Grant], timeout: float) -> Grant:
-        """The grant that `judge` reads out of the redirect. A redirect that is not of this login is refused,
-        and waiting goes on. Raises what else `judge` raises, and RetryCannotHelp after `timeout` seconds.
-        """
+    def expect(self, judge: Callable[[str], Grant]) -> None:
+        """Say how to read a redirect. One that is not of this login is refused, and waiting goes on."""
         self._judge = judge
+
+    def wait(self, timeout: float) -> Grant:
+        """What the redirect granted. Raises what was raised reading it, and RetryCannotHelp after `timeout` seconds."""
         try:
             outcome = self._outcomes.get(timeout=timeout)
         except queue.Empty:

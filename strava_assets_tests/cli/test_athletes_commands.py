@@ -1,0 +1,193 @@
+"""`login`, `logout` and `athletes`, run as a user runs them: real processes, and a script as the browser."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+
+from strava_assets.strava.clock import REAL
+from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, ScriptedStrava
+
+BROWSER = """
+import sys, requests
+requests.get(sys.argv[1].split("?")[0].replace("/oauth/authorize", "/elsewhere"))
+landing = requests.get(sys.argv[1], allow_redirects=False).headers["Location"]
+assert requests.get(landing.replace("state=", "state=wrong")).status_code == 400
+print(requests.get(landing).text, file=open(sys.argv[2], "w"))
+"""
+
+
+@pytest.fixture
+def strava() -> Iterator[ScriptedStrava]:
+    with ScriptedStrava(REAL.now) as server:
+        server.athletes[7] = [
+            {"id": n, "start_date": (datetime(2021, 3, 4, tzinfo=UTC) + timedelta(days=n)).isoformat()}
+            for n in range(30)
+        ]
+        yield server
+
+
+@pytest.fixture
+def environment(strava: ScriptedStrava, redis_url: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "STRAVA_CLIENT_ID": "1",
+        "STRAVA_CLIENT_SECRET": CLIENT_SECRET,
+        "STRAVA_BASE_URL": strava.url,
+        "REDIS_URL": redis_url,
+    }
+
+
+@pytest.fixture
+def stored(redis_url: str) -> redis.Redis:
+    return redis.Redis.from_url(redis_url)
+
+
+def command(*arguments: str) -> Sequence[str]:
+    return (sys.executable, "-c", "from strava_assets.cli.main import main; main()", *arguments)
+
+
+def run(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def put_tokens(strava: ScriptedStrava, stored: redis.Redis, *athletes: int) -> None:
+    for athlete_id, key in zip(athletes, ["STRAVA_TOKEN", *(f"STRAVA_TOKEN:{n}" for n in athletes[1:])], strict=True):
+        stored.set(key, json.dumps({**strava.issue(athlete_id), "athlete": {"id": athlete_id, "firstname": "Ana"}}))
+
+
+def test_login_opens_the_browser_stores_the_token_and_says_what_covers_the_history(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    script, page = tmp_path / "browser.py", tmp_path / "page.html"
+    script.write_text(BROWSER)
+    environment["BROWSER"] = f"{sys.executable} {script} %s {page}"
+    result = run(environment, tmp_path, "login")
+    assert result.stderr == ""
+    assert result.returncode == 0
+    assert "You are about to let strava-assets read your Strava activities" in result.stdout
+    assert f"\n\n  {strava.url}/oauth/authorize?client_id=1&redirect_uri=" in result.stdout
+    assert result.stdout.splitlines()[-2:] == [
+        "Logged in: Ana Díaz (7), token in STRAVA_TOKEN.",
+        "30 activities since 2021-03-04. To cover them all, set STRAVA_START_DATE=2021-03-04 (now 2024-01-01).",
+    ]
+    assert "Thank you. Close this window" in page.read_text()
+    assert json.loads(stored.get("STRAVA_TOKEN") or "")["scope"] == ["activity:read_all", "read"]
+    assert len(strava.asked("/api/v3/athlete/activities")) == 2
+
+
+def test_login_without_a_browser_takes_the_pasted_address(
+    environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        command("login", "--no-browser"),
+        env={**environment, "STRAVA_START_DATE": "2020-01-01"},
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        url = next(line.strip() for line in process.stdout if "/oauth/authorize" in line)
+        landing = requests.get(url, allow_redirects=False, timeout=10).headers["Location"]
+        process.stdin.write(f"{landing}\n")
+        process.stdin.flush()
+        said = process.stdout.read()
+    assert process.returncode == 0
+    assert said.endswith("30 activities since 2021-03-04. STRAVA_START_DATE=2020-01-01 covers them all.\n")
+    assert stored.exists("STRAVA_TOKEN")
+
+
+def test_login_with_an_unticked_box_stores_nothing_and_does_not_use_the_code(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    strava.granted = "read"
+    script = tmp_path / "browser.py"
+    script.write_text(BROWSER)
+    environment["BROWSER"] = f"{sys.executable} {script} %s {tmp_path / 'page.html'}"
+    result = run(environment, tmp_path, "login")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: activity:read_all was not granted, so private activities would be missing; nothing was stored. Run "
+        "strava-assets login again and leave its box ticked.\n"
+    )
+    assert not stored.exists("STRAVA_TOKEN")
+    assert strava.asked("/oauth/token") == []
+
+
+def test_login_learns_that_redis_is_away_before_anybody_grants_anything(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    result = run({**environment, "REDIS_URL": "redis://:hush@127.0.0.1:1/0"}, tmp_path, "login")
+    assert result.returncode == 75
+    assert result.stdout == ""
+    assert result.stderr == "error: Redis at 127.0.0.1:1 does not answer; check that it runs, and REDIS_URL.\n"
+
+
+def test_logout_of_several_needs_to_know_whom(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    put_tokens(strava, stored, 7, 8)
+    unclear = run(environment, tmp_path, "logout")
+    assert unclear.returncode == 2
+    assert "Several athletes are logged in (7, 8): say whom with --athlete ID." in unclear.stderr
+    clear = run(environment, tmp_path, "logout", "--athlete", "8")
+    assert clear.stdout == "Ana (8) is logged out. What was collected stays; strava-assets purge deletes it.\n"
+    assert clear.returncode == 0
+    assert stored.keys() == [b"STRAVA_TOKEN"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_logout_without_strava_keeps_the_token_unless_forced(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path, *, force: bool
+) -> None:
+    put_tokens(strava, stored, 7)
+    environment["STRAVA_BASE_URL"] = "http://127.0.0.1:1"
+    result = run(environment, tmp_path, "logout", *(["--force"] if force else []))
+    away = "POST /oauth/revoke failed 4 times, the last time: no connection to Strava, or it was reset."
+    if force:
+        assert result.stdout == (
+            f"{away} So Strava still lists this application; end it on https://www.strava.com/settings/apps.\n"
+            "Ana (7) is logged out. What was collected stays; strava-assets purge deletes it.\n"
+        )
+    else:
+        assert result.stderr == f"error: {away} The token is kept; --force forgets it without telling Strava.\n"
+    assert (result.returncode, stored.exists("STRAVA_TOKEN")) == ((0, 0) if force else (75, 1))
+
+
+def test_athletes_are_shown_without_asking_strava(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    assert run(environment, tmp_path, "athletes").stdout == "Nobody is logged in. Run: strava-assets login\n"
+    until = datetime(2100, 1, 2, 3, 4, tzinfo=UTC).timestamp()
+    token = {"access_token": "x", "expires_at": until, "athlete": {"id": 7, "firstname": "Ana", "lastname": "Díaz"}}
+    stored.set("STRAVA_TOKEN", json.dumps(token))
+    stored.set("STRAVA_TOKEN:8", json.dumps({"access_token": "y", "scope": "read,activity:read_all", "expires_at": 0}))
+    expected = """\
+        id  name      token until (UTC)         scopes                  Redis key
+        7   Ana Díaz  2100-01-02 03:04          unknown                 STRAVA_TOKEN
+        8             1970-01-01 00:00 (ended)  activity:read_all read  STRAVA_TOKEN:8
+        """
+    assert run(environment, tmp_path, "athletes").stdout == textwrap.dedent(expected)
+    assert strava.requests == []
+
+
+@pytest.mark.parametrize("name", ["login", "logout", "athletes"])
+def test_the_help_fits_a_terminal_and_shows_no_markup(environment: dict[str, str], tmp_path: Path, name: str) -> None:
+    shown = run(environment, tmp_path, name, "--help").stdout
+    assert re.match(rf"Usage: .*{name}", shown)
+    assert max(map(len, shown.splitlines())) <= 80
