@@ -2,8 +2,9 @@
 
 Page numbers skip an activity when another is deleted in between, and a short page is not the last one
 (https://developers.strava.com/docs/#Pagination). So the next request's `after` is one second before the
-last start that was listed, what comes twice is dropped by id, and the end is a request that brings no new id.
-N activities cost ⌈N/200⌉ + 1 requests, and one more where the repeated ones add up to a page.
+last start that was listed, what comes twice is dropped by id, and the end is a request that brings no new
+id (an empty one, where short pages with more behind them were seen in the same listing). N activities cost
+⌈N/200⌉ + 1 requests, and one more where the repeated ones add up to a page.
 
 Where the same id comes twice with different content, the later answer wins. Pages that were delivered
 cannot be recalled, so the changed version is delivered again, with the page that brought it.
@@ -90,6 +91,8 @@ class Listing:
         self._complete_until = self._window.start
         self._last_hour = floor_to_hour(self._window.start)
         self._asked_again = 0
+        self._was_short = False
+        self._is_cutting = False
         before = floor(self.window.end.timestamp()) + _OVERLAP if self.window else None
         self.request = Request(self._clamped(floor(self._window.start.timestamp()) - _OVERLAP), before, 1)
 
@@ -108,6 +111,8 @@ class Listing:
             if (is_new or is_changed) and self._is_within(activity):
                 listed.append(Listed(max(self._last_hour, floor_to_hour(self._window.start)), activity))
         starts = [activity.start for activity in activities if activity.start is not None]
+        self._is_cutting = self._is_cutting or (has_new_id and self._was_short)
+        self._was_short = len(activities) < PER_PAGE
         self.request = self._next(self.request, starts, len(activities), has_new_id=has_new_id, lacks_seen=lacks_seen)
         return Page(listed, self._completed(starts))
 
@@ -127,7 +132,17 @@ class Listing:
         if lacks_seen and self._asked_again < ASK_AGAIN:
             self._asked_again += 1
             return request
-        return replace(request, page=request.page + 1) if length >= _MANY else None
+        return self._behind_the_end(request, starts, length)
+
+    def _behind_the_end(self, request: Request, starts: list[datetime], length: int) -> Request | None:
+        """What to ask after a page that brought nothing new, where there may be more all the same."""
+        if length >= _MANY:
+            return replace(request, page=request.page + 1)
+        if self._is_cutting and starts:
+            # Other pages of this listing were short with more behind them, so this one may be, too.
+            after = self._clamped(floor(starts[-1].timestamp()))
+            return Request(after, request.before, 1) if after > request.after else None
+        return None
 
     def _completed(self, starts: list[datetime]) -> datetime:
         if self.request is None:

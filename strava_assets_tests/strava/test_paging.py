@@ -201,3 +201,9 @@ def test_activities_without_an_id_do_not_keep_the_listing_going() -> None:
     listing = Listing(None, lambda: NOW)
     assert len(listing.receive([activity(None, EARLIER, kudos_count=1)]).activities) == 1
     assert listing.request is None
+
+
+def test_where_pages_were_cut_only_an_empty_one_is_the_end() -> None:
+    api = Api(every(300, 60), cut={0: 20, 1: 20, 2: 1}.get)
+    assert len(ids(pages_of(api))) == 60
+    assert api.requests[-1].after == api.starts[1059]
