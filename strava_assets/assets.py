@@ -180,7 +180,7 @@ def as_dagster_failure(context: dg.AssetExecutionContext, tokens: RedisTokens) -
 def _tag_process(context: dg.AssetExecutionContext) -> None:
     """Let run monitoring find a dead run of a command line, which no code server knows."""
     if "dagster/grpc_info" not in context.run.tags:
-        context.instance.add_run_tags(context.run_id, process_tags())
+        context.instance.add_run_tags(context.run.run_id, process_tags())
 
 
 def _already_fetched(

@@ -1,23 +1,22 @@
 """Everything that Dagster loads. Nothing is decided here."""
 
+from typing import Any
+
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from strava_assets.assets import raw_activities, strava_activity
-from strava_assets.jobs import sync_hours
+from strava_assets.jobs import reconcile_history, sync_hours
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava, variable
-from strava_assets.schedules import closed_hours
+from strava_assets.schedules import closed_hours, daily_reconciliation
 from strava_assets.sensors import strava_changes
 
-tokens = RedisTokens(url=variable("REDIS_URL"))
-s3 = S3Resource()  # endpoint, region and credentials: the AWS SDK's own variables
 
-defs = dg.Definitions(
-    assets=[raw_activities, strava_activity],
-    jobs=[sync_hours],
-    schedules=[closed_hours],
-    sensors=[strava_changes],
-    resources={
+def resources() -> dict[str, dg.ConfigurableResource[Any]]:
+    """The resources that the environment's settings describe."""
+    tokens = RedisTokens(url=variable("REDIS_URL"))
+    s3 = S3Resource()  # endpoint, region and credentials: the AWS SDK's own variables
+    return {
         "tokens": tokens,
         "strava": Strava(
             client_id=variable("STRAVA_CLIENT_ID"), client_secret=variable("STRAVA_CLIENT_SECRET"), tokens=tokens
@@ -25,7 +24,15 @@ defs = dg.Definitions(
         "s3": s3,
         "bucket": RawBucket(bucket=variable("S3_BUCKET"), prefix=variable("S3_PREFIX"), s3=s3),
         "postgres": Postgres(url=variable("DATABASE_URL")),
-    },
+    }
+
+
+defs = dg.Definitions(
+    assets=[raw_activities, strava_activity],
+    jobs=[sync_hours, reconcile_history],
+    schedules=[closed_hours, daily_reconciliation],
+    sensors=[strava_changes],
+    resources=resources(),
     # A two-asset hour is too small to pay for a process per step.
     executor=dg.in_process_executor,
 )

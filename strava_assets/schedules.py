@@ -10,7 +10,7 @@ import dagster as dg
 
 from strava_assets.assets import HOURLY_RUN_TAG, strava_activity
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
-from strava_assets.jobs import sync_hours
+from strava_assets.jobs import reconcile_history, sync_hours
 from strava_assets.partitions import range_tags
 from strava_assets.runs import first_hour
 from strava_assets.settings import Settings
@@ -36,3 +36,12 @@ def hours_to_close(last: datetime, done: set[datetime], earliest: datetime) -> W
     """From the first hour since `earliest` that is not done to `last`, which is closed in any case."""
     missing = (hour for hour in Window.of(earliest, last).hours() if hour not in done)
     return Window.of(next(missing, last), last)
+
+
+daily_reconciliation = dg.ScheduleDefinition(
+    job=reconcile_history,
+    cron_schedule="17 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Compares the whole history with Strava once a day.",
+)
