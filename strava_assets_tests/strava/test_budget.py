@@ -100,6 +100,18 @@ def test_a_new_window_starts_at_zero_and_the_day_goes_on(redis_url: str) -> None
     assert take_until_spent(counting) == 100
 
 
+def test_requests_on_the_way_when_a_window_ends_count_in_the_next_one_too(redis_url: str) -> None:
+    clock = FakeClock(NOON.replace(minute=14, second=59))
+    counting = budget(redis_url, clock.clock)
+    counting.settle(counting.take(), headers(Limit(1, 1)))
+    on_the_way = [counting.take() for _ in range(60)]
+    clock.sleep(2)
+    assert take_until_spent(counting) == 40
+    for used, reservation in enumerate(on_the_way, 41):
+        counting.settle(reservation, headers(Limit(used, used + 61)))
+    assert counting.quota().quarter_used == 100
+
+
 def test_a_spent_quarter_hour_is_waited_out_a_little_past_its_end(redis_url: str) -> None:
     clock, said = FakeClock(NOON), list[str]()
     counting = budget(redis_url, clock.clock, max_wait=timedelta(minutes=16), on_wait=said.append)
