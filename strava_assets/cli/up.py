@@ -151,6 +151,8 @@ class _Up:
             # It belongs to other keys than those of the embedded S3.
             os.environ.pop("AWS_SESSION_TOKEN", None)
         self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(self._folder.parent)
+        # dagster.yaml turns telemetry off; the webserver makes two empty folders for it unless this is set as well.
+        self._settings["DAGSTER_DISABLE_TELEMETRY"] = "1"
         self._settings["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url.render_as_string(hide_password=False)
         os.environ.update(self._settings)
         write_settings(self._folder, self._settings)

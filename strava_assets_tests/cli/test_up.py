@@ -182,6 +182,7 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
     assert len(processes_of(up.folder)) >= 6
     assert up.stop(signal.SIGINT) == 0
     assert processes_of(up.folder) == []
+    assert {path.name for path in up.folder.iterdir()} == {".local", "dagster.yaml", "workspace.yaml"}
 
     again = Up.start(up.folder)
     try:
