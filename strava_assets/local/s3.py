@@ -10,10 +10,13 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import NotSetUp, ServiceUnavailable
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.server_process import ServerProcess
+
+STARTS = 3
+"""Tries to start, each with ports of its own."""
 
 _PORTS = (
     "s3.port",
@@ -68,11 +71,22 @@ class S3(EmbeddedServer):
         }
 
     def _run(self) -> None:
+        self._keys = _stored_keys(self.folder / "keys.json")
+        for attempt in range(STARTS):
+            self._choose_ports()
+            try:
+                self._start_process()
+            except ServiceUnavailable:
+                # A port that was free a moment ago may have been taken by another server that starts just now.
+                if attempt + 1 == STARTS:
+                    raise
+            else:
+                return
+
+    def _start_process(self) -> None:
         program = _program()
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
-        self._keys = _stored_keys(self.folder / "keys.json")
-        self._choose_ports()
         options = _OPTIONS | {
             "dir": str(data),
             "filer.localSocket": str(self.folder / "filer.sock"),
