@@ -1,0 +1,27 @@
+"""Log the simulated Strava's athlete in, unless somebody is: `python -m strava_assets.simulator.first_login`."""
+
+import json
+
+import click
+import requests
+
+from strava_assets.redis_connection import connect
+from strava_assets.settings import Settings
+from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore
+
+
+def main() -> None:
+    """Ask the simulator at STRAVA_BASE_URL for a token and store it in Redis."""
+    settings = Settings.from_environment()
+    tokens = TokenStore(connect(settings.redis_url))
+    if tokens.keys():
+        click.echo("Somebody is logged in already.")
+        return
+    answer = requests.post(f"{settings.base_url}/_simulator/grant", timeout=30)
+    answer.raise_for_status()
+    tokens.save(FIRST_KEY, Token(json.loads(answer.text)))
+    click.echo("The simulated athlete is logged in.")
+
+
+if __name__ == "__main__":
+    main()
