@@ -145,10 +145,9 @@ def tick(instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
     from strava_assets.definitions import resources
 
     available = resources()
-    context = dg.build_sensor_context(
-        instance=instance, resources={name: available[name] for name in ("strava", "postgres")}
-    )
-    found = strava_changes(context)
+    needed = {name: available[name] for name in ("strava", "postgres")}
+    with dg.build_sensor_context(instance=instance, resources=needed) as context:
+        found = strava_changes(context)
     assert isinstance(found, dg.SensorResult | dg.SkipReason)
     return found
 
