@@ -26,6 +26,8 @@ _COMMANDS = {
     "reconcile": ("reconcile", "Compare the mirror with Strava and refresh the hours that differ."),
     "purge": ("purge", "Delete everything that is kept of an athlete."),
     "webhook": ("webhook", "Subscribe to Strava's webhooks, and receive them."),
+    "backup": ("backup", "Save databases, raw objects and logins into a folder."),
+    "restore": ("restore", "Bring a backup into empty databases, bucket and Redis."),
     "psql": ("psql", "Open the mirror's database, or run a query on it."),
 }
 """Each command's module in this package, where it is the click command named `command`, and its line in `--help`."""

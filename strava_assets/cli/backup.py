@@ -1,0 +1,53 @@
+"""`strava-assets backup FOLDER`: both databases, the raw objects and the logins, into a folder."""
+
+from pathlib import Path
+
+import boto3
+import click
+
+from strava_assets.cli.postgres_tools import dump
+from strava_assets.cli.services import console, open_redis
+from strava_assets.errors import NotSetUp
+from strava_assets.settings import Settings
+from strava_assets.strava.tokens import TokenStore
+
+DATABASES, OBJECTS, LOGINS = "databases", "objects", "logins"
+
+
+@click.command(name="backup", help=__doc__)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def command(folder: Path) -> None:
+    """Everything that is needed elsewhere, `strava-assets restore` reads it.
+
+    The folder holds the athletes' tokens and data: it is made readable by you only; keep it so.
+    """
+    settings = Settings.from_environment()
+    if folder.exists() and any(folder.iterdir()):
+        raise NotSetUp(f"{folder} is not empty. Give a new folder, so that two backups do not mix.")
+    for name in (DATABASES, OBJECTS, LOGINS):
+        (folder / name).mkdir(parents=True)
+    folder.chmod(0o700)
+    out = console()
+    # Tokens first: a renewal during the backup voids the older one, and a login is soon repeated.
+    tokens = TokenStore(open_redis(settings)).tokens()
+    for key, token in tokens.items():
+        (folder / LOGINS / f"{key}.json").write_text(token.to_json())
+    for url in (settings.database_url, settings.dagster_postgres_url):
+        with out.status(f"Dumping the database {url.database}"):
+            dump(url, folder / DATABASES / f"{url.database}.dump")
+    with out.status("Copying the raw objects"):
+        count = _copy_objects(settings, folder / OBJECTS)
+    click.echo(f"2 databases, {count} objects and {len(tokens)} logins are in {folder}.")
+
+
+def _copy_objects(settings: Settings, target: Path) -> int:
+    bucket = boto3.resource("s3", endpoint_url=settings.s3_endpoint_url).Bucket(settings.s3_bucket)
+    count = 0
+    for entry in bucket.objects.filter(Prefix=f"{settings.s3_prefix}/"):
+        file = target / entry.key
+        if not file.resolve().is_relative_to(target.resolve()):
+            raise NotSetUp(f"The bucket holds an object with the unsafe key {entry.key!r}. Remove it first.")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(entry.get()["Body"].read())
+        count += 1
+    return count

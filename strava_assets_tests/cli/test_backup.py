@@ -1,0 +1,76 @@
+"""A backup restored elsewhere is the same platform."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from sqlalchemy import create_engine, make_url, text
+
+from strava_assets.cli.init import initialise
+from strava_assets.cli.main import main
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+
+
+def strava_assets(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def everything(environment: dict[str, str]) -> tuple[list[Any], list[Any], dict[str, bytes]]:
+    engine = create_engine(make_url(environment["DATABASE_URL"]))
+    with engine.connect() as connection:
+        rows = list(connection.execute(text("SELECT * FROM strava_activity ORDER BY id")).all())
+        rejects = list(connection.execute(text("SELECT * FROM strava_activity_reject ORDER BY id")).all())
+    engine.dispose()
+    bucket = boto3.resource("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"]).Bucket(environment["S3_BUCKET"])
+    return rows, rejects, {each.key: each.get()["Body"].read() for each in bucket.objects.all()}
+
+
+def empty(environment: dict[str, str]) -> None:
+    engine = create_engine(make_url(environment["DATABASE_URL"]), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+        dagster = make_url(environment["DAGSTER_POSTGRES_URL"]).database
+        connection.execute(text(f'DROP DATABASE "{dagster}" WITH (FORCE)'))
+    engine.dispose()
+    boto3.resource("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"]).Bucket(
+        environment["S3_BUCKET"]
+    ).objects.delete()
+    Redis.from_url(environment["REDIS_URL"]).flushdb()
+
+
+def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
+    environment: dict[str, str], simulation: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STRAVA_START_DATE", simulation.now().strftime("%Y-%m-01"))
+    for _ in initialise(Settings.from_environment()):
+        pass
+    simulation.add_athlete(42, years=0.02, per_year=2000)
+    simulation.add_activity(42, distance="far", start_date=simulation.now().strftime("%Y-%m-%dT%H:00:00Z"))
+    token = json.dumps(simulation.grant(42))
+    redis = Redis.from_url(environment["REDIS_URL"])
+    redis.set("STRAVA_TOKEN", token)
+    strava_assets("import")
+    before = everything(environment)
+    assert len(before[0]) > 5
+    assert len(before[1]) == 1
+
+    folder = tmp_path / "backup"
+    assert "2 databases" in strava_assets("backup", str(folder))
+    assert folder.stat().st_mode & 0o077 == 0
+    refused = CliRunner().invoke(main, ["restore", str(folder)])
+    assert refused.exit_code == 78
+    assert "has tables already. Restore into empty ones." in refused.stderr
+
+    empty(environment)
+    strava_assets("restore", str(folder))
+    assert everything(environment) == before
+    assert json.loads(redis.get("STRAVA_TOKEN") or b"") == json.loads(token)
+    assert "nothing differs" in strava_assets("reconcile")
