@@ -8,7 +8,10 @@ from strava_assets.strava.tokens import FIRST_KEY, TokenStore
 
 
 def adopt_old_rows(engine: Engine, tokens: TokenStore) -> int:
-    """Give rows without an athlete to the first athlete, if known by now; how many those were."""
+    """Give rows without an athlete to the first athlete, if known by now; how many those were.
+
+    An old token does not say whose it is: `StravaClient.athletes` asks, and has to come first.
+    """
     with transaction(engine) as connection:
         if not has_unowned_rows(connection):
             return 0

@@ -79,6 +79,9 @@ def raw_activities(
 
         may_use_reserve = HOURLY_RUN_TAG in context.run.tags
         with strava.open(may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
+            client.athletes()
+            if adopted := adopt_old_rows(engine, tokens.open()):
+                context.log.info("Adopted %s rows of the old DAG.", adopted)
             fetched = Fetcher(client, store, ResumePoints(tokens.connect()), rows_of).fetch(window)
             _report_hours(context, store, fetched)
             summary = {
@@ -125,8 +128,6 @@ def strava_activity(
         window = window_of(context.partition_keys)
         _tag_process(context)
         engine = postgres.open()
-        if adopted := adopt_old_rows(engine, tokens.open()):
-            context.log.info("Adopted %s rows of the old DAG.", adopted)
         confirmed = context.run.tags.get(CONFIRMED_TAG)
         max_share = Settings.from_environment().max_delete_share
         store = bucket.open()

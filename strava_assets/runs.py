@@ -58,10 +58,11 @@ def _window_of_tags(tags: Mapping[str, str]) -> Window | None:
 def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
     """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
     # Imported here: the definitions import this module.
-    from strava_assets.definitions import defs  # noqa: PLC0415
+    from strava_assets.definitions import defs, resources  # noqa: PLC0415
 
     result = defs.resolve_job_def("sync_hours").execute_in_process(
         instance=instance,
+        resources=resources(),
         tags={**range_tags(window), **(tags or {})},
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,

@@ -66,8 +66,6 @@ def asked_window(first: datetime | None, last: datetime | None, now: datetime) -
 def _fetch(settings: Settings, asked: Window) -> Window:
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
-    if adopted := adopt_old_rows(engine, TokenStore(redis)):
-        click.echo(f"Adopted {adopted} rows of the old DAG.")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console()) as display:
         task = display.add_task("Asking Strava")
@@ -76,6 +74,9 @@ def _fetch(settings: Settings, asked: Window) -> Window:
             display.console.print(message)
 
         with open_client(settings, on_wait=wait) as client:
+            client.athletes()
+            if adopted := adopt_old_rows(engine, TokenStore(redis)):
+                display.console.print(f"Adopted {adopted} rows of the old DAG.")
 
             def show(progress: ImportProgress) -> None:
                 display.update(task, description=_described(progress, client))
