@@ -1,4 +1,4 @@
-"""The simulation's time: real, until somebody advances it."""
+"""The simulation's time: real, until somebody advances or sets it."""
 
 import time
 from datetime import UTC, datetime
@@ -21,3 +21,7 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let so much time pass at once."""
         self._ahead += seconds
+
+    def set(self, moment: datetime) -> None:
+        """Let it be `moment` (aware) now; from there time goes on as usual."""
+        self._ahead = moment.timestamp() - time.time()

@@ -1,5 +1,7 @@
 """`/_simulator/...`: what tests in the same process do by method, for other processes over HTTP, in JSON."""
 
+import functools
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,65 +11,65 @@ from starlette.routing import BaseRoute, Route
 
 from strava_assets.simulator.simulation import ALL_SCOPES, Simulation
 
+Command = Callable[[dict[str, Any], HttpRequest], object]
+REMOVED = "_removed"
+"""In a PATCH: the names of the fields to remove."""
+
 
 def routes(simulation: Simulation) -> list[BaseRoute]:
-    """The routes under `/_simulator`. A body is a JSON object."""
+    """The routes under `/_simulator`. A body is a JSON object with the method's arguments."""
 
-    async def body(request: HttpRequest) -> dict[str, Any]:
-        said = await request.body()
-        return await request.json() if said else {}
+    def edit(said: dict[str, Any], request: HttpRequest) -> None:
+        removed: dict[str, Any] = dict.fromkeys(said.pop(REMOVED, ()), ...)
+        simulation.edit(request.path_params["id"], **said, **removed)
 
-    async def add_athlete(request: HttpRequest) -> Response:
-        return JSONResponse({"id": simulation.add_athlete(**await body(request)).id})
+    def deliver(said: dict[str, Any], _request: HttpRequest) -> object:
+        for name in said.keys() & {"lose", "repeat", "reorder", "retry_after"}:
+            setattr(simulation.events, name, said[name])
+        return {"delivered": simulation.events.delivered}
 
-    async def add_activity(request: HttpRequest) -> Response:
-        return JSONResponse({"id": simulation.add_activity(**await body(request))})
+    def advance(said: dict[str, Any], _request: HttpRequest) -> object:
+        simulation.advance(said["seconds"])
+        return {"now": simulation.now().isoformat()}
 
-    async def show_activities(request: HttpRequest) -> Response:
-        return JSONResponse(simulation.activities(int(request.query_params["athlete_id"])))
+    def grant(said: dict[str, Any], _request: HttpRequest) -> object:
+        return simulation.grant(said.get("athlete_id"), said.get("scopes", ALL_SCOPES))
 
-    async def edit(request: HttpRequest) -> Response:
-        simulation.edit(request.path_params["id"], **await body(request))
-        return JSONResponse({})
+    def show_activities(_said: dict[str, Any], request: HttpRequest) -> object:
+        return simulation.activities(int(request.query_params["athlete_id"]))
 
-    async def delete(request: HttpRequest) -> Response:
-        simulation.delete(request.path_params["id"])
-        return JSONResponse({})
-
-    async def grant(request: HttpRequest) -> Response:
-        asked = await body(request)
-        return JSONResponse(simulation.grant(asked.get("athlete_id"), asked.get("scopes", ALL_SCOPES)))
-
-    async def revoke(request: HttpRequest) -> Response:
-        simulation.revoke((await body(request))["athlete_id"])
-        return JSONResponse({})
-
-    async def add_fault(request: HttpRequest) -> Response:
-        simulation.faults.add(**await body(request))
-        return JSONResponse({})
-
-    async def clear_faults(_request: HttpRequest) -> Response:
-        simulation.faults.clear()
-        return JSONResponse({})
-
-    async def advance(request: HttpRequest) -> Response:
-        simulation.advance((await body(request))["seconds"])
-        return JSONResponse({"now": simulation.now().isoformat()})
-
-    async def show_requests(_request: HttpRequest) -> Response:
-        return JSONResponse([asdict(request) for request in simulation.requests])
-
-    prefix = "/_simulator"
+    commands: dict[tuple[str, str], Command] = {
+        ("POST", "/athletes"): lambda said, _: {"id": simulation.add_athlete(**said).id},
+        ("GET", "/activities"): show_activities,
+        ("POST", "/activities"): lambda said, _: {"id": simulation.add_activity(**said)},
+        ("PATCH", "/activities/{id:int}"): edit,
+        ("DELETE", "/activities/{id:int}"): lambda _, request: simulation.delete(request.path_params["id"]),
+        ("POST", "/grant"): grant,
+        ("POST", "/revoke"): lambda said, _: simulation.revoke(said["athlete_id"]),
+        ("POST", "/faults"): lambda said, _: asdict(simulation.faults.add(**said)),
+        ("DELETE", "/faults"): lambda _, __: simulation.faults.clear(),
+        ("POST", "/events"): deliver,
+        ("POST", "/advance"): advance,
+        ("GET", "/requests"): lambda _, __: [asdict(each) for each in list(simulation.requests)],
+    }
     return [
-        Route(f"{prefix}/athletes", add_athlete, methods=["POST"]),
-        Route(f"{prefix}/activities", add_activity, methods=["POST"]),
-        Route(f"{prefix}/activities", show_activities, methods=["GET"]),
-        Route(prefix + "/activities/{id:int}", edit, methods=["PATCH"]),
-        Route(prefix + "/activities/{id:int}", delete, methods=["DELETE"]),
-        Route(f"{prefix}/grant", grant, methods=["POST"]),
-        Route(f"{prefix}/revoke", revoke, methods=["POST"]),
-        Route(f"{prefix}/faults", add_fault, methods=["POST"]),
-        Route(f"{prefix}/faults", clear_faults, methods=["DELETE"]),
-        Route(f"{prefix}/advance", advance, methods=["POST"]),
-        Route(f"{prefix}/requests", show_requests, methods=["GET"]),
+        Route(f"/_simulator{path}", _answering(command), methods=[method])
+        for (method, path), command in commands.items()
     ]
+
+
+def _answering(command: Command) -> Callable[[HttpRequest], Awaitable[Response]]:
+    """Runs a command; wrong arguments get a 400, an unknown activity or athlete a 404, each with the reason."""
+
+    @functools.wraps(command)
+    async def answer(request: HttpRequest) -> Response:
+        try:
+            said = await request.json() if await request.body() else {}
+            result = command(said, request)
+        except KeyError as error:
+            return JSONResponse({"error": str(error.args[0])}, 404)
+        except (TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({} if result is None else result)
+
+    return answer

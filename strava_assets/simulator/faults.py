@@ -3,18 +3,21 @@
 import random
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-Kind = Literal["status", "reset", "truncated", "html", "slow", "body", "short_page", "inactive"]
+Kind = Literal["status", "reset", "truncated", "html", "slow", "body", "short_page", "inactive", "refused"]
 
 
 @dataclass
 class Fault:
-    """One thing that goes wrong with requests whose path contains `path`.
+    """One thing that goes wrong with requests whose path contains `path`: those of the API and of `/oauth/...`.
 
-    status: answer with `status` and Strava's error body; reset: abort the TCP connection; truncated: half of
-    the body; html: a web page with status 200; slow: answer after `seconds`; body: answer 200 with `body`;
-    short_page: leave out the last `drop` activities of a page though there are more; inactive: 403.
+    Instead of being done, a request is answered so:
+    status: with `status` and Strava's error body; inactive: 403; html: a web page with status 200;
+    body: 200 with `body`; refused: not at all, the TCP connection is reset.
+    A request is done, but its answer suffers so:
+    reset: it is lost, the TCP connection is reset; truncated: half of it arrives; slow: after `seconds`;
+    short_page: the last `drop` activities of a page are left out though there are more.
     """
 
     kind: Kind
@@ -42,6 +45,8 @@ class Faults:
 
     def add(self, kind: Kind, **options: Any) -> Fault:  # noqa: ANN401 - a test names the options
         """Switch a fault on; see Fault for the options."""
+        if kind not in get_args(Kind):
+            raise ValueError(f"There is no fault {kind!r}, only {', '.join(get_args(Kind))}.")
         fault = Fault(kind, **options)
         with self._lock:
             self.active.append(fault)
@@ -59,7 +64,7 @@ class Faults:
         """
         with self._lock:
             for fault in self.active:
-                if fault.count == 0 or fault.path not in path or (fault.kind == "short_page") is not short_pages:
+                if fault.path not in path or (fault.kind == "short_page") is not short_pages:
                     continue
                 if fault.after > 0:
                     fault.after -= 1
@@ -67,5 +72,7 @@ class Faults:
                 if self._random.random() < fault.probability:
                     if fault.count is not None:
                         fault.count -= 1
+                        if fault.count <= 0:
+                            self.active.remove(fault)
                     return fault
         return None

@@ -27,11 +27,11 @@ class RateLimits:
     read: Limit = Limit(100, 1000)
     used: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def count(self, now: float) -> bool:
-        """Count a request made `now`; whether it is allowed. A refused one counts too."""
+    def count(self, now: float, requests: int = 1) -> bool:
+        """Count a request made `now` (or several, of another program); whether it is allowed. A refused one counts."""
         for length in (QUARTER, DAY):
             window = (length, int(now // length))
-            self.used[window] = self.used.get(window, 0) + 1
+            self.used[window] = self.used.get(window, 0) + requests
         quarter, day = self._usage(now)
         return quarter <= min(self.overall.quarter, self.read.quarter) and day <= min(self.overall.day, self.read.day)
 

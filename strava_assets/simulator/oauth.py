@@ -1,28 +1,26 @@
-"""The simulated OAuth: the page where an athlete unticks scopes, codes, rotating refresh tokens, revocation.
+"""The simulated OAuth: the login page, codes, rotating refresh tokens, revocation.
 
 https://developers.strava.com/docs/authentication/
 """
 
 import base64
 import binascii
-import html
-import secrets
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from strava_assets.simulator.answers import form, refusal
+from strava_assets.simulator.answers import bad_request, form, refusal, unlimited
+from strava_assets.simulator.login_page import login_page
 from strava_assets.simulator.simulation import Simulation
 
-CODE_LIFETIME = 600
-PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>Simulated Strava</title></head><body>
-<h1>Simulated Strava</h1><p>An application asks for access.</p><form method="post">
-<p><label>Athlete <select name="athlete_id">{athletes}</select></label></p>{scopes}{hidden}
-<p><button name="decision" value="authorize">Authorize</button>
-<button name="decision" value="cancel">Cancel</button></p>
-</form></body></html>"""
+SCOPES = frozenset(
+    {
+        *("read", "read_all", "profile:read_all", "profile:write"),
+        *("activity:read", "activity:read_all", "activity:write"),
+    }
+)
 
 
 def routes(simulation: Simulation) -> list[BaseRoute]:
@@ -32,99 +30,90 @@ def routes(simulation: Simulation) -> list[BaseRoute]:
         query = request.query_params
         if problem := _problem(simulation, query.get("client_id"), query.get("redirect_uri", "")):
             return problem
-        options = "".join(
-            f'<option value="{each.id}">{html.escape(f"{each.firstname} {each.lastname}")}</option>'
-            for each in simulation.accounts.values()
-        )
-        asked = query.get("scope", "read").split(",")
-        boxes = "".join(
-            f'<p><label><input type="checkbox" name="scope" value="{html.escape(scope)}" checked> {html.escape(scope)}'
-            "</label></p>"
-            for scope in asked
-        )
-        kept = ("client_id", "redirect_uri", "state")
-        hidden = "".join(
-            f'<input type="hidden" name="{name}" value="{html.escape(query.get(name, ""))}">' for name in kept
-        )
-        return HTMLResponse(PAGE.format(athletes=options, scopes=boxes, hidden=hidden))
+        if query.get("response_type") != "code":
+            return bad_request("Application", "response_type")
+        scopes = query.get("scope", "read").split(",")
+        if not SCOPES.issuperset(scopes):
+            return bad_request("Authorize", "scope")
+        kept = {name: query.get(name, "") for name in ("client_id", "redirect_uri", "state")}
+        names = {each.id: f"{each.firstname} {each.lastname}".strip() for each in simulation.accounts.values()}
+        return HTMLResponse(login_page(names, scopes, kept))
 
     async def decide(request: HttpRequest) -> Response:
         fields = await form(request)
         redirect_uri, state = str(fields.get("redirect_uri", "")), str(fields.get("state", ""))
         if problem := _problem(simulation, fields.get("client_id"), redirect_uri):
             return problem
-        separator = "&" if urlsplit(redirect_uri).query else "?"
-        if fields.get("decision") != "authorize":
-            answer = {"state": state, "error": "access_denied"}
-        else:
-            scopes = frozenset(map(str, fields.getlist("scope")))
-            code = secrets.token_hex(20)
-            expires = simulation.clock.time() + CODE_LIFETIME
-            simulation.codes[code] = (int(str(fields["athlete_id"])), scopes, expires)
+        if fields.get("decision") == "authorize":
+            athlete_id, scopes = str(fields.get("athlete_id")), frozenset(map(str, fields.getlist("scope")))
+            if not athlete_id.isdecimal() or int(athlete_id) not in simulation.accounts:
+                return bad_request("Athlete", "id")
+            code = simulation.tokens.new_code(int(athlete_id), scopes)
             answer = {"state": state, "code": code, "scope": ",".join(sorted(scopes))}
+        else:
+            answer = {"state": state, "error": "access_denied"}
+        separator = "&" if urlsplit(redirect_uri).query else "?"
         return RedirectResponse(f"{redirect_uri}{separator}{urlencode(answer)}", 302)
 
     async def token(request: HttpRequest) -> Response:
         fields = await form(request)
         if fields.get("client_id") != simulation.client_id:
-            return refusal(400, "Bad Request", "Application", "client_id", "invalid")
+            return bad_request("Application", "client_id")
         if fields.get("client_secret") != simulation.client_secret:
-            return refusal(401, "Authorization Error", "Application", "client_secret", "invalid")
+            # As users report it: https://github.com/node-strava/node-strava-v3/issues/37
+            return refusal(401, "Authorization Error", "Application", "", "invalid")
         match fields.get("grant_type"):
             case "refresh_token":
                 renewed = simulation.refresh(str(fields.get("refresh_token")))
-                return JSONResponse(renewed) if renewed else _bad_request("RefreshToken", "refresh_token")
+                return JSONResponse(renewed) if renewed else bad_request("RefreshToken", "refresh_token")
             case "authorization_code":
-                found = simulation.codes.pop(str(fields.get("code")), None)
-                if found is None or found[2] < simulation.clock.time():
-                    return _bad_request("AuthorizationCode", "code")
-                return JSONResponse(simulation.grant(found[0], found[1]))
-        return _bad_request("Application", "grant_type")
+                found = simulation.tokens.redeem(str(fields.get("code")))
+                if isinstance(found, str):
+                    # `expired` comes without a field: https://github.com/stravalib/stravalib/issues/190
+                    return bad_request("AuthorizationCode", "code" if found == "invalid" else "", found)
+                return JSONResponse(simulation.grant(found.athlete_id, found.scopes))
+        return bad_request("Application", "grant_type")
 
     async def revoke(request: HttpRequest) -> Response:
-        kind, _, credentials = request.headers.get("authorization", "").partition(" ")
-        try:
-            expected = f"{simulation.client_id}:{simulation.client_secret}"
-            is_known = kind.lower() == "basic" and base64.b64decode(credentials).decode() == expected
-        except (binascii.Error, UnicodeDecodeError):
-            is_known = False
-        if not is_known:
-            return refusal(401, "Authorization Error", "Application", "client_secret", "invalid")
-        token = str((await form(request)).get("token", ""))
-        return _end(simulation, token) or JSONResponse({})
+        if not _is_application(simulation, request.headers.get("authorization", "")):
+            return refusal(401, "Authorization Error", "Application", "", "invalid")
+        # Revoking one revokes the pair; a token that is gone already is no error.
+        athlete_id = simulation.tokens.athlete_of(str((await form(request)).get("token")))
+        if athlete_id is not None:
+            simulation.revoke(athlete_id)
+        return JSONResponse({})
 
     async def deauthorize(request: HttpRequest) -> Response:
-        token = (await form(request)).get("access_token") or request.headers.get("authorization", "")[7:]
-        if simulation.grant_of(str(token)) is None:
+        token = str((await form(request)).get("access_token") or request.headers.get("authorization", "")[7:])
+        grant = simulation.tokens.grant_of(token)
+        if grant is None:
             return refusal(401, "Authorization Error", "Athlete", "access_token", "invalid")
-        return _end(simulation, str(token)) or JSONResponse({"access_token": token})
+        simulation.revoke(grant.athlete_id)
+        return JSONResponse({"access_token": token})
 
     return [
-        Route("/oauth/authorize", page, methods=["GET"]),
-        Route("/oauth/authorize", decide, methods=["POST"]),
-        Route("/oauth/token", token, methods=["POST"]),
-        Route("/oauth/revoke", revoke, methods=["POST"]),
-        Route("/oauth/deauthorize", deauthorize, methods=["POST"]),
+        Route("/oauth/authorize", unlimited(simulation, page), methods=["GET"]),
+        Route("/oauth/authorize", unlimited(simulation, decide), methods=["POST"]),
+        Route("/oauth/token", unlimited(simulation, token), methods=["POST"]),
+        Route("/oauth/revoke", unlimited(simulation, revoke), methods=["POST"]),
+        Route("/oauth/deauthorize", unlimited(simulation, deauthorize), methods=["POST"]),
     ]
-
-
-def _end(simulation: Simulation, token: str) -> Response | None:
-    """End the pair that an access or refresh token belongs to; unknown ones are gone already."""
-    grant = simulation.access_tokens.get(token)
-    renewal = simulation.refresh_tokens.get(token)
-    athlete_id = grant.athlete_id if grant else renewal[0] if renewal else None
-    if athlete_id is not None:
-        simulation.revoke(athlete_id)
-    return None
 
 
 def _problem(simulation: Simulation, client_id: object, redirect_uri: str) -> Response | None:
     if client_id != simulation.client_id:
-        return refusal(400, "Bad Request", "Application", "client_id", "invalid")
+        return bad_request("Application", "client_id")
+    # These two are allowed for every application.
     if urlsplit(redirect_uri).hostname not in {"localhost", "127.0.0.1"}:
-        return refusal(400, "Bad Request", "Application", "redirect_uri", "invalid")
+        return bad_request("Application", "redirect_uri")
     return None
 
 
-def _bad_request(resource: str, field: str) -> Response:
-    return refusal(400, "Bad Request", resource, field, "invalid")
+def _is_application(simulation: Simulation, authorization: str) -> bool:
+    """Whether HTTP Basic names the application."""
+    kind, _, credentials = authorization.partition(" ")
+    try:
+        said = base64.b64decode(credentials, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    return kind.lower() == "basic" and said == f"{simulation.client_id}:{simulation.client_secret}"

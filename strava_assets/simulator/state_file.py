@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from strava_assets.raw_activity import split_array
-from strava_assets.simulator.simulation import Account, Grant, Simulation
+from strava_assets.simulator.accounts import Account
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.simulator.tokens import Grant
 
 
 def keep(simulation: Simulation, file: Path) -> bool:
@@ -23,11 +25,11 @@ def _load(simulation: Simulation, state: dict[str, Any]) -> None:
         account = Account(said["id"], said["firstname"], said["lastname"])
         account.activities = {int(key): split_array(f"[{text}]")[0] for key, text in said["activities"].items()}
         simulation.accounts[account.id] = account
-    simulation.access_tokens = {
+    simulation.tokens.access = {
         token: Grant(athlete_id, frozenset(scopes), expires)
         for token, (athlete_id, scopes, expires) in state["access_tokens"].items()
     }
-    simulation.refresh_tokens = {
+    simulation.tokens.refresh = {
         token: (athlete_id, frozenset(scopes), access)
         for token, (athlete_id, scopes, access) in state["refresh_tokens"].items()
     }
@@ -49,11 +51,11 @@ def _save(simulation: Simulation, file: Path) -> None:
             ],
             "access_tokens": {
                 token: (grant.athlete_id, sorted(grant.scopes), grant.expires_at)
-                for token, grant in simulation.access_tokens.items()
+                for token, grant in simulation.tokens.access.items()
             },
             "refresh_tokens": {
                 token: (athlete_id, sorted(scopes), access)
-                for token, (athlete_id, scopes, access) in simulation.refresh_tokens.items()
+                for token, (athlete_id, scopes, access) in simulation.tokens.refresh.items()
             },
             "subscription": simulation.subscription,
         }

@@ -1,44 +1,13 @@
-"""The simulated Strava over real HTTP: what the other tests rely on."""
+"""Reading: filters, order, pages, scopes, exact text."""
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from strava_assets.simulator.server import serve
 from strava_assets.simulator.simulation import Simulation
-
-NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def simulation() -> Simulation:
-    simulation = Simulation()
-    simulation.add_athlete(42)
-    return simulation
-
-
-@pytest.fixture
-def url(simulation: Simulation) -> Iterator[str]:
-    with serve(simulation) as url:
-        yield url
-
-
-def get(url: str, token: dict[str, Any], path: str = "/athlete/activities", **query: Any) -> requests.Response:
-    headers = {"Authorization": f"Bearer {token['access_token']}"}
-    return requests.get(f"{url}/api/v3{path}", params=query, headers=headers, timeout=10)
-
-
-def upload(simulation: Simulation, hours: int, **fields: Any) -> int:
-    start = (NOON + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
-    return simulation.add_activity(42, start_date=start, **fields)
-
-
-def ids(answer: requests.Response) -> list[int]:
-    return [each["id"] for each in answer.json()]
+from strava_assets_tests.simulator.asking import NOON, complaint, get, ids, upload
 
 
 def test_the_list_is_newest_first_but_oldest_first_once_after_is_given(simulation: Simulation, url: str):
@@ -46,150 +15,121 @@ def test_the_list_is_newest_first_but_oldest_first_once_after_is_given(simulatio
     uploaded = [upload(simulation, hours) for hours in (0, 1, 2)]
     assert ids(get(url, token)) == uploaded[::-1]
     assert ids(get(url, token, after=0)) == uploaded
+    assert ids(get(url, token, before=int(NOON.timestamp()) + 7200)) == uploaded[1::-1]
+
+
+def test_pages_hold_every_activity_once(simulation: Simulation, url: str):
+    token = simulation.grant()
+    uploaded = [upload(simulation, hours) for hours in range(5)]
+    orders: list[tuple[dict[str, Any], list[int]]] = [({"after": 0}, uploaded), ({}, uploaded[::-1])]
+    for query, expected in orders:
+        pages = [ids(get(url, token, per_page=2, page=page, **query)) for page in (1, 2, 3, 4)]
+        assert pages == [expected[0:2], expected[2:4], expected[4:], []]
+
+
+def test_a_page_has_30_activities_unless_asked_otherwise(simulation: Simulation, url: str):
+    for hours in range(31):
+        upload(simulation, hours)
+    assert len(get(url, simulation.grant()).json()) == 30
+
+
+def test_the_bounds_themselves_are_left_out_unless_told_otherwise(simulation: Simulation, url: str):
+    token = simulation.grant()
+    uploaded = [upload(simulation, hours) for hours in (0, 1, 2)]
     noon = int(NOON.timestamp())
     assert ids(get(url, token, after=noon, before=noon + 7200)) == uploaded[1:2]
-    assert ids(get(url, token, after=0, per_page=2, page=2)) == uploaded[2:]
-    assert get(url, token, per_page=201).status_code == 400
+    simulation.includes_bounds = True
+    assert ids(get(url, token, after=noon, before=noon + 7200)) == uploaded
 
 
-def test_after_in_the_future_is_refused_as_strava_words_it(simulation: Simulation, url: str):
-    answer = get(url, simulation.grant(), after=int(simulation.clock.time()) + 100)
-    assert answer.status_code == 400
-    assert answer.json() == {
-        "message": "Bad Request",
-        "errors": [{"resource": "Application", "field": "after", "code": "future"}],
-    }
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"after": 10**13}, "Application/after/future"),  # milliseconds
+        ({"after": "yesterday"}, "Application/parameters/invalid"),
+        ({"per_page": 201}, "Application/per page/limit exceeded"),
+        ({"page": 0}, "Application/page/invalid"),
+    ],
+)
+def test_a_senseless_question_is_refused_as_strava_words_it(
+    simulation: Simulation, url: str, query: dict[str, Any], said: str
+):
+    answer = get(url, simulation.grant(), **query)
+    assert answer.json()["message"] == "Bad Request"
+    assert complaint(answer) == (400, said)
 
 
 def test_without_read_all_private_activities_vanish_and_places_are_cut(simulation: Simulation, url: str):
-    seen, hidden = upload(simulation, 0, start_latlng=[47.0, 8.0]), upload(simulation, 1, private=True)
+    seen = upload(simulation, 0, start_latlng=[47.0, 8.0], average_speed=...)
+    hidden = upload(simulation, 1, private=True)
     half = simulation.grant(scopes=["read", "activity:read"])
     assert [(each["id"], each["start_latlng"]) for each in get(url, half).json()] == [(seen, [])]
-    assert get(url, half, f"/activities/{hidden}").status_code == 404
-    refused = get(url, simulation.grant(scopes=["read"]))
-    assert refused.status_code == 401
-    assert refused.json()["errors"][0] == {
-        "resource": "AccessToken", "field": "activity:read_permission", "code": "missing",
-    }  # fmt: skip
-
-
-def renew(simulation: Simulation, url: str, refresh_token: str, secret: str | None = None) -> requests.Response:
-    form = {
-        "client_id": simulation.client_id,
-        "client_secret": secret or simulation.client_secret,
-        "grant_type": "refresh_token",
-        "refresh_token": refresh_token,
-    }
-    return requests.post(f"{url}/oauth/token", data=form, timeout=10)
-
-
-def test_a_refresh_token_works_once_and_the_access_token_changes_in_its_last_hour(simulation: Simulation, url: str):
-    token = simulation.grant()
-    early = renew(simulation, url, token["refresh_token"]).json()
-    assert early["access_token"] == token["access_token"]
-    assert early["refresh_token"] != token["refresh_token"]
-    assert renew(simulation, url, token["refresh_token"]).json()["errors"] == [
-        {"resource": "RefreshToken", "field": "refresh_token", "code": "invalid"}
-    ]
-    simulation.advance(5.5 * 3600)
-    late = renew(simulation, url, early["refresh_token"]).json()
-    assert late["access_token"] != token["access_token"]
-    assert get(url, token).status_code == 200  # the older one works until it expires
-    simulation.advance(3600)
-    assert get(url, token).status_code == 401
-    assert get(url, late).status_code == 200
-    assert renew(simulation, url, late["refresh_token"], secret="wrong").status_code == 401
-
-
-def test_the_login_page_lets_scopes_be_unticked_and_gives_a_code_that_works_once(simulation: Simulation, url: str):
-    query = {"client_id": simulation.client_id, "redirect_uri": "http://127.0.0.1:1/back", "state": "s"}
-    page = requests.get(f"{url}/oauth/authorize", params={**query, "scope": "read,activity:read_all"}, timeout=10)
-    assert 'value="activity:read_all" checked' in page.text
-    chosen = {**query, "athlete_id": "42", "scope": ["read"], "decision": "authorize"}
-    back = requests.post(f"{url}/oauth/authorize", data=chosen, allow_redirects=False, timeout=10)
-    location = back.headers["location"]
-    assert location.startswith("http://127.0.0.1:1/back?state=s&code=")
-    assert location.endswith("&scope=read")
-    code = location.partition("code=")[2].partition("&")[0]
-    form = {"client_id": simulation.client_id, "client_secret": simulation.client_secret, "code": code}
-    form["grant_type"] = "authorization_code"
-    answers = [requests.post(f"{url}/oauth/token", data=form, timeout=10) for _ in range(2)]
-    assert answers[0].json()["athlete"]["id"] == 42
-    assert answers[1].status_code == 400
-    refused = requests.post(
-        f"{url}/oauth/authorize", data={**query, "decision": "cancel"}, allow_redirects=False, timeout=10
-    )
-    assert refused.headers["location"] == "http://127.0.0.1:1/back?state=s&error=access_denied"
-    assert requests.get(
-        f"{url}/oauth/authorize", params={**query, "redirect_uri": "https://evil.example"}, timeout=10
-    ).status_code == 400  # fmt: skip
-
-
-def test_limits_are_counted_in_fixed_quarters_and_told_in_every_answer(simulation: Simulation, url: str):
-    simulation.advance(900 - simulation.clock.time() % 900)
-    token = simulation.grant()
-    for _ in range(100):
-        answer = get(url, token, "/athlete")
-    assert answer.status_code == 200
-    assert answer.headers["X-ReadRateLimit-Limit"] == "100,1000"
-    assert answer.headers["x-readratelimit-usage"].startswith("100,")
-    assert get(url, token, "/athlete").status_code == 429
-    simulation.advance(900)
-    assert get(url, token, "/athlete").status_code == 200
-
-
-def test_faults_strike_as_often_as_they_were_asked_for(simulation: Simulation, url: str):
-    token = simulation.grant()
-    for hours in range(3):
-        upload(simulation, hours)
-    simulation.faults.add("status", status=503)
-    assert get(url, token).status_code == 503
-    simulation.faults.add("html")
-    assert "text/html" in get(url, token).headers["content-type"]
-    simulation.faults.add("inactive")
-    assert get(url, token).json()["errors"][0]["field"] == "Status"
-    simulation.faults.add("short_page", drop=2)
-    assert len(get(url, token).json()) == 1
-    simulation.faults.add("truncated")
-    with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        get(url, token)
-    simulation.faults.add("reset")
-    with pytest.raises(requests.exceptions.ConnectionError):
-        get(url, token)
-    assert len(get(url, token).json()) == 3
+    assert complaint(get(url, half, f"/activities/{hidden}")) == (404, "Activity//not found")
+    assert complaint(get(url, simulation.grant(scopes=["read"]))) == (
+        401, "AccessToken/activity:read_permission/missing",
+    )  # fmt: skip
 
 
 def test_the_exact_text_of_an_activity_is_served(simulation: Simulation, url: str):
-    text = '{"id": 7, "start_date":"2026-01-01T00:00:00Z", "distance": 50.0, "upload_id": 987654321234567891234}'
+    text = '{"id": 7, "start_date":"2026-01-01T00:00:00Z", "distance": 50.00, "upload_id": 987654321234567891234}'
     simulation.add_activity(42, text=text)
-    assert get(url, simulation.grant()).text == f"[{text}]"
-
-
-def test_other_processes_can_change_everything_over_http(simulation: Simulation, url: str):
-    added = requests.post(f"{url}/_simulator/activities", json={"athlete_id": 42, "name": "Ride"}, timeout=10).json()
-    requests.patch(f"{url}/_simulator/activities/{added['id']}", json={"name": "Run"}, timeout=10)
-    assert [each["name"] for each in simulation.activities(42)] == ["Run"]
-    token = requests.post(f"{url}/_simulator/grant", timeout=10).json()
-    assert len(get(url, token).json()) == 1
-    requests.delete(f"{url}/_simulator/activities/{added['id']}", timeout=10)
-    assert simulation.activities(42) == []
-    assert requests.get(f"{url}/_simulator/requests", timeout=10).json()[-1]["status"] == 200
-
-
-def test_revoking_ends_all_tokens_of_the_athlete(simulation: Simulation, url: str):
     token = simulation.grant()
-    answer = requests.post(
-        f"{url}/oauth/revoke",
-        data={"token": token["refresh_token"]},
-        auth=(simulation.client_id, simulation.client_secret),
-        timeout=10,
-    )
-    assert answer.status_code == 200
-    assert get(url, token, "/athlete").status_code == 401
-    assert renew(simulation, url, token["refresh_token"]).status_code == 400
+    assert get(url, token).text == f"[{text}]"
+    detailed = get(url, token, "/activities/7")
+    assert '"distance":50.00' in detailed.text
+    assert detailed.json()["upload_id"] == 987654321234567891234
+    assert detailed.json()["resource_state"] == 3
 
 
-def test_json_is_what_is_served(simulation: Simulation, url: str):
+def test_an_edit_keeps_the_spelling_of_everything_else(simulation: Simulation):
+    simulation.add_activity(42, text='{"id":7,"name":"caf\\u00e9","distance":50.00,"max_speed":11}')
+    simulation.edit(7, max_speed=..., name="Lauf 🏃", kudos_count=3)
+    assert simulation.accounts[42].activities[7].text == '{"id":7,"name":"Lauf 🏃","distance":50.00,"kudos_count":3}'
+
+
+def test_invalid_activities_are_kept_as_they_are_but_nan_is_never_sent(simulation: Simulation, url: str):
+    wrong = ['{"id": "7", "start_date": null}', '{"name": "no id\\u0000"}', '{"id": 8, "distance": "far"}']
+    for text in wrong:
+        simulation.add_activity(42, text=text)
+    assert sorted(json.dumps(each) for each in get(url, simulation.grant()).json()) == sorted(wrong)
+    for text in ('{"id": 9, "distance": NaN}', '{"id": 9', "[]"):
+        with pytest.raises(ValueError):  # noqa: PT011 - each has its own words
+            simulation.add_activity(42, text=text)
+    with pytest.raises(ValueError, match="JSON"):
+        simulation.add_activity(42, distance=float("nan"))
+
+
+def test_an_edited_start_moves_the_activity_in_the_list(simulation: Simulation, url: str):
+    token = simulation.grant()
+    first, second = upload(simulation, 0), upload(simulation, 1)
+    assert ids(get(url, token)) == [second, first]
+    simulation.edit(first, start_date="2026-01-11T00:00:00Z")
+    assert ids(get(url, token)) == [first, second]
+    simulation.delete(first)
+    assert ids(get(url, token)) == [second]
+
+
+def test_only_the_header_carries_a_token(simulation: Simulation, url: str):
+    token = simulation.grant()["access_token"]
+    answer = requests.get(f"{url}/api/v3/athlete", params={"access_token": token}, timeout=10)
+    assert complaint(answer) == (401, "Athlete/access_token/invalid")
+
+
+def test_an_athlete_sees_only_their_own(simulation: Simulation, url: str):
+    simulation.add_athlete(43, name="Bo")
+    mine, theirs = upload(simulation, 0), simulation.add_activity(43)
+    token = simulation.grant(43)
+    assert ids(get(url, token)) == [theirs]
+    assert get(url, token, f"/activities/{mine}").status_code == 404
+    assert get(url, token, "/athlete").json()["id"] == 43
+
+
+def test_the_profile_needs_its_scope(simulation: Simulation, url: str):
+    assert "shoes" in get(url, simulation.grant(), "/athlete").json()
+    assert "shoes" not in get(url, simulation.grant(scopes=["read"]), "/athlete").json()
+
+
+def test_what_is_served_is_the_truth(simulation: Simulation, url: str):
     simulation.add_athlete(43, years=1)
     served = get(url, simulation.grant(43), per_page=200).json()
-    assert served == json.loads(json.dumps(simulation.activities(43)[::-1][:200]))
+    assert served == simulation.activities(43)[::-1][:200]
