@@ -41,6 +41,9 @@ CONFIRMED_TAG = "strava_assets/confirmed_deletions"
 SHORT_WAIT = timedelta(minutes=1)
 """A run waits this long for Strava's window; longer, and it gives its place in the queue to others."""
 
+RETRY_AFTER_SECONDS = 5
+"""After trouble that may pass, a step is tried again so much later, twice; what is left the sensor repairs."""
+
 MAX_DETAILED_HOURS = 500
 """Hours of a range that get metadata of their own; Dagster's cost of it grows with the square."""
 
@@ -173,7 +176,7 @@ def as_dagster_failure(context: dg.AssetExecutionContext, tokens: RedisTokens) -
         if context.retry_number >= 2:  # noqa: PLR2004 - the sensor repairs what three tries could not
             raise dg.Failure(str(error), allow_retries=False) from None
         context.log.warning(str(error))
-        raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from None
+        raise dg.RetryRequested(max_retries=2, seconds_to_wait=RETRY_AFTER_SECONDS) from None
     except StravaAssetsError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
 
