@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 # `make test` takes the first, `make test-long` the second. No deadlines: real servers are slow now and then.
 hypothesis.settings.register_profile("short", deadline=None)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=1000, stateful_step_count=100)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=100, stateful_step_count=100)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 

@@ -123,7 +123,7 @@ def test_a_run_ends_with_one_clear_line_and_nothing_half_written(
     line = problem(result)
     assert re.fullmatch(said, line), line
     secrets = {environment["STRAVA_CLIENT_SECRET"], "hidden-word", "wrong-secret", "wrong-key"}
-    secrets |= set(strava.access_tokens) | set(strava.refresh_tokens)
+    secrets |= set(strava.tokens.access) | set(strava.tokens.refresh)
     assert not any(secret in line for secret in secrets)
     listed = boto3.client(
         "s3",

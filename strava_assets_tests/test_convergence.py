@@ -1,0 +1,278 @@
+"""Whatever happens upstream or in between: after a pass the mirror equals Strava, field by field.
+
+Random histories of uploads, edits, moves, deletions, invalid records, faults and crashes, against real
+Postgres, S3 and Redis and the simulated Strava over HTTP. `make test-long` takes thousands of steps.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+from sqlalchemy import text
+
+from strava_assets.cli.init import migrate
+from strava_assets.comparing import Comparer
+from strava_assets.errors import RetryMayHelp
+from strava_assets.fetching import Fetcher, Hours, ResumePoints
+from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.mirror.activity import Activity, validate
+from strava_assets.mirror.compare import hours_with_rows
+from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.load import DeletionGuard
+from strava_assets.mirroring import mirror_window
+from strava_assets.raw import RawStore
+from strava_assets.raw_activity import RawActivity
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.clock import Clock
+from strava_assets.strava.tokens import Athlete
+
+NOW = floor_to_hour(datetime.now(UTC))
+FIRST = NOW - timedelta(days=60)
+EVER = Window(FIRST, NOW + HOUR)
+ATHLETES = (42, 43)
+
+MOMENTS = st.integers(0, 60 * 24 * 60).map(lambda minutes: FIRST + timedelta(minutes=minutes))
+TEXTS = st.text(max_size=12)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+EDITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": TEXTS,
+        "distance": NUMBERS,
+        "average_speed": NUMBERS,
+        "moving_time": st.integers(0, 10**6),
+        "kilojoules": NUMBERS | st.none(),
+        "gear_id": TEXTS | st.none(),
+        "sport_type": TEXTS,
+        "start_latlng": st.sampled_from([[], [47.5, 8.25], None]),
+        "map": st.sampled_from([None, {"summary_polyline": "a\\b"}, {"summary_polyline": None}]),
+        "private": st.booleans(),
+        "commute": st.booleans(),
+        "kudos_count": st.integers(0, 99),
+        "achievement_count": st.integers(0, 99),
+        "something_new": NUMBERS,
+    },
+)
+BROKEN = st.sampled_from(
+    [
+        {"distance": "far"},
+        {"moving_time": 1.5},
+        {"trainer": "yes"},
+        {"start_date": ...},
+        {"start_date": None},
+        {"name": 5},
+    ]
+)
+FAULTS = st.sampled_from(["status", "reset", "truncated", "html", "body", "short_page"])
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+def said(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class History(RuleBasedStateMachine):
+    """What can happen to two athletes' activities, and to the platform meanwhile."""
+
+    simulation: Simulation
+
+    @initialize()
+    def start(self) -> None:
+        settings = Settings.from_environment()
+        self.simulation = _simulation
+        self.simulation.faults.clear()
+        for athlete_id in ATHLETES:
+            account = self.simulation.add_athlete(athlete_id)
+            account.activities.clear()
+        self.simulation.limits.used.clear()
+        self.engine = engine_for(settings.database_url)
+        with transaction(self.engine) as connection:
+            connection.execute(text("TRUNCATE strava_activity, strava_activity_reject"))
+        bucket = boto3.resource("s3", endpoint_url=settings.s3_endpoint_url).Bucket(settings.s3_bucket)
+        bucket.objects.delete()
+        redis = Redis.from_url(settings.redis_url)
+        redis.flushdb()
+        redis.set("STRAVA_TOKEN", json.dumps(self.simulation.grant(42)))
+        redis.set("STRAVA_TOKEN:43", json.dumps(self.simulation.grant(43)))
+        self.store = RawStore.open(
+            boto3.session.Session(),
+            bucket=settings.s3_bucket,
+            prefix=settings.s3_prefix,
+            endpoint_url=settings.s3_endpoint_url,
+        )
+        self.redis = redis
+        # Waiting, for a retry or for the next quarter hour, costs simulated time only.
+        clock = Clock(self.simulation.now, self.simulation.advance)
+        self.client = StravaClient.open(settings, clock=clock)
+        self.has_converged = False
+
+    def ids(self) -> list[int]:
+        return sorted(key for account in self.simulation.accounts.values() for key in account.activities)
+
+    @rule(athlete=st.sampled_from(ATHLETES), moment=MOMENTS, fields=EDITS)
+    def upload(self, athlete: int, moment: datetime, fields: dict[str, Any]) -> None:
+        self.has_converged = False
+        self.simulation.add_activity(athlete, **{**fields, "start_date": said(moment)})
+
+    @rule(day=st.integers(0, 59), count=st.integers(2, 5))
+    def upload_with_hidden_starts(self, day: int, count: int) -> None:
+        self.has_converged = False
+        midnight = (FIRST + timedelta(days=day + 1)).replace(hour=0, second=1)
+        for _ in range(count):
+            self.simulation.add_activity(42, start_date=said(midnight))
+
+    @precondition(lambda self: self.ids())
+    @rule(data=st.data(), fields=EDITS)
+    def edit(self, data: st.DataObject, fields: dict[str, Any]) -> None:
+        self.has_converged = False
+        self.simulation.edit(data.draw(st.sampled_from(self.ids())), **fields)
+
+    @precondition(lambda self: self.ids())
+    @rule(data=st.data(), moment=MOMENTS)
+    def move(self, data: st.DataObject, moment: datetime) -> None:
+        self.has_converged = False
+        self.simulation.edit(data.draw(st.sampled_from(self.ids())), start_date=said(moment))
+
+    @precondition(lambda self: self.ids())
+    @rule(data=st.data(), wrong=BROKEN)
+    def break_record(self, data: st.DataObject, wrong: dict[str, Any]) -> None:
+        self.has_converged = False
+        self.simulation.edit(data.draw(st.sampled_from(self.ids())), **wrong)
+
+    @precondition(lambda self: self.ids())
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        self.has_converged = False
+        self.simulation.delete(data.draw(st.sampled_from(self.ids())))
+
+    @rule(kind=FAULTS, after=st.integers(0, 3))
+    def trouble_ahead(self, kind: Any, after: int) -> None:
+        self.simulation.faults.add(kind, after=after)
+
+    @rule(first=st.integers(0, 60 * 24 - 1), length=st.integers(1, 200))
+    def refresh_some_window(self, first: int, length: int) -> None:
+        window = Window(FIRST + first * HOUR, min(FIRST + (first + length) * HOUR, EVER.end))
+        self.try_to(lambda: self.refresh(window))
+
+    @rule(first=st.integers(0, 60 * 24 - 1), length=st.integers(1, 400))
+    def crash_before_the_table(self, first: int, length: int) -> None:
+        self.try_to(lambda: self.fetch(Window(FIRST + first * HOUR, min(FIRST + (first + length) * HOUR, EVER.end))))
+
+    @rule()
+    def crash_in_the_middle_of_a_range(self) -> None:
+        def crash(_athlete: Athlete, _hours: Hours) -> None:
+            raise Crash
+
+        self.try_to(lambda: self.fetch(EVER, crash))
+
+    @rule()
+    def crash_inside_the_transaction(self) -> None:
+        def fail(_athlete_id: int) -> DeletionGuard:
+            raise Crash
+
+        self.try_to(lambda: mirror_window(self.store, self.engine, EVER, fail))
+
+    @rule()
+    def converge(self) -> None:
+        """One pass of comparison and refresh, without trouble, is enough."""
+        self.simulation.faults.clear()
+        for window in self.compare():
+            self.refresh(window)
+        assert self.compare() == []
+        assert self.rows() == self.truth()
+        assert self.rejects() == self.invalid()
+        before = self.rows(with_transaction=True)
+        if self.store.athletes():
+            mirror_window(self.store, self.engine, EVER, lambda _: DeletionGuard(1.0))
+        self.has_converged = True
+        assert self.rows(with_transaction=True) == before
+
+    @invariant()
+    def a_row_is_never_a_reject_too(self) -> None:
+        if hasattr(self, "engine"):
+            assert not set(self.rows()) & self.rejects()
+
+    def teardown(self) -> None:
+        if hasattr(self, "client"):
+            self.converge()
+            self.client.close()
+
+    def try_to(self, act: Any) -> None:
+        with contextlib.suppress(RetryMayHelp, Crash):
+            act()
+
+    def rows_of(self, athlete_id: int, window: Window) -> set[datetime]:
+        with transaction(self.engine) as connection:
+            return hours_with_rows(connection, athlete_id, window)
+
+    def fetch(self, window: Window, on_hours: Any = lambda _athlete, _hours: None) -> None:
+        Fetcher(self.client, self.store, ResumePoints(self.redis), self.rows_of, on_hours).fetch(window)
+
+    def refresh(self, window: Window) -> None:
+        self.fetch(window)
+        mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(1.0))
+
+    def compare(self) -> list[Window]:
+        return Comparer(self.client, self.engine, max_delete_share=1.0).compare(EVER).windows
+
+    def each(self) -> Iterator[tuple[int, RawActivity]]:
+        for account in self.simulation.accounts.values():
+            for raw in account.activities.values():
+                yield account.id, raw
+
+    def truth(self) -> dict[int, dict[str, Any]]:
+        valid = (validate(raw, athlete_id) for athlete_id, raw in self.each())
+        return {row.id: _without_counters(row.model_dump()) for row in valid if isinstance(row, Activity)}
+
+    def invalid(self) -> set[int]:
+        return {raw.fields["id"] for athlete_id, raw in self.each() if isinstance(validate(raw, athlete_id), list)}
+
+    def rows(self, *, with_transaction: bool = False) -> dict[int, dict[str, Any]]:
+        xmin = ", xmin::text" if with_transaction else ""
+        with transaction(self.engine) as connection:
+            found = connection.execute(text(f"SELECT *{xmin} FROM strava_activity"))
+            return {row.id: _without_counters(dict(row._mapping)) for row in found}
+
+    def rejects(self) -> set[int]:
+        with transaction(self.engine) as connection:
+            return set(connection.execute(text("SELECT id FROM strava_activity_reject")).scalars())
+
+
+def _without_counters(row: dict[str, Any]) -> dict[str, Any]:
+    """Kudos and comments are as old as the last fetch of their hour, by design."""
+    return {name: value for name, value in row.items() if name not in {"kudos_count", "comment_count"}}
+
+
+_simulation: Simulation
+
+
+@pytest.mark.usefixtures("environment")
+def test_after_a_pass_the_mirror_equals_strava_whatever_happened(simulation: Simulation):
+    global _simulation  # noqa: PLW0603 - hypothesis makes the state machines itself
+    _simulation = simulation
+    migrate(Settings.from_environment().database_url)
+    steps = settings(settings.default, deadline=None, suppress_health_check=list(HealthCheck))
+    if not os.environ.get("HYPOTHESIS_PROFILE"):
+        steps = settings(steps, max_examples=8, stateful_step_count=25)
+    run_state_machine_as_test(History, settings=steps)
