@@ -5,11 +5,11 @@ A run that ran out of quota asks for its own hours, a reconciliation for those t
 """
 
 from datetime import datetime
-from typing import cast
 
 from redis import Redis
 
 from strava_assets.hours import Window
+from strava_assets.postponed import Postponed
 
 KEY = "strava:asked"
 
@@ -18,18 +18,16 @@ class AskedWindows:
     """The windows that wait to be fetched, each with the moment before which it must not be."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._postponed = Postponed(redis, KEY)
 
     def ask(self, window: Window, not_before: datetime) -> None:
         """Have the window fetched once `not_before` has passed; asking twice is asking once."""
-        member = f"{window.start.isoformat()}/{window.end.isoformat()}"
-        self._redis.zadd(KEY, {member: not_before.timestamp()})
+        self._postponed.postpone(f"{window.start.isoformat()}/{window.end.isoformat()}", not_before)
 
     def due(self, now: datetime) -> list[Window]:
         """The windows whose moment has come, oldest ask first."""
-        members = cast("list[bytes]", self._redis.zrangebyscore(KEY, "-inf", now.timestamp()))
-        return [Window(*map(datetime.fromisoformat, member.decode().split("/"))) for member in members]
+        return [Window(*map(datetime.fromisoformat, entry.split("/"))) for entry in self._postponed.due(now)]
 
-    def settle(self, window: Window) -> None:
-        """Forget a window, because a run for it exists."""
-        self._redis.zrem(KEY, f"{window.start.isoformat()}/{window.end.isoformat()}")
+    def settle(self, window: Window, now: datetime) -> None:
+        """Forget a window that was due at `now`, because a run for it exists; one asked for again since then stays."""
+        self._postponed.settle(f"{window.start.isoformat()}/{window.end.isoformat()}", now)

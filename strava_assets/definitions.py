@@ -6,9 +6,11 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from strava_assets.assets import raw_activities, strava_activity
+from strava_assets.deletion_jobs import prune_old_activities, purge_athlete
+from strava_assets.events_sensor import strava_events
 from strava_assets.jobs import reconcile_history, sync_hours
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava, variable
-from strava_assets.schedules import closed_hours, daily_reconciliation
+from strava_assets.schedules import closed_hours, daily_reconciliation, prune_daily
 from strava_assets.sensors import strava_changes
 
 
@@ -29,9 +31,9 @@ def resources() -> dict[str, dg.ConfigurableResource[Any]]:
 
 defs = dg.Definitions(
     assets=[raw_activities, strava_activity],
-    jobs=[sync_hours, reconcile_history],
-    schedules=[closed_hours, daily_reconciliation],
-    sensors=[strava_changes],
+    jobs=[sync_hours, reconcile_history, purge_athlete, prune_old_activities],
+    schedules=[closed_hours, daily_reconciliation, prune_daily],
+    sensors=[strava_changes, strava_events],
     resources=resources(),
     # A two-asset hour is too small to pay for a process per step.
     executor=dg.in_process_executor,

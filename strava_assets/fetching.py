@@ -45,6 +45,11 @@ class ResumePoints:
         else:
             self._redis.set(self._key(athlete_id, window), moment.isoformat(), ex=self.LIFETIME)
 
+    def forget(self, athlete_id: int) -> int:
+        """Remove all of an athlete's; how many there were."""
+        keys = list(self._redis.scan_iter(match=f"strava:fetched:{athlete_id}:*", count=1000))
+        return int(self._redis.delete(*keys)) if keys else 0
+
     @staticmethod
     def _key(athlete_id: int, window: Window) -> str:
         return f"strava:fetched:{athlete_id}:{window.start:%Y-%m-%dT%H}"

@@ -18,6 +18,7 @@ TS_NODASH_FORMAT = "%Y%m%dT%H%M%S"
 """The hour in an object's key, e.g. `20261122T130000`: Airflow's ts_nodash, as the old DAG wrote it."""
 
 _OBJECT_KEY = re.compile(r"(?:^|/)(?P<athlete_id>\d+)/(?P<ts_nodash>\d{8}T\d{4}00)\.json$")
+_OLD_OBJECT_KEY = re.compile(r"(?:^|/)(?P<ts_nodash>\d{8}T\d{4}00)\.json$")
 
 
 @dataclass(frozen=True, order=True)
@@ -85,6 +86,16 @@ def from_object_key(key: str) -> tuple[int, datetime] | None:
     except ValueError:
         return None
     return (int(match["athlete_id"]), hour) if hour.minute == 0 else None
+
+
+def from_old_object_key(key: str) -> datetime | None:
+    """The hour in which the old DAG wrote an object, by its key `stravaact/20261122T130000.json`; else None."""
+    if _OBJECT_KEY.search(key) or not (match := _OLD_OBJECT_KEY.search(key)):
+        return None
+    try:
+        return datetime.strptime(match["ts_nodash"], TS_NODASH_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def merge_into_windows(hours: Iterable[datetime], *, max_gap: timedelta) -> list[Window]:

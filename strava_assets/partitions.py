@@ -4,6 +4,7 @@ https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-asset
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -20,11 +21,22 @@ hourly = dg.HourlyPartitionsDefinition(
 
 
 def window_of(partition_keys: Sequence[str]) -> Window:
-    """The window that a run's partitions cover: one hour, or a contiguous range."""
+    """The window that a run's partitions cover: one hour, or a contiguous range.
+
+    What the retention setting no longer keeps is cut off, so that a run of old hours does not bring it back.
+    """
     if not partition_keys:
         # A reversed range has no keys, and would otherwise "succeed" without doing anything.
         raise RetryCannotHelp("The range of partitions is empty. Give the earlier hour first: FROM...TO.")
-    return Window.of(from_partition_key(partition_keys[0]), from_partition_key(partition_keys[-1]))
+    window = Window.of(from_partition_key(partition_keys[0]), from_partition_key(partition_keys[-1]))
+    oldest = Settings.from_environment().oldest_kept(datetime.now(UTC))
+    if oldest is None or oldest <= window.start:
+        return window
+    if oldest >= window.end:
+        raise RetryCannotHelp(
+            f"{window} is older than STRAVA_RETENTION_DAYS keeps, so it is neither fetched nor mirrored."
+        )
+    return Window(oldest, window.end)
 
 
 def range_tags(window: Window) -> dict[str, str]:

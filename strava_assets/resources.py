@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypedDict
 
 import boto3
 import dagster as dg
@@ -17,6 +18,7 @@ from sqlalchemy import Engine
 
 from strava_assets.mirror.database import engine_for
 from strava_assets.raw import RawStore
+from strava_assets.raw_deletion import RawDeletion
 from strava_assets.redis_connection import connect
 from strava_assets.settings import DEFAULTS, Settings, parse_database_url, variable_set
 from strava_assets.strava.client import StravaClient
@@ -76,18 +78,33 @@ class RawBucket(dg.ConfigurableResource[RawStore]):
 
     def open(self) -> RawStore:
         """The store of raw objects."""
-        return RawStore.open(
-            boto3.session.Session(
-                profile_name=self.s3.profile_name,
-                region_name=self.s3.region_name,
-                aws_access_key_id=self.s3.aws_access_key_id,
-                aws_secret_access_key=self.s3.aws_secret_access_key,
-                aws_session_token=self.s3.aws_session_token,
-            ),
-            bucket=self.bucket,
-            prefix=self.prefix,
-            endpoint_url=self.s3.endpoint_url or Settings.from_environment().s3_endpoint_url,
+        return RawStore.open(self._session(), **self._place())
+
+    def open_deletion(self) -> RawDeletion:
+        """What deletes raw objects with all their versions."""
+        return RawDeletion.open(self._session(), **self._place())
+
+    def _session(self) -> boto3.session.Session:
+        return boto3.session.Session(
+            profile_name=self.s3.profile_name,
+            region_name=self.s3.region_name,
+            aws_access_key_id=self.s3.aws_access_key_id,
+            aws_secret_access_key=self.s3.aws_secret_access_key,
+            aws_session_token=self.s3.aws_session_token,
         )
+
+    def _place(self) -> "_Place":
+        return {
+            "bucket": self.bucket,
+            "prefix": self.prefix,
+            "endpoint_url": self.s3.endpoint_url or Settings.from_environment().s3_endpoint_url,
+        }
+
+
+class _Place(TypedDict):
+    bucket: str
+    prefix: str
+    endpoint_url: str | None
 
 
 class Postgres(dg.ConfigurableResource[Engine]):

@@ -9,6 +9,7 @@ from datetime import datetime
 import dagster as dg
 
 from strava_assets.assets import HOURLY_RUN_TAG, strava_activity
+from strava_assets.deletion_jobs import prune_old_activities
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.jobs import reconcile_history, sync_hours
 from strava_assets.partitions import range_tags
@@ -45,3 +46,17 @@ daily_reconciliation = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Compares the whole history with Strava once a day.",
 )
+
+
+@dg.schedule(
+    job=prune_old_activities,
+    cron_schedule="40 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Deletes, once a day, what is older than STRAVA_RETENTION_DAYS.",
+)
+def prune_daily() -> dg.RunRequest | dg.SkipReason:
+    """A run, where the retention setting is there."""
+    if Settings.from_environment().retention is None:
+        return dg.SkipReason("STRAVA_RETENTION_DAYS is not set: everything is kept.")
+    return dg.RunRequest()

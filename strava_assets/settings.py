@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from strava_assets.errors import NotSetUp
+from strava_assets.hours import floor_to_hour
 
 
 class Variable(NamedTuple):
@@ -144,6 +145,13 @@ class Settings:
                 raise NotSetUp(
                     f"{name} is not set. Take it from https://www.strava.com/settings/api and put it into .env."
                 )
+
+    def oldest_kept(self, now: datetime) -> datetime | None:
+        """The oldest hour that the retention setting keeps; None where everything is kept.
+
+        Whatever fetches, compares or mirrors starts no earlier, so that nothing pruned comes back.
+        """
+        return floor_to_hour(now - self.retention) if self.retention else None
 
     def __repr__(self) -> str:
         return f"Settings(client_id={self.client_id!r}, api_url={self.api_url!r}, bucket={self.s3_bucket!r})"

@@ -8,6 +8,7 @@ from redis import Redis
 from rich.console import Console
 
 from strava_assets.raw import RawStore
+from strava_assets.raw_deletion import RawDeletion
 from strava_assets.redis_connection import connect
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
@@ -25,6 +26,16 @@ def open_client(settings: Settings, on_wait: Callable[[str], None] | None = None
 def open_store(settings: Settings) -> RawStore:
     """The bucket of raw objects."""
     return RawStore.open(
+        boto3.session.Session(),
+        bucket=settings.s3_bucket,
+        prefix=settings.s3_prefix,
+        endpoint_url=settings.s3_endpoint_url,
+    )
+
+
+def open_deletion(settings: Settings) -> RawDeletion:
+    """What deletes raw objects with all their versions."""
+    return RawDeletion.open(
         boto3.session.Session(),
         bucket=settings.s3_bucket,
         prefix=settings.s3_prefix,

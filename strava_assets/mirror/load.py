@@ -81,7 +81,7 @@ def mirror(connection: Connection, athlete_id: int, statements: Iterable[Stateme
 
     Raises TooManyDeletions, before any row is changed, where the guard says so.
     """
-    _wait_for_other_loads(connection, athlete_id)
+    wait_for_other_loads(connection, athlete_id)
     _create_staging_tables(connection)
     hours, rejected = _stage(connection, athlete_id, statements)
     deletions, rows = _count_deletions(connection, athlete_id)
@@ -141,7 +141,8 @@ _UPSERT = text(
 )
 
 
-def _wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
+def wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
+    """Wait until no other transaction changes the athlete's rows; none starts to until this one ends."""
     connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended('strava_activity', :athlete_id))"),
         {"athlete_id": athlete_id},

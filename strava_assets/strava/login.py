@@ -15,6 +15,7 @@ from strava_assets.errors import AthleteTrouble, RetryCannotHelp, ScopeMissing
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.refusal import NEEDED_SCOPE
+from strava_assets.strava.revoked import Revoked
 from strava_assets.strava.tokens import FIRST_KEY, Athlete, Token, TokenStore, further_key, named_athlete
 
 
@@ -95,6 +96,8 @@ def _store(answer: Mapping[str, Any], athlete_id: int, tokens: TokenStore) -> At
         before = tokens.load(key)
         token = before.updated(answer) if before and before.athlete_id == athlete_id else Token(answer)
         tokens.save(key, token)
+    # Whoever comes back must not be purged for having left.
+    Revoked(tokens.redis).unmark(athlete_id)
     return Athlete(athlete_id, token.athlete_name, key, token.expires_at, token.scopes)
 
 

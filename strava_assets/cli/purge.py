@@ -1,0 +1,33 @@
+"""`strava-assets purge`: delete everything that is kept of an athlete."""
+
+import click
+
+from strava_assets.cli.dagster_instance import open_instance
+from strava_assets.cli.services import open_deletion, open_redis
+from strava_assets.event_log_erasure import erase_athlete
+from strava_assets.mirror.database import engine_for
+from strava_assets.purging import Purger
+from strava_assets.settings import Settings
+
+
+@click.command("purge")
+@click.option("--athlete", "athlete_id", type=click.IntRange(min=1), required=True, metavar="ID", help="Whom.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(*, athlete_id: int, yes: bool) -> None:
+    """Delete everything that is kept of an athlete: token, raw objects with all versions, rows, rejects, and what
+    Dagster's event log shows of them. Then check that nothing is left.
+
+    Safe to interrupt and to repeat. Backups are yours to delete, and so is the grant on Strava: run
+    `strava-assets logout` first if the athlete has not withdrawn it.
+    """
+    settings = Settings.from_environment()
+    with open_instance() as instance:
+        purger = Purger(
+            engine_for(settings.database_url),
+            open_deletion(settings),
+            open_redis(settings),
+            lambda whom: erase_athlete(instance, whom),
+        )
+        if not yes:
+            click.confirm(f"Athlete {athlete_id}: {purger.kept(athlete_id)}. Delete all of it for good?", abort=True)
+        click.echo(f"Athlete {athlete_id}: deleted {purger.purge(athlete_id)}. Nothing is left.")

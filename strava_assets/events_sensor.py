@@ -1,0 +1,119 @@
+"""The sensor of webhook events and of hours that were asked for: requests runs for them within seconds.
+
+https://docs.dagster.io/guides/automate/sensors
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from redis import Redis
+
+from strava_assets.asked import AskedWindows
+from strava_assets.comparing import MAX_GAP, Comparer, Comparison
+from strava_assets.deletion_jobs import PurgeConfig, purge_athlete, purge_everything
+from strava_assets.errors import NotSetUp, StravaAssetsError
+from strava_assets.hints import Handled, Hint, Hints
+from strava_assets.hours import Window, merge_into_windows
+from strava_assets.jobs import sync_hours
+from strava_assets.noticing import Noticed, Noticer
+from strava_assets.resources import Postgres, RedisTokens, Strava
+from strava_assets.runs import first_hour, look_back, not_under_way, request_for, windows_yet_to_be_fetched
+from strava_assets.settings import Settings
+from strava_assets.strava.revoked import Revoked
+
+PURGE_AGAIN = timedelta(hours=1)
+"""A purge that failed is requested again so often, until nothing is left of the athlete."""
+
+
+@dg.sensor(
+    jobs=[sync_hours, purge_athlete],
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Turns Strava's webhook events, and hours that were asked for, into runs: an upload can be queried "
+    "within a minute.",
+)
+def strava_events(
+    context: dg.SensorEvaluationContext, strava: Strava, postgres: Postgres, tokens: RedisTokens
+) -> dg.SensorResult:
+    """Forget what the previous tick dealt with, deal with what waits, and keep it in the cursor."""
+    now = datetime.now(UTC)
+    redis = tokens.connect()
+    settings = Settings.from_environment()
+    hints, asked = Hints(redis), AskedWindows(redis)
+    try:
+        _settle(hints, asked, context.cursor)
+        waiting, windows = hints.waiting(now), asked.due(now)
+        noticed = _notice(waiting, strava, postgres, redis, now) if waiting else Noticed(Handled(now))
+        revoked = Revoked(redis).athletes()
+    except NotSetUp as error:
+        return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
+    except StravaAssetsError as error:
+        raise dg.Failure(str(error)) from None
+    noticed.handled.windows = windows
+    queued = windows_yet_to_be_fetched(context.instance)
+    wanted = windows_to_fetch(noticed.hours, windows, look_back(now, first_hour()))
+    requests = [request_for(window, job_name=sync_hours.name) for window in not_under_way(wanted, queued)]
+    if settings.purge_on_revoke == "auto":
+        requests += [purge_request(athlete_id, since, now) for athlete_id, since in revoked.items()]
+        revoked = {}
+    said = _summary(noticed, wanted, revoked)
+    if waiting:
+        context.log.info(said)
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else dg.SkipReason(said),
+        cursor=noticed.handled.to_cursor(),
+    )
+
+
+def windows_to_fetch(hours: Iterable[datetime], asked: Iterable[Window], partitions: Window) -> list[Window]:
+    """The hours, merged, and the windows that were asked for, as far as there are partitions for them.
+
+    A wrong device clock can put an activity into the future; it is fetched when its hour comes.
+    """
+    clipped = [Window(max(each.start, partitions.start), min(each.end, partitions.end)) for each in asked]
+    clipped = [each for each in clipped if each.start < each.end]
+    merged = merge_into_windows((hour for hour in hours if hour in partitions), max_gap=MAX_GAP)
+    return clipped + not_under_way(merged, clipped)
+
+
+def purge_request(athlete_id: int, since: datetime, now: datetime) -> dg.RunRequest:
+    """A request to purge an athlete who withdrew access at `since`, the same one for an hour."""
+    return dg.RunRequest(
+        run_key=f"{athlete_id} revoked {since:%Y-%m-%dT%H:%M:%S}, try {(now - since) // PURGE_AGAIN}",
+        job_name=purge_athlete.name,
+        run_config=dg.RunConfig({purge_everything.name: PurgeConfig(athlete_id=athlete_id, only_if_revoked=True)}),
+    )
+
+
+def _settle(hints: Hints, asked: AskedWindows, cursor: str | None) -> None:
+    """The previous tick succeeded, or its cursor would not be here: its runs exist."""
+    if handled := Handled.from_cursor(cursor):
+        hints.settle(handled)
+        for window in handled.windows:
+            asked.settle(window, handled.at)
+
+
+def _notice(waiting: Sequence[Hint], strava: Strava, postgres: Postgres, redis: Redis, now: datetime) -> Noticed:
+    settings = Settings.from_environment()
+    with strava.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
+
+        def compare(athlete_id: int) -> Comparison:
+            comparer = Comparer(client, postgres.open(), settings.max_delete_share)
+            return comparer.compare(look_back(now, now - settings.lookback), only=athlete_id)
+
+        hints, revoked = Hints(redis), Revoked(redis)
+        return Noticer(client, postgres.open(), hints, revoked, compare=compare, now=now).notice(waiting)
+
+
+def _summary(noticed: Noticed, wanted: Sequence[Window], revoked: dict[int, datetime]) -> str:
+    said = [f"Events: {noticed}." if str(noticed) else "No events."]
+    if wanted:
+        said.append(f"Hours to fetch: {', '.join(map(str, wanted))}.")
+    said += [
+        f"Athlete {athlete_id} withdrew access on {since:%Y-%m-%d %H:%M} UTC. Their data must be deleted: "
+        f"strava-assets purge --athlete {athlete_id}"
+        for athlete_id, since in revoked.items()
+    ]
+    return " ".join(said)
