@@ -49,7 +49,7 @@ def windows_yet_to_be_fetched(instance: dg.DagsterInstance) -> list[Window]:
     windows = (
         _window_of_tags(run.tags)
         for run in queued
-        if not run.step_keys_to_execute
+        if (run.step_keys_to_execute is None or "raw_activities" in run.step_keys_to_execute)
         and FETCHED_TAG not in run.tags
         and (run.asset_selection is None or raw_activities.key in run.asset_selection)
     )
