@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _decoder = json.JSONDecoder()
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def split_object(text: str) -> dict[str, str]:
@@ -43,7 +44,7 @@ def changed(text: str, fields: Mapping[str, Any]) -> str:
 
 def spell(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """A value as compact JSON; ValueError for NaN and the like, which no API sends."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def _next(text: str, at: int) -> int:

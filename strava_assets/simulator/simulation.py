@@ -13,10 +13,11 @@ from typing import Any
 from strava_assets.raw_activity import RawActivity, split_array
 from strava_assets.simulator.accounts import Account
 from strava_assets.simulator.clock import Clock
+from strava_assets.simulator.described import said_moment
 from strava_assets.simulator.events import Events, Notice, notices
 from strava_assets.simulator.exact_json import changed, spell
 from strava_assets.simulator.faults import Faults
-from strava_assets.simulator.history import history, said_moment, years_before
+from strava_assets.simulator.history import history, years_before
 from strava_assets.simulator.limits import RateLimits
 from strava_assets.simulator.tokens import READ_ALL, Grant, Tokens
 
@@ -189,6 +190,7 @@ class Simulation:
                 raw = RawActivity(spell(said), said)
                 account.put(said["id"], raw)
                 self._changed_activity(account.id, said["id"], None, raw, is_saved_later=True)
+        account.ordered()  # now, not during the first request
         self.on_change()
 
     def _next_id(self) -> int:
