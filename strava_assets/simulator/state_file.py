@@ -11,11 +11,25 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.simulator.tokens import Grant
 
 
+class StateUnreadable(Exception):
+    """The file holds no state of a simulation; `str()` says which and what to do."""
+
+
 def keep(simulation: Simulation, file: Path) -> bool:
-    """Load what is in the file, if it is there, and save every change to it from now on; whether it was there."""
+    """Load what is in the file, if it is there, and save every change to it from now on; whether it was there.
+
+    Raises StateUnreadable for a file with something else in it, which is left as it is.
+    """
     exists = file.exists()
     if exists:
-        _load(simulation, json.loads(file.read_text()))
+        try:
+            _load(simulation, json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise StateUnreadable(
+                f"{file} holds no state of the simulated Strava. Delete it to begin with a new athlete."
+            ) from None
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
     simulation.on_change = lambda: _save(simulation, file)
     return exists
 
@@ -37,30 +51,35 @@ def _load(simulation: Simulation, state: dict[str, Any]) -> None:
 
 
 def _save(simulation: Simulation, file: Path) -> None:
-    """Write all at once, so that a crash leaves the old state or the new."""
+    """Write all at once, so that a crash leaves the old state or the new. It holds tokens: only its owner may read."""
     with simulation.lock:
-        state = {
-            "accounts": [
-                {
-                    "id": account.id,
-                    "firstname": account.firstname,
-                    "lastname": account.lastname,
-                    "activities": {key: raw.text for key, raw in account.activities.items()},
-                }
-                for account in simulation.accounts.values()
-            ],
-            "access_tokens": {
-                token: (grant.athlete_id, sorted(grant.scopes), grant.expires_at)
-                for token, grant in simulation.tokens.access.items()
-            },
-            "refresh_tokens": {
-                token: (athlete_id, sorted(scopes), access)
-                for token, (athlete_id, scopes, access) in simulation.tokens.refresh.items()
-            },
-            "subscription": simulation.subscription,
-        }
-        unfinished = file.with_suffix(".unfinished")
+        unfinished = file.with_name(f"{file.name}.unfinished")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(state, stream)
-        unfinished.rename(file)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(_state(simulation)))
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
+
+
+def _state(simulation: Simulation) -> dict[str, Any]:
+    return {
+        "accounts": [
+            {
+                "id": account.id,
+                "firstname": account.firstname,
+                "lastname": account.lastname,
+                "activities": {key: raw.text for key, raw in account.activities.items()},
+            }
+            for account in simulation.accounts.values()
+        ],
+        "access_tokens": {
+            token: (grant.athlete_id, sorted(grant.scopes), grant.expires_at)
+            for token, grant in simulation.tokens.access.copy().items()
+        },
+        "refresh_tokens": {
+            token: (athlete_id, sorted(scopes), access)
+            for token, (athlete_id, scopes, access) in simulation.tokens.refresh.copy().items()
+        },
+        "subscription": simulation.subscription,
+    }
