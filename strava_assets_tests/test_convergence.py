@@ -4,7 +4,6 @@ Random histories of uploads, edits, moves, deletions, invalid records, faults an
 Postgres, S3 and Redis and the simulated Strava over HTTP. `make test-long` takes thousands of steps.
 """
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -125,19 +124,17 @@ class History(RuleBasedStateMachine):
         # Waiting, for a retry or for the next quarter hour, costs simulated time only.
         clock = Clock(self.simulation.now, self.simulation.advance)
         self.client = StravaClient.open(settings, clock=clock)
-        self.has_converged = False
+        self.was_interrupted = False
 
     def ids(self) -> list[int]:
         return sorted(key for account in self.simulation.accounts.values() for key in account.activities)
 
     @rule(athlete=st.sampled_from(ATHLETES), moment=MOMENTS, fields=EDITS)
     def upload(self, athlete: int, moment: datetime, fields: dict[str, Any]) -> None:
-        self.has_converged = False
         self.simulation.add_activity(athlete, **{**fields, "start_date": said(moment)})
 
     @rule(day=st.integers(0, 59), count=st.integers(2, 5))
     def upload_with_hidden_starts(self, day: int, count: int) -> None:
-        self.has_converged = False
         midnight = (FIRST + timedelta(days=day + 1)).replace(hour=0, second=1)
         for _ in range(count):
             self.simulation.add_activity(42, start_date=said(midnight))
@@ -145,25 +142,21 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.ids())
     @rule(data=st.data(), fields=EDITS)
     def edit(self, data: st.DataObject, fields: dict[str, Any]) -> None:
-        self.has_converged = False
         self.simulation.edit(data.draw(st.sampled_from(self.ids())), **fields)
 
     @precondition(lambda self: self.ids())
     @rule(data=st.data(), moment=MOMENTS)
     def move(self, data: st.DataObject, moment: datetime) -> None:
-        self.has_converged = False
         self.simulation.edit(data.draw(st.sampled_from(self.ids())), start_date=said(moment))
 
     @precondition(lambda self: self.ids())
     @rule(data=st.data(), wrong=BROKEN)
     def break_record(self, data: st.DataObject, wrong: dict[str, Any]) -> None:
-        self.has_converged = False
         self.simulation.edit(data.draw(st.sampled_from(self.ids())), **wrong)
 
     @precondition(lambda self: self.ids())
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        self.has_converged = False
         self.simulation.delete(data.draw(st.sampled_from(self.ids())))
 
     @rule(kind=FAULTS, after=st.integers(0, 3))
@@ -178,6 +171,7 @@ class History(RuleBasedStateMachine):
     @rule(first=st.integers(0, 60 * 24 - 1), length=st.integers(1, 400))
     def crash_before_the_table(self, first: int, length: int) -> None:
         self.try_to(lambda: self.fetch(Window(FIRST + first * HOUR, min(FIRST + (first + length) * HOUR, EVER.end))))
+        self.was_interrupted = True
 
     @rule()
     def crash_in_the_middle_of_a_range(self) -> None:
@@ -195,8 +189,11 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def converge(self) -> None:
-        """One pass of comparison and refresh, without trouble, is enough."""
+        """One pass of comparison and refresh, without trouble, is enough; a crashed run is retried before."""
         self.simulation.faults.clear()
+        if self.was_interrupted:
+            self.refresh(EVER)
+            self.was_interrupted = False
         for window in self.compare():
             self.refresh(window)
         assert self.compare() == []
@@ -205,7 +202,6 @@ class History(RuleBasedStateMachine):
         before = self.rows(with_transaction=True)
         if self.store.athletes():
             mirror_window(self.store, self.engine, EVER, lambda _: DeletionGuard(1.0))
-        self.has_converged = True
         assert self.rows(with_transaction=True) == before
 
     @invariant()
@@ -219,8 +215,10 @@ class History(RuleBasedStateMachine):
             self.client.close()
 
     def try_to(self, act: Any) -> None:
-        with contextlib.suppress(RetryMayHelp, Crash):
+        try:
             act()
+        except (RetryMayHelp, Crash):
+            self.was_interrupted = True
 
     def rows_of(self, athlete_id: int, window: Window) -> set[datetime]:
         with transaction(self.engine) as connection:

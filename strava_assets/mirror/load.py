@@ -190,7 +190,7 @@ def _stage(connection: Connection, athlete_id: int, statements: Iterable[Stateme
     _copy(connection, "stated (hour)", iter(hours))
     _copy(connection, "staged_reject (id, key, hour, digest, payload, errors, fetched_at)", iter(rejects.values()))
     rejected = len(rejects) - _keep_newest_statement(connection) if rejects else 0
-    connection.execute(text("ANALYZE pg_temp.staged, pg_temp.stated"))
+    connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.stated"))
     return len(hours), rejected
 
 
@@ -271,21 +271,22 @@ def _settle_rejects(connection: Connection, athlete_id: int) -> None:
 def _copy(connection: Connection, target: str, rows: Iterator[tuple[Any, ...]]) -> None:
     cursor = connection.connection.cursor()
     while chunk := list(islice(rows, ROWS_PER_COPY)):
-        cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO("".join(map(_copy_line, chunk))))
+        cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO("".join(map(copy_line, chunk))))
     cursor.close()
 
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
-def _copy_line(row: tuple[Any, ...]) -> str:
+def copy_line(row: tuple[Any, ...]) -> str:
     """A row in COPY's text format; floats keep every digit."""
-    return "\t".join(map(_copy_field, row)) + "\n"
-
-
-def _copy_field(value: object) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value.translate(_ESCAPES)
-    return str(value)
+    # One comprehension without calls: 100,000 activities are four million fields.
+    fields = [
+        "\\N"
+        if value is None
+        else str(value)
+        if type(value) is not str or (value.isprintable() and "\\" not in value)
+        else value.translate(_ESCAPES)
+        for value in row
+    ]
+    return "\t".join(fields) + "\n"

@@ -1,0 +1,1 @@
+"""What the platform costs, in ratios against a named baseline of the same run."""

@@ -1,0 +1,33 @@
+"""One hour by the command line, cold, against the same command for two assets that do nothing."""
+
+from collections.abc import Iterator
+
+from benchmarks.figure import Figure, ratio
+from benchmarks.stack import peak_memory_mb, running
+
+RUNS = 5
+OURS = ("strava_assets.definitions", "raw_activities,strava_activity")
+NOTHING = ("benchmarks.noop.definitions", "first,second")
+
+
+def measure() -> Iterator[Figure]:
+    """The two commands in turn, after one of each that is not counted."""
+    with running(years=1, per_year=300) as stack:
+
+        def materialise(module: str, select: str, hour: int) -> float:
+            return stack.run(
+                *("-m", "dagster", "asset", "materialize", "-m", module, "--select", select),
+                *("--partition", f"2026-10-10-{hour:02}:00"),
+            )[0]
+
+        pairs = [(materialise(*OURS, hour), materialise(*NOTHING, hour)) for hour in range(RUNS + 1)][1:]
+    ours, nothing = [list(each) for each in zip(*pairs, strict=True)]
+    found = ratio(ours, nothing)
+    yield Figure(
+        "one hour, cold command line, against two no-op assets",
+        f"{sorted(ours)[RUNS // 2]:.1f} s / {sorted(nothing)[RUNS // 2]:.1f} s = {found:.2f}×",
+        "≤ 1.2×",
+        found <= 1.2,
+    )
+    memory = peak_memory_mb()
+    yield Figure("peak memory of that run", f"{memory:.0f} MB", "≤ 250 MB", memory <= 250)

@@ -1,0 +1,41 @@
+"""A tick of the sensor with nothing changed, 30 days and 200 activities, against its API requests alone."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from benchmarks.figure import Figure
+from benchmarks.stack import running
+from strava_assets.comparing import Comparer
+from strava_assets.hours import Window, floor_to_hour
+from strava_assets.mirror.database import engine_for
+from strava_assets.settings import Settings
+from strava_assets.strava.client import StravaClient
+
+ROUNDS = 7
+
+
+def measure() -> Iterator[Figure]:
+    """Listing and comparing, and listing alone, in turn."""
+    now = floor_to_hour(datetime.now(UTC))
+    window = Window(now - timedelta(days=30), now + timedelta(hours=1))
+    with running(years=0.08, per_year=2500, start_date=(now - timedelta(days=31)).strftime("%Y-%m-%d")) as stack:
+        stack.run("-m", "strava_assets", "import")
+        settings = Settings.from_environment()
+        with StravaClient.open(settings) as client:
+            comparer = Comparer(client, engine_for(settings.database_url), settings.max_delete_share)
+            (athlete,) = client.athletes()
+            extra = []
+            for _ in range(ROUNDS):
+                before = time.perf_counter()
+                list(client.activities(athlete, window))
+                listed = time.perf_counter()
+                comparison = comparer.compare(window)
+                extra.append((time.perf_counter() - listed) - (listed - before))
+    milliseconds = sorted(extra)[ROUNDS // 2] * 1000
+    yield Figure(
+        f"a look for changes with nothing changed, {comparison.listed} activities, on top of its API requests",
+        f"{milliseconds:.0f} ms",
+        "≤ 150 ms",
+        milliseconds <= 150,
+    )

@@ -1,0 +1,112 @@
+"""Real servers in a temporary folder and a simulated Strava as a process, for the time of a benchmark."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis as RedisClient
+
+from strava_assets.cli.init import initialise
+from strava_assets.local.free_ports import free_ports
+from strava_assets.local.postgres import Postgres
+from strava_assets.local.redis import Redis
+from strava_assets.local.s3 import S3
+from strava_assets.settings import Settings
+
+PROJECT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where everything is: the environment of commands, and the folder to run them in."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def run(self, *command: str) -> tuple[float, str]:
+        """Run a command of this Python; seconds, and what it printed. Raises if it fails."""
+        before = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.perf_counter() - before
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return seconds, done.stdout
+
+    def requests(self) -> int:
+        """How many API requests the simulated Strava has answered."""
+        with urllib.request.urlopen(f"{self.environment['STRAVA_BASE_URL']}/_simulator/requests", timeout=60) as answer:
+            return len(json.load(answer))
+
+
+@contextmanager
+def running(*, years: float, per_year: int, latency_ms: int = 0, start_date: str = "2021-11-24") -> Iterator[Stack]:
+    """Everything that a command needs, with one athlete logged in."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strava-bench-")))
+        for name in ("postgres", "redis", "s3"):
+            (folder / name).mkdir()
+        postgres = stack.enter_context(Postgres(folder / "postgres"))
+        redis = stack.enter_context(Redis(folder / "redis"))
+        s3 = stack.enter_context(S3(folder / "s3"))
+        (port,) = free_ports(1)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment |= s3.settings | {
+            "STRAVA_CLIENT_ID": "1",
+            "STRAVA_CLIENT_SECRET": "benchmark",
+            "STRAVA_BASE_URL": f"http://127.0.0.1:{port}",
+            "STRAVA_START_DATE": start_date,
+            "REDIS_URL": redis.url,
+            "DATABASE_URL": postgres.database_url("strava"),
+            "PYTHONPATH": str(PROJECT),
+        }
+        simulator = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "strava_assets.simulator", "--port", str(port), "--unlimited"),
+                *("--years", str(years), "--activities-per-year", str(per_year), "--latency-ms", str(latency_ms)),
+            ],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        stack.callback(lambda: (simulator.terminate(), simulator.wait()))
+        token = _granted(environment["STRAVA_BASE_URL"])
+        RedisClient.from_url(redis.url).set("STRAVA_TOKEN", json.dumps(token))
+        os.environ.update(environment)
+        for _ in initialise(Settings.from_environment()):
+            pass
+        shutil.copy(PROJECT / "dagster.yaml", folder)
+        yield Stack(environment, folder)
+
+
+def peak_memory_mb() -> float:
+    """The largest memory that a command run so far has used, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def _granted(url: str) -> dict[str, Any]:
+    for _ in range(300):
+        try:
+            request = urllib.request.Request(f"{url}/_simulator/grant", data=b"{}")
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                token: dict[str, Any] = json.load(answer)
+                return token
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError("The simulated Strava did not start.")
