@@ -85,7 +85,8 @@ def running(*, years: float, per_year: int, latency_ms: int = 0, start_date: str
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-        stack.callback(lambda: (simulator.terminate(), simulator.wait()))
+        stack.callback(simulator.wait)
+        stack.callback(simulator.terminate)
         token = _granted(environment["STRAVA_BASE_URL"])
         RedisClient.from_url(redis.url).set("STRAVA_TOKEN", json.dumps(token))
         os.environ.update(environment)

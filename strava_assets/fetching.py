@@ -21,6 +21,10 @@ from strava_assets.strava.tokens import Athlete
 Hours = dict[datetime, list[RawActivity]]
 
 
+RESUMED_FROM = timedelta(days=31)
+"""Windows longer than this go on where an earlier try stopped."""
+
+
 class ResumePoints:
     """How far a fetch got since a range's first hour, by athlete: in Redis for a day, gone when it is complete.
 
@@ -106,7 +110,9 @@ class Fetcher:
         return fetched
 
     def _fetch_athlete(self, athlete: Athlete, window: Window, fetched: Fetched) -> None:
-        reached = self.resume.reached(athlete.id, window)
+        # Shorter windows are cheap, and were asked for because something in them differs: all of it is fetched.
+        is_long = window.end - window.start > RESUMED_FROM
+        reached = self.resume.reached(athlete.id, window) if is_long else window.start
         if reached > window.start:
             fetched.resumed[athlete.id] = reached
         rest = Window(reached, window.end)
@@ -119,7 +125,8 @@ class Fetcher:
             fetched.written += self.store.write(athlete.id, hours, {} if is_single_hour else existing)
             fetched.activities.update({(athlete.id, hour): len(found) for hour, found in hours.items()})
             self.on_hours(athlete, hours)
-            self.resume.reach(athlete.id, window, complete)
+            if is_long:
+                self.resume.reach(athlete.id, window, complete)
 
 
 def _complete_hours(

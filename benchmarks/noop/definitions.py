@@ -6,12 +6,12 @@ hours = dg.HourlyPartitionsDefinition(start_date="2024-01-01-00:00", end_offset=
 
 
 @dg.asset(partitions_def=hours, backfill_policy=dg.BackfillPolicy.single_run())
-def first() -> dg.MaterializeResult:  # type: ignore[type-arg] - Dagster knows no MaterializeResult[None]
+def first() -> dg.MaterializeResult:
     return dg.MaterializeResult()
 
 
 @dg.asset(partitions_def=hours, deps=[first], backfill_policy=dg.BackfillPolicy.single_run())
-def second() -> dg.MaterializeResult:  # type: ignore[type-arg] - see above
+def second() -> dg.MaterializeResult:
     return dg.MaterializeResult()
 
 
