@@ -17,25 +17,41 @@ class Account:
     by_start: list[tuple[float, int]] | None = None
     """The order, once somebody has asked for it; kept in step from then on, so that listing stays fast."""
 
+    starts: dict[int, float] = field(default_factory=dict)
+    """When an activity really started (seconds since 1970), where its JSON does not say so.
+
+    Strava filters and sorts by what it knows, not by what it sends: a broken `start_date` moves nothing.
+    """
+
     def ordered(self) -> list[tuple[float, int]]:
-        """Start (seconds since 1970) and id of every activity, oldest first; those without a start come first."""
+        """Start (seconds since 1970) and id of every activity, oldest first."""
         if self.by_start is None:
-            self.by_start = sorted((_start(each), key) for key, each in self.activities.items())
+            self.by_start = sorted((self._start(key), key) for key in self.activities)
         return self.by_start
 
-    def put(self, activity_id: int, raw: RawActivity) -> None:
-        """Add an activity, or replace the one with this id."""
+    def put(self, activity_id: int, raw: RawActivity, *, start: float = 0.0) -> None:
+        """Add an activity, or replace the one with this id; `start` counts where nothing else says when it was."""
         if activity_id in self.activities:
+            start = self._start(activity_id)
             self.remove(activity_id)
         self.activities[activity_id] = raw
+        if raw.start is None:
+            self.starts[activity_id] = start
         if self.by_start is not None:
-            bisect.insort(self.by_start, (_start(raw), activity_id))
+            bisect.insort(self.by_start, (self._start(activity_id), activity_id))
 
     def remove(self, activity_id: int) -> None:
         """Remove an activity; KeyError if there is none with this id."""
-        raw = self.activities.pop(activity_id)
+        place = (self._start(activity_id), activity_id)
+        del self.activities[activity_id]
+        self.starts.pop(activity_id, None)
         if self.by_start is not None:
-            del self.by_start[bisect.bisect_left(self.by_start, (_start(raw), activity_id))]
+            del self.by_start[bisect.bisect_left(self.by_start, place)]
+
+    def _start(self, activity_id: int) -> float:
+        """Whole seconds, as Strava's own filter sees them."""
+        start = self.activities[activity_id].start
+        return start.timestamp() // 1 if start else self.starts.get(activity_id, 0.0)
 
     def page(
         self,
@@ -60,11 +76,6 @@ class Account:
         public = [each for each in ordered[first:last] if not self.activities[each[1]].fields.get("private")]
         chosen = _slice(public, 0, len(public), page, per_page, is_oldest_first=after is not None)
         return [self.activities[key] for _, key in chosen]
-
-
-def _start(activity: RawActivity) -> float:
-    """Whole seconds, as Strava's own filter sees them."""
-    return activity.start.timestamp() // 1 if activity.start else 0.0
 
 
 def _slice(

@@ -102,7 +102,8 @@ class Simulation:
     def add_activity(self, athlete_id: int, *, text: str | None = None, **fields: Any) -> int:  # noqa: ANN401 - JSON
         """Upload an activity, given by its fields or by its exact JSON `text`; its id.
 
-        A field of `...` is left out. Text without a usable id is kept, too, under an id of the simulation's own.
+        A field of `...` is left out. Without a usable id it is kept under an id of the simulation's own, without
+        a usable start it counts as started now.
         """
         with self.lock:
             now = said_moment(self.now())
@@ -111,7 +112,7 @@ class Simulation:
             said |= {"distance": 1000.5, "moving_time": 300, "elapsed_time": 320, "private": False}
             raw = _parsed(text if text is not None else changed(spell(said), fields))
             activity_id = raw.id if raw.id is not None else self._next_id()
-            self.accounts[athlete_id].put(activity_id, raw)
+            self.accounts[athlete_id].put(activity_id, raw, start=self.clock.time() // 1)
         self._changed_activity(athlete_id, activity_id, None, raw)
         return activity_id
 

@@ -38,6 +38,7 @@ def _load(simulation: Simulation, state: dict[str, Any]) -> None:
     for said in state["accounts"]:
         account = Account(said["id"], said["firstname"], said["lastname"])
         account.activities = {int(key): split_array(f"[{text}]")[0] for key, text in said["activities"].items()}
+        account.starts = {int(key): start for key, start in said.get("starts", {}).items()}
         simulation.accounts[account.id] = account
     simulation.tokens.access = {
         token: Grant(athlete_id, frozenset(scopes), expires)
@@ -70,6 +71,7 @@ def _state(simulation: Simulation) -> dict[str, Any]:
                 "firstname": account.firstname,
                 "lastname": account.lastname,
                 "activities": {key: raw.text for key, raw in account.activities.items()},
+                "starts": account.starts,
             }
             for account in simulation.accounts.values()
         ],

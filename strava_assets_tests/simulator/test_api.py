@@ -109,6 +109,21 @@ def test_an_edited_start_moves_the_activity_in_the_list(simulation: Simulation, 
     assert ids(get(url, token)) == [second]
 
 
+def test_a_broken_start_moves_nothing_since_strava_knows_it_all_the_same(simulation: Simulation, url: str):
+    token, noon = simulation.grant(), int(NOON.timestamp())
+    uploaded = [upload(simulation, hours) for hours in (0, 1, 2)]
+    for wrong in (None, "yesterday", ...):
+        simulation.edit(uploaded[1], start_date=wrong, start_date_local=...)
+        assert ids(get(url, token, after=noon - 1)) == uploaded
+        assert ids(get(url, token, after=noon + 1, before=noon + 7200)) == uploaded[1:2]
+    simulation.edit(uploaded[1], start_date="2026-01-11T00:00:00Z")
+    assert ids(get(url, token, after=noon - 1)) == [uploaded[0], uploaded[2], uploaded[1]]
+    never_said = simulation.add_activity(42, text='{"id": 7}')
+    assert ids(get(url, token, after=int(simulation.clock.time()) - 60)) == [never_said]
+    simulation.delete(never_said)
+    assert ids(get(url, token, per_page=1)) == [uploaded[1]]
+
+
 def test_only_the_header_carries_a_token(simulation: Simulation, url: str):
     token = simulation.grant()["access_token"]
     answer = requests.get(f"{url}/api/v3/athlete", params={"access_token": token}, timeout=10)
