@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -27,6 +26,25 @@ from strava_assets.settings import Settings
 PROJECT = Path(__file__).parent.parent
 
 
+MEMORY = "peak memory, kB: "
+MEASURED = f"""
+import os, resource, subprocess, sys
+code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
+print({MEMORY!r} + str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
+"""Runs a command as the only child of a process, whose children's peak memory is then the command's."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long a command took, what it printed, and the most memory it had, in megabytes."""
+
+    seconds: float
+    said: str
+    memory: float
+
+
 @dataclass(frozen=True)
 class Stack:
     """Where everything is: the environment of commands, and the folder to run them in."""
@@ -34,11 +52,11 @@ class Stack:
     environment: dict[str, str]
     folder: Path
 
-    def run(self, *command: str) -> tuple[float, str]:
-        """Run a command of this Python; seconds, and what it printed. Raises if it fails."""
+    def run(self, *command: str) -> Run:
+        """Run a command of this Python. Raises if it fails."""
         before = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, *command],
+            [sys.executable, "-c", MEASURED, *command],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -46,9 +64,10 @@ class Stack:
             check=False,
         )
         seconds = time.perf_counter() - before
+        said, _, memory = done.stdout.rpartition(MEMORY)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        return seconds, done.stdout
+            raise RuntimeError(f"{' '.join(command)} failed:\n{said[-2000:]}{done.stderr[-2000:]}")
+        return Run(seconds, said, int(memory) / 1024)
 
     def requests(self) -> int:
         """How many API requests the simulated Strava has answered."""
@@ -94,11 +113,6 @@ def running(*, years: float, per_year: int, latency_ms: int = 0, start_date: str
             pass
         shutil.copy(PROJECT / "dagster.yaml", folder)
         yield Stack(environment, folder)
-
-
-def peak_memory_mb() -> float:
-    """The largest memory that a command run so far has used, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def _granted(url: str) -> dict[str, Any]:
