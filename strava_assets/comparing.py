@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from strava_assets.errors import AthleteTrouble, NotSetUp
 from strava_assets.hours import HOUR, Window, merge_into_windows
-from strava_assets.mirror.compare import Differences, Known, count_rows, differences, known, stored
+from strava_assets.mirror.compare import Differences, Known, bounded, count_rows, differences, known, stored
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard
 from strava_assets.strava.client import StravaClient
@@ -68,6 +68,7 @@ class Comparer:
         listed: dict[int | str, Known] = {}
         for page in self.client.activities(athlete, window):
             listed.update(known(each.activity, each.hour) for each in page.activities)
+        listed = bounded(listed, window.end)
         with transaction(self.engine) as connection:
             here = stored(connection, athlete.id, window, listed)
             rows = count_rows(connection, athlete.id)

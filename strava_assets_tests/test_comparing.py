@@ -130,6 +130,18 @@ def test_a_mass_deletion_stops_and_can_be_confirmed(strava: Simulation):
     assert len(compare(confirmed=42).differences[42].gone) == 8
 
 
+def test_an_activity_without_a_start_is_found_between_its_neighbours_and_kept_as_a_reject(strava: Simulation):
+    """Strava lists it where it started, but only the neighbours say where that is."""
+    strava.add_activity(42, start_date=at(DAYS_AGO))
+    lost = strava.add_activity(42, start_date=at(DAYS_AGO + 30 * HOUR))
+    strava.add_activity(42, start_date=at(DAYS_AGO + 60 * HOUR))
+    strava.edit(lost, start_date=None)
+    found = compare()
+    assert found.windows == [Window.of(DAYS_AGO, DAYS_AGO + 60 * HOUR)]
+    refresh(found)
+    assert compare().windows == []
+
+
 def test_an_activity_in_the_future_is_left_alone(strava: Simulation):
     strava.add_activity(42, start_date=at(THIS_HOUR + timedelta(days=300)))
     assert compare().windows == []

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from strava_assets.hours import Window, floor_to_hour
+from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.load import activity_key
 from strava_assets.raw_activity import RawActivity
 
@@ -18,7 +18,14 @@ class Known(NamedTuple):
     hour: datetime
     digest: str | None
     is_dated: bool = True
-    """False where Strava said no start at all, so that the hour is a guess from the activities around it."""
+    """False where Strava said no start at all, so that the hour is that of the activity listed before it."""
+    until: datetime | None = None
+    """Of an activity without a start, the hour of the one listed after it: it lies somewhere in between."""
+
+    @property
+    def hours(self) -> set[datetime]:
+        """The hours of which one has to list it."""
+        return set(Window.of(self.hour, self.until).hours()) if self.until else {self.hour}
 
 
 @dataclass
@@ -48,17 +55,27 @@ def known(activity: RawActivity, hour: datetime) -> tuple[int | str, Known]:
     return activity_key(activity), Known(hour, activity.digest, activity.start is not None)
 
 
+def bounded(listed: dict[int | str, Known], end: datetime) -> dict[int | str, Known]:
+    """The listing, in Strava's order, with activities without a start bounded by those listed after them."""
+    later = floor_to_hour(end - HOUR)
+    known_in_reverse: list[tuple[int | str, Known]] = []
+    for key, there in reversed(listed.items()):
+        known_in_reverse.append((key, there if there.is_dated else there._replace(until=max(later, there.hour))))
+        later = there.hour if there.is_dated else later
+    return dict(reversed(known_in_reverse))
+
+
 def differences(listed: dict[int | str, Known], stored: dict[int | str, Known]) -> Differences:
     """What must be fetched again so that `stored` becomes `listed`. Both cover the same time."""
     found = Differences()
     for key, there in listed.items():
         here = stored.get(key)
         if here is None:
-            found.new[key] = {there.hour}
+            found.new[key] = there.hours
         elif there.is_dated and here.hour != there.hour:
             found.moved[key] = {here.hour, there.hour}
         elif here.digest != there.digest:
-            found.changed[key] = {there.hour}
+            found.changed[key] = there.hours
     for key, here in stored.items():
         if key not in listed:
             found.gone[key] = {here.hour}
