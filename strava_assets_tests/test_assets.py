@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import boto3
 import pytest
@@ -11,11 +10,12 @@ from sqlalchemy import create_engine, make_url, text
 
 from strava_assets.cli.init import migrate
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.mirror.activity import Activity, validate
+from strava_assets.mirror.activity import validate
 from strava_assets.raw_activity import split_array
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.dagster_runs import checks, metadata, problem, run
+from strava_assets_tests.equality import expected_rows, rows
 
 NOW = datetime.now(UTC)
 HOUR_AGO = floor_to_hour(NOW) - HOUR
@@ -34,14 +34,6 @@ def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
     return simulation
 
 
-def rows(environment: dict[str, str]) -> dict[int, dict[str, Any]]:
-    engine = create_engine(make_url(environment["DATABASE_URL"]))
-    with engine.connect() as connection:
-        found = {row.id: dict(row._mapping) for row in connection.execute(text("SELECT * FROM strava_activity"))}
-    engine.dispose()
-    return found
-
-
 def bodies(environment: dict[str, str]) -> dict[str, str]:
     client = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
     listed = client.list_objects_v2(Bucket=environment["S3_BUCKET"]).get("Contents", [])
@@ -49,16 +41,6 @@ def bodies(environment: dict[str, str]) -> dict[str, str]:
         each["Key"]: client.get_object(Bucket=environment["S3_BUCKET"], Key=each["Key"])["Body"].read().decode()
         for each in listed
     }
-
-
-def expected_rows(simulation: Simulation) -> dict[int, dict[str, Any]]:
-    truth = {}
-    for athlete_id, account in simulation.accounts.items():
-        for raw in account.activities.values():
-            valid = validate(raw, athlete_id)
-            if isinstance(valid, Activity):
-                truth[valid.id] = valid.model_dump()
-    return truth
 
 
 def test_an_hour_is_stored_to_the_letter_and_mirrored(strava: Simulation, environment: dict[str, str]):
