@@ -1,16 +1,24 @@
 # The one image of all of the project's services. Wheels only, so there is no compiler in it; the lock's hashes are
 # checked. It runs as a user without rights on a read-only file system.
+#
+#   docker build --tag strava-assets .
+#   docker build --tag strava-assets --build-arg LOCK=kubernetes .     with what K8sRunLauncher needs
 FROM python:3.13-slim AS build
-COPY locks/runtime.txt /build/runtime.txt
-RUN python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes \
-    --no-compile -r /build/runtime.txt
+ARG LOCK=runtime
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+COPY locks/${LOCK}.txt locks/dev.txt /build/locks/
+# flit_core, which builds the project's own wheel, is taken from the lock, too.
+RUN awk '/^[^ ]/ {ours = /^flit-core==/} ours' /build/locks/dev.txt > /build/locks/build.txt \
+ && python -m venv /opt/venv \
+ && /opt/venv/bin/pip install --only-binary :all: --require-hashes -r /build/locks/${LOCK}.txt \
+ && /opt/venv/bin/pip install --only-binary :all: --require-hashes -r /build/locks/build.txt
 COPY pyproject.toml README.md LICENSE /build/
 COPY strava_assets /build/strava_assets
-# Bytecode is worth half of a run's start; the file system is read-only later.
-RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-compile /build \
- && /opt/venv/bin/pip uninstall --yes pip \
- && python -m compileall -q -j 0 /opt/venv/lib || true
+# Bytecode is worth half of a run's start, and the file system is read-only later. Compiling goes on after a file
+# of a package that is no Python for this version, and then exits with 1: hence the `;`.
+RUN /opt/venv/bin/pip install --no-deps --no-build-isolation /build \
+ && /opt/venv/bin/pip uninstall --yes flit_core pip \
+ && { python -m compileall -q -j 0 /opt/venv/lib; test -x /opt/venv/bin/strava-assets; }
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /opt/dagster --shell /usr/sbin/nologin strava \

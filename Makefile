@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long lint format bench lock clean
+.PHONY: help up test test-long lint format bench audit lock clean
 
 help: ## Show what can be made
 	@echo "make up needs Python 3.11+ and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
@@ -37,10 +37,15 @@ bench: $(INSTALLED) ## Measure, and write the figures down (BENCH=name for one o
 
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras
 
+audit: ## Look the locked packages up in the public list of known vulnerabilities (needs the network and uv)
+	@command -v uvx >/dev/null || { echo "error: uv is not installed. See https://docs.astral.sh/uv/" >&2; exit 1; }
+	for lock in locks/*.txt; do uvx pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
 lock: ## Resolve the dependencies anew, into locks/ (needs uv)
 	@command -v uv >/dev/null || { echo "error: uv is not installed. See https://docs.astral.sh/uv/" >&2; exit 1; }
 	$(UV_COMPILE) pyproject.toml -o locks/runtime.txt
 	$(UV_COMPILE) --extra embedded --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
+	$(UV_COMPILE) --extra kubernetes -c locks/runtime.txt pyproject.toml -o locks/kubernetes.txt
 
 clean: ## Remove the virtual environment and caches; data in .local stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -1,22 +1,44 @@
 #!/bin/sh
 # Writes .env with random passwords for docker-compose.yaml; leaves one that is there alone.
+#
+#   deploy/make-env.sh               for your own Strava API application
+#   deploy/make-env.sh --simulated   to try everything without a Strava account
 set -eu
 cd "$(dirname "$0")/.."
+case "${1:-}" in
+    '' | --simulated) ;;
+    *) echo "error: unknown option $1. Usage: deploy/make-env.sh [--simulated]" >&2; exit 2 ;;
+esac
 if [ -e .env ]; then
     echo "error: .env is there already, so nothing was written. Its passwords belong to the volumes' data." >&2
     exit 1
 fi
 umask 077
+trap 'rm -f .env.new' EXIT
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 {
-    echo "# Your Strava API application: https://www.strava.com/settings/api"
-    echo "STRAVA_CLIENT_ID="
-    echo "STRAVA_CLIENT_SECRET="
+    if [ "${1:-}" = --simulated ]; then
+        echo "# A simulated Strava, started with the rest. oauthlib refuses its plain http unless it is told."
+        echo "COMPOSE_PROFILES=simulator"
+        echo "STRAVA_CLIENT_ID=1"
+        echo "STRAVA_CLIENT_SECRET=simulated"
+        echo "STRAVA_BASE_URL=http://simulator:8888"
+        echo "OAUTHLIB_INSECURE_TRANSPORT=1"
+    else
+        echo "# Your Strava API application: https://www.strava.com/settings/api"
+        echo "STRAVA_CLIENT_ID="
+        echo "STRAVA_CLIENT_SECRET="
+    fi
     echo "STRAVA_START_DATE=2024-01-01"
     echo
     echo "# Made for this machine; keep them as long as you keep the volumes."
     for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD REDIS_PASSWORD MINIO_ROOT_PASSWORD; do
         echo "$name=$(random)"
     done
-} > .env
-echo "Wrote .env, readable by you only. Fill in STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, then: docker compose up -d"
+} > .env.new
+mv .env.new .env
+if [ "${1:-}" = --simulated ]; then
+    echo "Wrote .env, readable by you only. Now: docker compose up -d, and later open http://127.0.0.1:3000"
+else
+    echo "Wrote .env, readable by you only. Fill in STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, then: docker compose up -d"
+fi

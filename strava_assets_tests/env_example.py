@@ -13,13 +13,7 @@ _HEAD = """\
 """
 
 _COMPOSE = """\
-# For `docker compose up` alone: passwords of the services in docker-compose.yaml, such as `openssl rand -hex 24` makes.
-# The settings above then are REDIS_URL=redis://:password@127.0.0.1:6379/0,
-# DATABASE_URL=postgresql+psycopg2://postgres:password@127.0.0.1:5432/strava, AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000,
-# AWS_ACCESS_KEY_ID=strava-assets and AWS_SECRET_ACCESS_KEY=password.
-#POSTGRES_PASSWORD=
-#REDIS_PASSWORD=
-#MINIO_ROOT_PASSWORD=
+# For `docker compose up`, deploy/make-env.sh writes a .env with random passwords for the services instead.
 """
 
 

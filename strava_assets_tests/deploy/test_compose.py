@@ -1,0 +1,67 @@
+"""docker-compose.yaml keeps its promises, as far as that shows without Docker."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from strava_assets.settings import VARIABLES
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.yaml"
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+EVERY_SERVICE = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
+
+
+@EVERY_SERVICE
+def test_a_service_has_few_rights_and_bounded_logs(service: dict[str, Any]):
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    assert re.fullmatch(r"[^:]+(/[^:]+)*:[^:]+", service["image"]), "no tag means: whatever is newest"
+
+
+@EVERY_SERVICE
+def test_a_service_can_only_be_reached_from_this_host(service: dict[str, Any]):
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@EVERY_SERVICE
+def test_a_service_that_stays_says_whether_it_is_well(service: dict[str, Any]):
+    assert service["restart"] == "no" or "test" in service["healthcheck"]
+
+
+def test_every_setting_reaches_the_services():
+    assert {each.name for each in VARIABLES} <= set(SERVICES["code"]["environment"])
+    for name in ("init", "webserver", "daemon", "webhook"):
+        assert SERVICES[name]["environment"] == SERVICES["code"]["environment"]
+
+
+def test_no_password_has_a_default():
+    text = COMPOSE.read_text()
+    uses = re.findall(r"\$\{(\w*PASSWORD)(:?[^}]*)\}", text)
+    assert {name for name, _ in uses} == {
+        "POSTGRES_PASSWORD",
+        "POSTGRES_APP_PASSWORD",
+        "REDIS_PASSWORD",
+        "MINIO_ROOT_PASSWORD",
+    }
+    assert {rest for _, rest in uses} == {":?Run deploy/make-env.sh first"}
+
+
+def test_what_is_built_runs_without_root_and_from_the_lock_alone():
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
+    installs = [line for line in lines if "pip install" in line]
+    assert installs
+    assert all("--require-hashes" in line or "--no-deps --no-build-isolation /build" in line for line in installs)
+
+
+def test_only_what_the_image_needs_is_sent_to_the_builder():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[0] == "*"
+    assert not any(".env" in line or ".local" in line for line in ignored)

@@ -1,0 +1,59 @@
+"""deploy/make-env.sh gives every installation passwords of its own, once."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the script where a checkout has it."""
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "make-env.sh", tmp_path / "deploy")
+    return tmp_path
+
+
+def make_env(checkout: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([checkout / "deploy/make-env.sh", *options], capture_output=True, text=True, check=False)
+
+
+def test_every_password_that_compose_asks_for_is_there_and_random(checkout: Path):
+    assert make_env(checkout).returncode == 0
+    file = checkout / ".env"
+    assert file.stat().st_mode & 0o077 == 0
+    made = dotenv_values(file)
+    asked = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yaml").read_text()))
+    passwords = [made[name] or "" for name in asked]
+    assert all(re.fullmatch(r"[0-9a-f]{48}", password) for password in passwords)
+    assert len(set(passwords)) == len(asked)
+    file.unlink()
+    make_env(checkout)
+    assert set(passwords).isdisjoint(dotenv_values(file).values())
+
+
+def test_what_is_there_is_left_alone(checkout: Path):
+    (checkout / ".env").write_text("MINE=1\n")
+    done = make_env(checkout)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: .env is there already")
+    assert (checkout / ".env").read_text() == "MINE=1\n"
+
+
+def test_a_simulated_strava_is_one_option_away(checkout: Path):
+    make_env(checkout, "--simulated")
+    made = dotenv_values(checkout / ".env")
+    assert made["COMPOSE_PROFILES"] == "simulator"
+    assert made["STRAVA_BASE_URL"] == "http://simulator:8888"
+
+
+def test_a_mistyped_option_writes_nothing(checkout: Path):
+    done = make_env(checkout, "--simulate")
+    assert done.returncode == 2
+    assert "unknown option --simulate" in done.stderr
+    assert not (checkout / ".env").exists()
