@@ -82,7 +82,10 @@ def test_what_a_server_started_is_let_finish_and_then_stopped_too(tmp_path: Path
     began = time.monotonic()
     lingering.stop(timeout=0.5)
     assert time.monotonic() - began < 5
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    # It is killed by then; on a busy machine the kernel takes a moment to end it. A zombie is one that ended.
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() - began < 20
+        time.sleep(0.05)
 
 
 def test_a_server_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
