@@ -16,7 +16,8 @@ DATABASES, OBJECTS, LOGINS = "databases", "objects", "logins"
 
 @click.command(name="backup", help=__doc__)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def command(folder: Path) -> None:
+@click.option("--without-databases", is_flag=True, help="Leave the folder's databases empty: pg_dump runs elsewhere.")
+def command(folder: Path, *, without_databases: bool) -> None:
     """Everything that is needed elsewhere, `strava-assets restore` reads it.
 
     The folder holds the athletes' tokens and data: it is made readable by you only; keep it so.
@@ -32,12 +33,13 @@ def command(folder: Path) -> None:
     tokens = TokenStore(open_redis(settings)).tokens()
     for key, token in tokens.items():
         (folder / LOGINS / f"{key}.json").write_text(token.to_json())
-    for url in (settings.database_url, settings.dagster_postgres_url):
+    urls = () if without_databases else (settings.database_url, settings.dagster_postgres_url)
+    for url in urls:
         with out.status(f"Dumping the database {url.database}"):
             dump(url, folder / DATABASES / f"{url.database}.dump")
     with out.status("Copying the raw objects"):
         count = _copy_objects(settings, folder / OBJECTS)
-    click.echo(f"2 databases, {count} objects and {len(tokens)} logins are in {folder}.")
+    click.echo(f"{len(urls)} databases, {count} objects and {len(tokens)} logins are in {folder}.")
 
 
 def _copy_objects(settings: Settings, target: Path) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import boto3
 import click
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from strava_assets.cli.backup import DATABASES, LOGINS, OBJECTS
 from strava_assets.cli.init import create_bucket, create_database, migrate
@@ -18,33 +18,38 @@ from strava_assets.strava.tokens import Token, TokenStore
 
 @click.command(name="restore", help=__doc__)
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def command(folder: Path) -> None:
+@click.option("--without-databases", is_flag=True, help="The databases have been restored already, by pg_restore.")
+def command(folder: Path, *, without_databases: bool) -> None:
     """Refuses to touch what is not empty. Afterwards `strava-assets reconcile` brings it up to date."""
     settings = Settings.from_environment()
-    out = console()
-    urls = (settings.database_url, settings.dagster_postgres_url)
+    urls = () if without_databases else (settings.database_url, settings.dagster_postgres_url)
     dumps = {url: folder / DATABASES / f"{url.database}.dump" for url in urls}
     for url, file in dumps.items():
         if not file.exists():
             raise NotSetUp(f"{folder} holds no {file.name}. A database is restored under the name it was saved with.")
-        create_database(url)
-        with transaction(engine_for(url)) as connection:
-            if connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).scalar():
-                raise NotSetUp(f"The database {url.database!r} has tables already. Restore into empty ones.")
+        _require_empty(url)
     tokens = TokenStore(open_redis(settings))
     if tokens.keys():
         raise NotSetUp("Redis holds logins already. Restore into an empty one.")
     for url, file in dumps.items():
-        with out.status(f"Restoring the database {url.database}"):
+        with console().status(f"Restoring the database {url.database}"):
             restore(url, file)
     migrate(settings.database_url)
     create_bucket(settings)
-    with out.status("Copying the raw objects"):
+    with console().status("Copying the raw objects"):
         count = _put_objects(settings, folder / OBJECTS)
     logins = sorted((folder / LOGINS).glob("*.json"))
     for file in logins:
         tokens.save(file.stem, Token.from_json(file.read_text(), file.stem))
-    click.echo(f"2 databases, {count} objects and {len(logins)} logins are restored.")
+    click.echo(f"{len(urls)} databases, {count} objects and {len(logins)} logins are restored.")
+
+
+def _require_empty(url: URL) -> None:
+    """Create the database if it is missing. Raises NotSetUp where it has tables."""
+    create_database(url)
+    with transaction(engine_for(url)) as connection:
+        if connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).scalar():
+            raise NotSetUp(f"The database {url.database!r} has tables already. Restore into empty ones.")
 
 
 def _put_objects(settings: Settings, source: Path) -> int:

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.cli.init import initialise
+from strava_assets.cli.init import create_database, initialise
 from strava_assets.cli.main import main
+from strava_assets.cli.postgres_tools import dump, restore
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 
@@ -46,18 +47,27 @@ def empty(environment: dict[str, str]) -> None:
     Redis.from_url(environment["REDIS_URL"]).flushdb()
 
 
-def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
-    environment: dict[str, str], simulation: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def token(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The token of an athlete with some history, imported, and one activity that is no valid row."""
     monkeypatch.setenv("STRAVA_START_DATE", simulation.now().strftime("%Y-%m-01"))
     for _ in initialise(Settings.from_environment()):
         pass
     simulation.add_athlete(42, years=0.02, per_year=2000)
     simulation.add_activity(42, distance="far", start_date=simulation.now().strftime("%Y-%m-%dT%H:00:00Z"))
     token = json.dumps(simulation.grant(42))
-    redis = Redis.from_url(environment["REDIS_URL"])
-    redis.set("STRAVA_TOKEN", token)
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", token)
     strava_assets("import")
+    return token
+
+
+def stored_token(environment: dict[str, str]) -> Any:
+    return json.loads(Redis.from_url(environment["REDIS_URL"]).get("STRAVA_TOKEN") or b"")
+
+
+def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
+    environment: dict[str, str], token: str, tmp_path: Path
+):
     before = everything(environment)
     assert len(before[0]) > 5
     assert len(before[1]) == 1
@@ -72,5 +82,23 @@ def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
     empty(environment)
     strava_assets("restore", str(folder))
     assert everything(environment) == before
-    assert json.loads(redis.get("STRAVA_TOKEN") or b"") == json.loads(token)
+    assert stored_token(environment) == json.loads(token)
     assert "nothing differs" in strava_assets("reconcile")
+
+
+def test_databases_can_be_dumped_and_restored_by_the_servers_own_tools(
+    environment: dict[str, str], token: str, tmp_path: Path
+):
+    before, folder = everything(environment), tmp_path / "backup"
+    assert "0 databases" in strava_assets("backup", "--without-databases", str(folder))
+    urls = [make_url(environment[name]) for name in ("DATABASE_URL", "DAGSTER_POSTGRES_URL")]
+    for url in urls:
+        dump(url, folder / "databases" / f"{url.database}.dump")
+
+    empty(environment)
+    for url in urls:
+        create_database(url)
+        restore(url, folder / "databases" / f"{url.database}.dump")
+    strava_assets("restore", "--without-databases", str(folder))
+    assert everything(environment) == before
+    assert stored_token(environment) == json.loads(token)

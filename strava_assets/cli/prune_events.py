@@ -1,0 +1,17 @@
+"""`strava-assets prune-events`: take old runs' step by step events out of Dagster's event log."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from strava_assets.cli.dagster_instance import open_instance
+from strava_assets.event_log_pruning import prune_events
+
+
+@click.command(name="prune-events", help=__doc__)
+@click.option("--older-than", type=click.IntRange(min=1), default=90, show_default=True, help="Days that are kept.")
+def command(older_than: int) -> None:
+    """What is materialised, checks, metadata and how each run ended stay; the old runs' timelines and logs go."""
+    with open_instance() as instance:
+        count = prune_events(instance, datetime.now(UTC) - timedelta(days=older_than))
+    click.echo(f"{count} events older than {older_than} days deleted.")
