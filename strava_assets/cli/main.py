@@ -48,7 +48,15 @@ class _CommandsByModule(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(_full_name(_COMMANDS[name][0])).command
+        try:
+            command: click.Command = importlib.import_module(_full_name(_COMMANDS[name][0])).command
+        except ModuleNotFoundError as error:
+            if error.name != "psutil":
+                raise
+            raise NotSetUp(
+                f"`strava-assets {name}` starts servers, and what it needs is not installed. "
+                "Run: pip install 'strava-assets[embedded]'."
+            ) from None
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from strava_assets.errors import NotSetUp, ServiceUnavailable
-from strava_assets.local import postgres
+from strava_assets.local.postgres_programs import embedded_programs
 
 
 def dump(url: URL, file: Path) -> None:
@@ -36,7 +36,7 @@ def _run(tool: str, url: URL, options: list[str]) -> None:
 def _find(tool: str) -> str:
     """The wheel's tool, which is as new as any server; else the one on the PATH."""
     try:
-        return str(postgres.psql().with_name(tool))
+        return str(embedded_programs() / tool)
     except NotSetUp:
         if found := shutil.which(tool):
             return found

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from strava_assets.errors import NotSetUp, ServiceUnavailable
-from strava_assets.local import postgres
+from strava_assets.local.postgres_programs import embedded_programs
 from strava_assets.local.settings_file import FOLDER
 from strava_assets.settings import Settings
 
@@ -44,7 +44,7 @@ def _psql() -> str | None:
     if found := shutil.which("psql"):
         return found
     try:
-        return str(postgres.psql())
+        return str(embedded_programs() / "psql")
     except NotSetUp:
         return None
 

