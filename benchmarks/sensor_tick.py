@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.figure import Figure
 from benchmarks.stack import running
+from strava_assets.cli.services import open_store
 from strava_assets.comparing import Comparer
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
@@ -23,7 +24,9 @@ def measure() -> Iterator[Figure]:
         stack.run("-m", "strava_assets", "import")
         settings = Settings.from_environment()
         with StravaClient.open(settings) as client:
-            comparer = Comparer(client, engine_for(settings.database_url), settings.max_delete_share)
+            comparer = Comparer(
+                client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share
+            )
             (athlete,) = client.athletes()
             extra = []
             for _ in range(ROUNDS):

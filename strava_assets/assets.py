@@ -16,7 +16,7 @@ from strava_assets.asked import AskedWindows
 from strava_assets.errors import AthleteTrouble, QuotaSpent, RetryMayHelp, StravaAssetsError
 from strava_assets.fetching import Fetched, Fetcher, ResumePoints
 from strava_assets.hours import Window, partition_key
-from strava_assets.mirror.compare import hours_with_rows
+from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard
 from strava_assets.mirror.preview import preview
@@ -27,7 +27,7 @@ from strava_assets.raw import RawStore
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava
 from strava_assets.run_launcher import process_tags
 from strava_assets.settings import Settings
-from strava_assets.strava.tokens import Athlete
+from strava_assets.strava.revoked import Revoked
 
 HOURLY_RUN_TAG = "strava_assets/hourly"
 """Marks the schedule's runs, the only ones that may use the reserve of Strava's request window."""
@@ -73,26 +73,26 @@ def raw_activities(
         _tag_process(context)
         store = bucket.open()
         if FETCHED_TAG in context.run.tags:
-            return _already_fetched(context, store, window, tokens.open().athletes())
-        engine = postgres.open()
+            return _already_fetched(context, store, window, tokens)
+        engine, redis = postgres.open(), tokens.connect()
 
         def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
             with transaction(engine) as connection:
-                return hours_with_rows(connection, athlete_id, rest)
+                return known_hours(connection, athlete_id, rest)
 
         may_use_reserve = HOURLY_RUN_TAG in context.run.tags
         with strava.open(may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
             client.athletes()
             if adopted := adopt_old_rows(engine, tokens.open()):
                 context.log.info("Adopted %s rows of the old DAG.", adopted)
-            fetched = Fetcher(client, store, ResumePoints(tokens.connect()), rows_of).fetch(window)
+            fetched = Fetcher(client, store, ResumePoints(redis), rows_of).fetch(window)
             _report_hours(context, store, fetched)
             summary = {
                 **_summary(fetched),
                 "api_requests": client.requests_made,
                 "quota": str(client.quota()),
             }
-        return _result(context, window, summary, [checks.everyone_was_read(fetched)])
+        return _result(context, window, summary, [checks.everyone_was_read(fetched, Revoked(redis).athletes())])
 
 
 @dg.asset(
@@ -188,7 +188,7 @@ def _tag_process(context: dg.AssetExecutionContext) -> None:
 
 
 def _already_fetched(
-    context: dg.AssetExecutionContext, store: RawStore, window: Window, athletes: list[Athlete]
+    context: dg.AssetExecutionContext, store: RawStore, window: Window, tokens: RedisTokens
 ) -> dg.MaterializeResult:
     objects = {athlete_id: store.objects(athlete_id, window) for athlete_id in store.athletes()}
     summary = {
@@ -197,7 +197,8 @@ def _already_fetched(
         "bytes": sum(found.size for of_athlete in objects.values() for found in of_athlete.values()),
         "api_requests": 0,
     }
-    return _result(context, window, summary, [checks.everyone_was_read(Fetched(athletes=athletes))])
+    check = checks.everyone_was_read(Fetched(athletes=tokens.open().athletes()), Revoked(tokens.connect()).athletes())
+    return _result(context, window, summary, [check])
 
 
 def _result(

@@ -5,7 +5,7 @@ own would cost a run more than the check itself.
 https://docs.dagster.io/guides/test/asset-checks
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -13,14 +13,16 @@ from sqlalchemy import Connection, text
 
 from strava_assets.fetching import Fetched
 from strava_assets.hours import Window
-from strava_assets.mirror.compare import hours_with_rows
+from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.load import activity_key
 from strava_assets.raw import RawStore
+from strava_assets.strava.revoked import waits_to_be_purged
 
 EVERYONE_WAS_READ = dg.AssetCheckSpec(
     "everyone_was_read",
     asset="raw_activities",
-    description="Every athlete who is logged in could be read, and their tokens are being refreshed.",
+    description="Every athlete who is logged in could be read, their tokens are being refreshed, and nobody who "
+    "withdrew access waits to be purged.",
 )
 NO_REJECTS = dg.AssetCheckSpec(
     "no_rejects",
@@ -48,8 +50,8 @@ NAMED = 20
 """How many ids a sentence names."""
 
 
-def everyone_was_read(fetched: Fetched) -> dg.AssetCheckResult:
-    """Fails naming each athlete who could not be read, and why."""
+def everyone_was_read(fetched: Fetched, revoked: Mapping[int, datetime]) -> dg.AssetCheckResult:
+    """Fails naming each athlete who could not be read, and why; `revoked` are those whom Strava says to be gone."""
     now = datetime.now(UTC)
     problems = [str(trouble) for trouble in fetched.troubles.values()]
     problems += [
@@ -57,6 +59,7 @@ def everyone_was_read(fetched: Fetched) -> dg.AssetCheckResult:
         for athlete in fetched.athletes
         if athlete.id not in fetched.troubles and athlete.expires_at and now - athlete.expires_at > TOKEN_IS_STALE
     ]
+    problems += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
     return _result(EVERYONE_WAS_READ, " ".join(problems), f"All {len(fetched.athletes)} athletes were read.")
 
 
@@ -87,7 +90,7 @@ def rows_match_objects(connection: Connection, store: RawStore, window: Window) 
         objects = store.objects(athlete_id, window)
         unexplained += [
             f"{athlete_id}/{hour:%Y-%m-%d %H:%M}"
-            for hour in sorted(hours_with_rows(connection, athlete_id, window) - set(objects))
+            for hour in sorted(known_hours(connection, athlete_id, window) - set(objects))
         ]
         stored = {
             row.key

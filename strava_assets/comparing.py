@@ -1,4 +1,4 @@
-"""Strava against the mirror: which hours differ, and whether what vanished may be believed."""
+"""Strava against the mirror, and the bucket too: which hours differ, and whether what vanished may be believed."""
 
 from dataclasses import dataclass, field
 
@@ -6,9 +6,20 @@ from sqlalchemy import Engine
 
 from strava_assets.errors import AthleteTrouble, NotSetUp
 from strava_assets.hours import HOUR, Window, merge_into_windows
-from strava_assets.mirror.compare import Differences, Known, bounded, count_rows, differences, known, stored
+from strava_assets.mirror.compare import (
+    Differences,
+    Known,
+    bounded,
+    count_rows,
+    differences,
+    known,
+    mirrored_etags,
+    stored,
+    unmirrored,
+)
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard
+from strava_assets.raw import RawStore
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 
@@ -37,9 +48,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Comparer:
-    """Lists a window of Strava and compares it with the mirror and the rejects: ⌈n/200⌉ + 1 requests."""
+    """Lists a window of Strava and compares it with the mirror and the rejects: ⌈n/200⌉ + 1 requests.
+
+    The bucket's listing is compared too, with what the mirror was made from; that costs Strava nothing.
+    """
 
     client: StravaClient
+    store: RawStore
     engine: Engine
     max_delete_share: float
 
@@ -69,10 +84,13 @@ class Comparer:
         for page in self.client.activities(athlete, window):
             listed.update(known(each.activity, each.hour) for each in page.activities)
         listed = bounded(listed, window.end)
+        objects = {hour: found.etag for hour, found in self.store.objects(athlete.id, window).items()}
         with transaction(self.engine) as connection:
             here = stored(connection, athlete.id, window, listed)
             rows = count_rows(connection, athlete.id)
+            mirrored = mirrored_etags(connection, athlete.id, window)
         found = differences(listed, here)
+        found.unmirrored = unmirrored(objects, mirrored)
         DeletionGuard(self.max_delete_share, is_confirmed).check(athlete.id, len(found.gone), rows)
         comparison.listed += len(listed)
         comparison.differences[athlete.id] = found

@@ -17,10 +17,10 @@ from strava_assets.hints import Handled, Hint, Hints
 from strava_assets.hours import Window, merge_into_windows
 from strava_assets.jobs import sync_hours
 from strava_assets.noticing import Noticed, Noticer
-from strava_assets.resources import Postgres, RedisTokens, Strava
+from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava
 from strava_assets.runs import first_hour, look_back, not_under_way, request_for, windows_yet_to_be_fetched
 from strava_assets.settings import Settings
-from strava_assets.strava.revoked import Revoked
+from strava_assets.strava.revoked import Revoked, waits_to_be_purged
 
 PURGE_AGAIN = timedelta(hours=1)
 """A purge that failed is requested again so often, until nothing is left of the athlete."""
@@ -34,7 +34,7 @@ PURGE_AGAIN = timedelta(hours=1)
     "within a minute.",
 )
 def strava_events(
-    context: dg.SensorEvaluationContext, strava: Strava, postgres: Postgres, tokens: RedisTokens
+    context: dg.SensorEvaluationContext, strava: Strava, bucket: RawBucket, postgres: Postgres, tokens: RedisTokens
 ) -> dg.SensorResult:
     """Forget what the previous tick dealt with, deal with what waits, and keep it in the cursor."""
     now = datetime.now(UTC)
@@ -44,7 +44,7 @@ def strava_events(
     try:
         _settle(hints, asked, context.cursor)
         waiting, windows = hints.waiting(now), asked.due(now)
-        noticed = _notice(waiting, strava, postgres, redis, now) if waiting else Noticed(Handled(now))
+        noticed = _notice(waiting, strava, bucket, postgres, redis, now=now) if waiting else Noticed(Handled(now))
         revoked = Revoked(redis).athletes()
     except NotSetUp as error:
         return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
@@ -95,12 +95,14 @@ def _settle(hints: Hints, asked: AskedWindows, cursor: str | None) -> None:
             asked.settle(window, handled.at)
 
 
-def _notice(waiting: Sequence[Hint], strava: Strava, postgres: Postgres, redis: Redis, now: datetime) -> Noticed:
+def _notice(
+    waiting: Sequence[Hint], strava: Strava, bucket: RawBucket, postgres: Postgres, redis: Redis, *, now: datetime
+) -> Noticed:
     settings = Settings.from_environment()
     with strava.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
 
         def compare(athlete_id: int) -> Comparison:
-            comparer = Comparer(client, postgres.open(), settings.max_delete_share)
+            comparer = Comparer(client, bucket.open(), postgres.open(), settings.max_delete_share)
             return comparer.compare(look_back(now, now - settings.lookback), only=athlete_id)
 
         hints, revoked = Hints(redis), Revoked(redis)
@@ -111,9 +113,5 @@ def _summary(noticed: Noticed, wanted: Sequence[Window], revoked: dict[int, date
     said = [f"Events: {noticed}." if str(noticed) else "No events."]
     if wanted:
         said.append(f"Hours to fetch: {', '.join(map(str, wanted))}.")
-    said += [
-        f"Athlete {athlete_id} withdrew access on {since:%Y-%m-%d %H:%M} UTC. Their data must be deleted: "
-        f"strava-assets purge --athlete {athlete_id}"
-        for athlete_id, since in revoked.items()
-    ]
+    said += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
     return " ".join(said)

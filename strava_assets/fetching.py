@@ -19,6 +19,7 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 
 Hours = dict[datetime, list[RawActivity]]
+Etags = dict[datetime, str | None]
 
 
 RESUMED_FROM = timedelta(days=31)
@@ -70,7 +71,7 @@ class Fetched:
     athletes: list[Athlete] = field(default_factory=list)
 
 
-def _nothing_more(_athlete: Athlete, _hours: Hours) -> None:
+def _nothing_more(_athlete: Athlete, _hours: Hours, _etags: Etags) -> None:
     """What a fetch does with complete hours besides writing them, unless told otherwise."""
 
 
@@ -78,21 +79,21 @@ def _nothing_more(_athlete: Athlete, _hours: Hours) -> None:
 class Fetcher:
     """Fetches windows from Strava into the bucket.
 
-    `rows_of` tells in which hours of a window the mirror has rows of an athlete; `on_hours` is told of each
-    batch of complete hours once they are written.
+    `rows_of` tells which hours of a window the mirror knows of an athlete; `on_hours` is told of each batch of
+    complete hours once they are written, with the ETags of their objects.
     """
 
     client: StravaClient
     store: RawStore
     resume: ResumePoints
     rows_of: Callable[[int, Window], Collection[datetime]]
-    on_hours: Callable[[Athlete, Hours], None] = _nothing_more
+    on_hours: Callable[[Athlete, Hours, Etags], None] = _nothing_more
 
     def fetch(self, window: Window) -> Fetched:
         """Fetch every athlete's activities of the window and write them as raw objects.
 
         A single hour always gets its object. In a longer window those hours do that have activities, an
-        object already, or rows in the mirror, so that what vanished upstream is stated to be gone.
+        object already, or are known to the mirror, so that what vanished upstream is stated to be gone.
 
         One athlete's trouble is noted, and the others go on; it is raised when nobody could be read. Raises
         NotSetUp when nobody is logged in.
@@ -122,9 +123,10 @@ class Fetcher:
         if is_single_hour:
             to_state.add(window.start)
         for complete, hours in _complete_hours(self.client, athlete, rest, to_state):
-            fetched.written += self.store.write(athlete.id, hours, {} if is_single_hour else existing)
+            written, etags = self.store.write(athlete.id, hours, {} if is_single_hour else existing)
+            fetched.written += written
             fetched.activities.update({(athlete.id, hour): len(found) for hour, found in hours.items()})
-            self.on_hours(athlete, hours)
+            self.on_hours(athlete, hours, etags)
             if is_long:
                 self.resume.reach(athlete.id, window, complete)
 

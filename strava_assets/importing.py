@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from redis import Redis
 from sqlalchemy import Engine
 
-from strava_assets.fetching import Fetched, Fetcher, Hours, ResumePoints
+from strava_assets.fetching import Etags, Fetched, Fetcher, Hours, ResumePoints
 from strava_assets.hours import HOUR, Window
-from strava_assets.mirror.compare import hours_with_rows
+from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard, Loaded, Statement, mirror
 from strava_assets.raw import RawStore
@@ -54,10 +54,10 @@ class Importer:
         progress = Progress()
         deleted: Counter[int] = Counter()
 
-        def make_queryable(athlete: Athlete, hours: Hours) -> None:
+        def make_queryable(athlete: Athlete, hours: Hours, etags: Etags) -> None:
             now = datetime.now(UTC)
             guard = DeletionGuard(self.max_delete_share, deleted_before=deleted[athlete.id])
-            statements = (Statement(hour, now, activities) for hour, activities in hours.items())
+            statements = (Statement(hour, now, etags[hour], activities) for hour, activities in hours.items())
             with transaction(self.engine) as connection:
                 loaded = mirror(connection, athlete.id, statements, guard)
             deleted[athlete.id] += loaded.deleted
@@ -72,7 +72,7 @@ class Importer:
 
         def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
             with transaction(self.engine) as connection:
-                return hours_with_rows(connection, athlete_id, rest)
+                return known_hours(connection, athlete_id, rest)
 
         fetched = Fetcher(self.client, self.store, self.resume, rows_of, make_queryable).fetch(window)
         return fetched, progress

@@ -11,7 +11,7 @@ from strava_assets.asked import AskedWindows
 from strava_assets.assets import SHORT_WAIT, raw_activities, strava_activity
 from strava_assets.comparing import Comparer
 from strava_assets.errors import StravaAssetsError
-from strava_assets.resources import Postgres, RedisTokens, Strava
+from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava
 from strava_assets.runs import first_hour, look_back
 from strava_assets.settings import Settings
 
@@ -24,13 +24,14 @@ sync_hours = dg.define_asset_job(
 
 @dg.op(description="Lists the whole history, compares it with the mirror, and asks for the hours that differ.")
 def compare_history(
-    context: dg.OpExecutionContext, strava: Strava, postgres: Postgres, tokens: RedisTokens
+    context: dg.OpExecutionContext, strava: Strava, bucket: RawBucket, postgres: Postgres, tokens: RedisTokens
 ) -> dg.Output[None]:
     """One comparison; the sensor `strava_events` turns what is asked for into runs."""
     now = datetime.now(UTC)
     try:
         with strava.open(may_use_reserve=False, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
-            comparer = Comparer(client, postgres.open(), Settings.from_environment().max_delete_share)
+            max_share = Settings.from_environment().max_delete_share
+            comparer = Comparer(client, bucket.open(), postgres.open(), max_share)
             comparison = comparer.compare(look_back(now, first_hour()))
             requests = client.requests_made
         asked = AskedWindows(tokens.connect())

@@ -49,4 +49,4 @@ def mirror_window(
 def _statements(store: RawStore, athlete_id: int, window: Window) -> Iterator[Statement]:
     objects = store.objects(athlete_id, window)
     for hour, activities in store.read(athlete_id, list(objects)):
-        yield Statement(hour, objects[hour].last_modified, activities)
+        yield Statement(hour, objects[hour].last_modified, objects[hour].etag, activities)

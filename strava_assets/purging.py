@@ -33,6 +33,8 @@ class Data:
     """With all versions and delete markers."""
     rows: int = 0
     rejects: int = 0
+    hours: int = 0
+    """Hours of which it was remembered which raw object was mirrored."""
     old_objects: int = 0
     """The old DAG's, with all versions."""
     notes: int = 0
@@ -63,9 +65,9 @@ class Purger:
     def kept(self, athlete_id: int) -> Data:
         """What there is of the athlete, notes, events and old objects aside, which are looked for while purging."""
         with transaction(self.engine) as connection:
-            rows, rejects = count_of_athlete(connection, athlete_id)
+            there = count_of_athlete(connection, athlete_id)
         tokens = [token for token in TokenStore(self.redis).tokens().values() if token.athlete_id == athlete_id]
-        return Data(tokens=len(tokens), objects=self.objects.count(athlete_id), rows=rows, rejects=rejects)
+        return Data(tokens=len(tokens), objects=self.objects.count(athlete_id), **there._asdict())
 
     def purge(self, athlete_id: int) -> Data:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
@@ -77,7 +79,7 @@ class Purger:
             purged += Data(tokens=tokens.forget(athlete_id), objects=self.objects.delete_athlete(athlete_id))
             with transaction(self.engine) as connection:
                 removed = remove_athlete(connection, athlete_id)
-            purged += Data(rows=removed.rows, rejects=removed.rejects)
+            purged += Data(**removed._asdict())
             if not (left := self.kept(athlete_id)):
                 break
         else:

@@ -113,7 +113,7 @@ class RawStore:
                         return found
                     if name and name[1] in window:
                         hour = name[1]
-                        found[hour] = RawObject(hour, meta["size"], meta["e_tag"], meta["last_modified"])
+                        found[hour] = RawObject(hour, meta["size"], _bare(meta["e_tag"]), meta["last_modified"])
         return found
 
     def write(
@@ -121,25 +121,32 @@ class RawStore:
         athlete_id: int,
         hours: Mapping[datetime, Sequence[RawActivity]],
         existing: Mapping[datetime, RawObject] | None = None,
-    ) -> Written:
-        """Write each hour's activities as its object; hours whose `existing` object says the same stay."""
+    ) -> tuple[Written, dict[datetime, str | None]]:
+        """Write each hour's activities as its object; hours whose `existing` object says the same stay.
+
+        What was done, and each object's ETag now.
+        """
         existing = existing or {}
         written = Written()
+        etags: dict[datetime, str | None] = {}
 
         async def put(body: tuple[datetime, bytes]) -> None:
-            await obstore.put_async(
+            done = await obstore.put_async(
                 self._store,
                 object_key(self._prefix, athlete_id, body[0]),
                 body[1],
                 attributes={"Content-Type": "application/json"},
             )
+            etags[body[0]] = _bare(done["e_tag"])
 
         def changed() -> Iterator[tuple[datetime, bytes]]:
             nonlocal written
             for hour, activities in hours.items():
                 body = join_array(activities).encode("utf-8", "surrogatepass")
-                if _says(existing.get(hour), body):
+                there = existing.get(hour)
+                if there and _says(there, body):
                     written += Written(unchanged=1)
+                    etags[hour] = there.etag
                 else:
                     written += Written(objects=1, bytes=len(body))
                     yield hour, body
@@ -147,7 +154,7 @@ class RawStore:
         with self._clear_errors():
             for _ in _concurrently(put, changed()):
                 pass
-        return written
+        return written, etags
 
     def read(self, athlete_id: int, hours: Sequence[datetime]) -> Iterator[tuple[datetime, list[RawActivity]]]:
         """The activities of each hour's object, in the order of `hours`; a bounded number at a time.
@@ -204,15 +211,18 @@ class RawStore:
         )
 
 
-def _says(existing: RawObject | None, body: bytes) -> bool:
+def _bare(etag: str | None) -> str | None:
+    """An ETag without the quotes, which some servers leave out in some answers."""
+    return etag and etag.strip('"')
+
+
+def _says(existing: RawObject, body: bytes) -> bool:
     """Whether an object's ETag proves that it holds just these bytes.
 
     S3 gives the MD5 of what was put in one piece; encrypted buckets may give something else, which only
     costs a write.
     """
-    if existing is None or existing.etag is None:
-        return False
-    return existing.etag.strip('"') == hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return existing.etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def _concurrently(task: Callable[[Item], Awaitable[Result]], items: Iterator[Item]) -> Iterator[Result]:

@@ -10,7 +10,7 @@ import dagster as dg
 from strava_assets.comparing import Comparer
 from strava_assets.errors import NotSetUp, QuotaSpent, StravaAssetsError
 from strava_assets.jobs import sync_hours
-from strava_assets.resources import Postgres, Strava
+from strava_assets.resources import Postgres, RawBucket, Strava
 from strava_assets.runs import look_back, not_under_way, request_for, windows_under_way
 from strava_assets.settings import Settings
 
@@ -25,13 +25,13 @@ settings = Settings.from_environment()
     "late uploads, edits, moves, deletions.",
 )
 def strava_changes(
-    context: dg.SensorEvaluationContext, strava: Strava, postgres: Postgres
+    context: dg.SensorEvaluationContext, strava: Strava, bucket: RawBucket, postgres: Postgres
 ) -> dg.SensorResult | dg.SkipReason:
     """One comparison of the look-back; no run keys, since the comparison itself says what is still to be done."""
     now = datetime.now(UTC)
     try:
         with strava.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
-            comparer = Comparer(client, postgres.open(), settings.max_delete_share)
+            comparer = Comparer(client, bucket.open(), postgres.open(), settings.max_delete_share)
             comparison = comparer.compare(look_back(now, now - settings.lookback))
     except (NotSetUp, QuotaSpent) as error:
         return dg.SkipReason(str(error))

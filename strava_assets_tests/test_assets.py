@@ -14,6 +14,7 @@ from strava_assets.mirror.activity import validate
 from strava_assets.raw_activity import split_array
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.strava.revoked import Revoked
 from strava_assets_tests.dagster_runs import checks, metadata, problem, run
 from strava_assets_tests.equality import expected_rows, rows
 
@@ -142,6 +143,17 @@ def test_one_athletes_trouble_does_not_stop_the_others(strava: Simulation, envir
     strava.revoke(43)
     assert not run(HOUR_AGO).success
     assert mine not in rows(environment)
+
+
+@pytest.mark.usefixtures("strava")
+def test_who_withdrew_access_is_named_until_they_are_purged(environment: dict[str, str]):
+    Revoked(Redis.from_url(environment["REDIS_URL"])).mark(99, datetime(2026, 11, 1, 7, tzinfo=UTC))
+    passed, sentence = checks(run(HOUR_AGO))["everyone_was_read"]
+    assert not passed
+    assert sentence == (
+        "Athlete 99 withdrew access on 2026-11-01 07:00 UTC. Their data must be deleted: "
+        "strava-assets purge --athlete 99"
+    )
 
 
 @pytest.mark.usefixtures("strava")

@@ -8,9 +8,11 @@ import pytest
 from redis import Redis
 
 from strava_assets.cli.init import migrate
+from strava_assets.cli.services import open_deletion, open_store
 from strava_assets.comparing import Comparer, Comparison
 from strava_assets.errors import NotSetUp, TooManyDeletions
-from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.fetching import Fetcher, ResumePoints
+from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.jobs import sync_hours
 from strava_assets.mirror.compare import Known, differences
 from strava_assets.mirror.database import engine_for
@@ -41,7 +43,7 @@ def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
 def compare(days: float = 5, **options: int) -> Comparison:
     settings = Settings.from_environment()
     with StravaClient.open(settings) as client:
-        comparer = Comparer(client, engine_for(settings.database_url), settings.max_delete_share)
+        comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         return comparer.compare(look_back(NOW, NOW - timedelta(days=days)), **options)
 
 
@@ -73,6 +75,7 @@ def test_each_kind_of_difference_names_the_hours_to_refresh():
         "changed": {2: {hours[1]}},
         "moved": {3: {hours[0], hours[2]}},
         "gone": {5: {hours[4]}},
+        "unmirrored": {},
     }
     assert str(found) == "1 new, 1 changed, 1 moved, 1 gone"
     assert str(differences({}, {})) == "nothing differs"
@@ -95,12 +98,43 @@ def test_after_a_pass_nothing_differs_whatever_happened(strava: Simulation):
         "changed": {edited, broken},
         "moved": {moved},
         "gone": {deleted},
+        "unmirrored": set(),
     }
     assert found.windows == [
         Window.of(DAYS_AGO + 1 * HOUR, DAYS_AGO + 4 * HOUR),
         Window.of(DAYS_AGO + 50 * HOUR, DAYS_AGO + 50 * HOUR),
     ]
     refresh(found)
+    assert compare().windows == []
+
+
+def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simulation):
+    activity = strava.add_activity(42, start_date=at(DAYS_AGO))
+    with StravaClient.open(Settings.from_environment()) as client:
+        store = open_store(Settings.from_environment())
+        resume = ResumePoints(Redis.from_url(Settings.from_environment().redis_url))
+        Fetcher(client, store, resume, lambda _athlete, _window: set()).fetch(Window.of(DAYS_AGO, DAYS_AGO))
+    strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
+    found = compare()
+    assert str(found.differences[42]) == "1 unmirrored"
+    assert found.windows == [Window.of(DAYS_AGO, DAYS_AGO)]
+    refresh(found)
+    assert dict(store.read(42, [DAYS_AGO])) == {DAYS_AGO: []}
+    assert compare().windows == []
+
+
+def test_objects_that_somebody_deleted_or_changed_are_written_again(strava: Simulation):
+    strava.add_activity(42, start_date=at(DAYS_AGO))
+    strava.add_activity(42, start_date=at(DAYS_AGO + HOUR))
+    refresh(compare())
+    store = open_store(Settings.from_environment())
+    before = dict(store.read(42, [DAYS_AGO, DAYS_AGO + HOUR]))
+    open_deletion(Settings.from_environment()).delete_before(DAYS_AGO + HOUR)
+    store.write(42, {DAYS_AGO + HOUR: []})
+    found = compare()
+    assert set(found.differences[42].unmirrored) == {partition_key(DAYS_AGO), partition_key(DAYS_AGO + HOUR)}
+    refresh(found)
+    assert dict(store.read(42, [DAYS_AGO, DAYS_AGO + HOUR])) == before
     assert compare().windows == []
 
 
@@ -157,7 +191,7 @@ def tick(instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
     from strava_assets.definitions import resources
 
     available = resources()
-    needed = {name: available[name] for name in ("strava", "postgres")}
+    needed = {name: available[name] for name in ("strava", "bucket", "postgres")}
     with dg.build_sensor_context(instance=instance, resources=needed) as context:
         found = strava_changes(context)
     assert isinstance(found, dg.SensorResult | dg.SkipReason)

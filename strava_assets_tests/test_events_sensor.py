@@ -58,7 +58,7 @@ class Platform:
     def tick(self, *, succeeds: bool = True) -> dg.SensorResult:
         """One tick; its cursor is kept unless the tick is said to die before that."""
         available = resources()
-        needed = {name: available[name] for name in ("strava", "postgres", "tokens")}
+        needed = {name: available[name] for name in ("strava", "bucket", "postgres", "tokens")}
         with dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=needed) as context:
             found = strava_events(context)
         assert isinstance(found, dg.SensorResult)

@@ -123,9 +123,10 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
     assert {theirs, old_his} <= set(left)
     owners = scalars(
         environment["DATABASE_URL"],
-        "SELECT athlete_id FROM strava_activity UNION ALL SELECT athlete_id FROM strava_activity_reject",
+        "SELECT athlete_id FROM strava_activity UNION ALL SELECT athlete_id FROM strava_activity_reject "
+        "UNION ALL SELECT athlete_id FROM strava_mirrored_object",
     )
-    assert owners == [BEN, BEN]
+    assert owners == [BEN, BEN, BEN]
     assert sorted(redis.scan_iter("STRAVA_TOKEN*")) == [f"STRAVA_TOKEN:{BEN}".encode()]
     assert redis.xlen(STREAM) == 1
     assert not redis.exists(f"strava:fetched:{ADA}:2026-01-01T00")
@@ -148,7 +149,9 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
 def test_a_purge_asks_before_it_deletes(redis: Redis):
     result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA)], input="n\n")
     assert result.exit_code == 1
-    assert f"Athlete {ADA}: 1 tokens, 2 objects, 2 rows, 1 rejects. Delete all of it for good?" in result.output
+    assert (
+        f"Athlete {ADA}: 1 tokens, 2 objects, 2 rows, 1 rejects, 1 hours. Delete all of it for good?" in result.output
+    )
     assert redis.exists("STRAVA_TOKEN")
 
 
@@ -164,7 +167,7 @@ def test_an_interrupted_purge_does_not_fetch_anew_and_is_finished_by_the_next(
         with pytest.raises(ServiceUnavailable):
             purger().purge(ADA)
     assert not redis.exists("STRAVA_TOKEN")
-    assert purger().purge(ADA) == Data(objects=2, rows=2, rejects=1)
+    assert purger().purge(ADA) == Data(objects=2, rows=2, rejects=1, hours=1)
     assert not purger().kept(ADA)
 
 

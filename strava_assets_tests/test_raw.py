@@ -32,7 +32,7 @@ def texts(activities: list[RawActivity]) -> list[str]:
 
 def test_what_was_written_is_read_to_the_letter(store: RawStore):
     said = split_array('[{"id":154504250376823,"upload_id": 987654321234567891234,"distance":50.0,"name":"Zürich 🏃"}]')
-    assert store.write(42, {NOON: said, NOON + HOUR: []}).objects == 2
+    assert store.write(42, {NOON: said, NOON + HOUR: []})[0].objects == 2
     assert {hour: texts(found) for hour, found in store.read(42, [NOON, NOON + HOUR])} == {
         NOON: texts(said),
         NOON + HOUR: [],
@@ -63,7 +63,9 @@ def test_an_unchanged_object_is_not_written_again(store: RawStore):
     hours = {NOON: split_array('[{"id": 1}]'), NOON + HOUR: split_array('[{"id": 2}]')}
     store.write(42, hours)
     hours[NOON] = split_array('[{"id": 3}]')
-    assert store.write(42, hours, store.objects(42, EVER)) == Written(objects=1, unchanged=1, bytes=11)
+    written, etags = store.write(42, hours, store.objects(42, EVER))
+    assert written == Written(objects=1, unchanged=1, bytes=11)
+    assert etags == {hour: found.etag for hour, found in store.objects(42, EVER).items()}
 
 
 def test_more_objects_than_fit_a_batch_keep_their_order(store: RawStore):

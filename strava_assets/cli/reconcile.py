@@ -7,7 +7,7 @@ from rich.table import Table
 
 from strava_assets.assets import CONFIRMED_TAG
 from strava_assets.cli.dagster_instance import open_instance
-from strava_assets.cli.services import console, open_client
+from strava_assets.cli.services import console, open_client, open_store
 from strava_assets.comparing import Comparer, Comparison
 from strava_assets.errors import RetryMayHelp
 from strava_assets.hours import partition_key
@@ -37,7 +37,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     window = look_back(datetime.now(UTC), first.replace(tzinfo=UTC) if first else first_hour())
     confirmed = athlete if confirm_deletions else None
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
-        comparer = Comparer(client, engine_for(settings.database_url), settings.max_delete_share)
+        comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
     for trouble in comparison.troubles.values():
         click.echo(f"warning: {trouble}", err=True)

@@ -1,13 +1,13 @@
 """What differs between Strava's listing and the mirror: pure set arithmetic, and the query behind it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.load import activity_key
 from strava_assets.raw_activity import RawActivity
 
@@ -36,6 +36,8 @@ class Differences:
     changed: dict[int | str, set[datetime]] = field(default_factory=dict)
     moved: dict[int | str, set[datetime]] = field(default_factory=dict)
     gone: dict[int | str, set[datetime]] = field(default_factory=dict)
+    unmirrored: dict[int | str, set[datetime]] = field(default_factory=dict)
+    """Not an activity but an hour, by its partition key: the mirror was not made from its raw object."""
 
     @property
     def hours(self) -> set[datetime]:
@@ -43,8 +45,8 @@ class Differences:
         return {hour for kind in self.by_kind().values() for hours in kind.values() for hour in hours}
 
     def by_kind(self) -> dict[str, dict[int | str, set[datetime]]]:
-        """The four kinds of difference, by name."""
-        return {"new": self.new, "changed": self.changed, "moved": self.moved, "gone": self.gone}
+        """The kinds of difference, by name."""
+        return dict(vars(self))
 
     def __str__(self) -> str:
         return ", ".join(f"{len(found)} {kind}" for kind, found in self.by_kind().items() if found) or "nothing differs"
@@ -113,14 +115,42 @@ def stored(
     return {row.digest if row.id is None else row.id: Known(floor_to_hour(row.moment), row.digest) for row in rows}
 
 
+def mirrored_etags(connection: Connection, athlete_id: int, window: Window) -> dict[datetime, str | None]:
+    """Of the window's hours, the version of the raw object that the mirror's rows were made from."""
+    rows = connection.execute(
+        text(
+            "SELECT hour, etag FROM strava_mirrored_object "
+            "WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end"
+        ),
+        {"athlete_id": athlete_id, "start": window.start, "end": window.end},
+    )
+    return {floor_to_hour(row.hour): row.etag for row in rows}
+
+
+def unmirrored(
+    objects: Mapping[datetime, str | None], mirrored: Mapping[datetime, str | None]
+) -> dict[int | str, set[datetime]]:
+    """Hours whose raw object is not the one that was mirrored, by partition key.
+
+    A run that died between the bucket and the table leaves such hours, and what was written then may no
+    longer be true; so does an object that somebody deleted, changed or put back.
+    """
+    absent = object()
+    return {
+        partition_key(hour): {hour}
+        for hour in objects.keys() | mirrored.keys()
+        if objects.get(hour, absent) != mirrored.get(hour, absent)
+    }
+
+
 def count_rows(connection: Connection, athlete_id: int) -> int:
     """How many activities of the athlete the mirror holds."""
     statement = text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id")
     return int(connection.execute(statement, {"athlete_id": athlete_id}).scalar_one())
 
 
-def hours_with_rows(connection: Connection, athlete_id: int, window: Window) -> set[datetime]:
-    """The hours of the window in which the mirror has rows or rejects of the athlete."""
+def known_hours(connection: Connection, athlete_id: int, window: Window) -> set[datetime]:
+    """The hours of the window in which the mirror has rows or rejects of the athlete, or had an object for."""
     moments = connection.execute(
         text(
             """
@@ -128,6 +158,9 @@ def hours_with_rows(connection: Connection, athlete_id: int, window: Window) -> 
             WHERE athlete_id = :athlete_id AND start_date >= :start AND start_date < :end
             UNION
             SELECT hour FROM strava_activity_reject
+            WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
+            UNION
+            SELECT hour FROM strava_mirrored_object
             WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
             """
         ),

@@ -29,6 +29,8 @@ class Statement:
 
     hour: datetime
     fetched_at: datetime
+    etag: str | None
+    """Which version of the object it is."""
     activities: Sequence[RawActivity]
 
 
@@ -90,6 +92,7 @@ def mirror(connection: Connection, athlete_id: int, statements: Iterable[Stateme
     staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
     outcomes = connection.execute(_UPSERT).one()
     _settle_rejects(connection, athlete_id)
+    connection.execute(_REMEMBER_OBJECTS, {"athlete_id": athlete_id})
     _drop_staging_tables(connection)
     return Loaded(
         hours=hours,
@@ -141,6 +144,16 @@ _UPSERT = text(
 )
 
 
+_REMEMBER_OBJECTS = text(
+    """
+    INSERT INTO strava_mirrored_object AS present (athlete_id, hour, etag)
+    SELECT DISTINCT ON (hour) :athlete_id, hour, etag FROM stated ORDER BY hour, fetched_at DESC
+    ON CONFLICT (athlete_id, hour) DO UPDATE SET etag = excluded.etag
+    WHERE present.etag IS DISTINCT FROM excluded.etag
+    """
+)
+
+
 def wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
     """Wait until no other transaction changes the athlete's rows; none starts to until this one ends."""
     connection.execute(
@@ -154,7 +167,12 @@ def _create_staging_tables(connection: Connection) -> None:
     connection.execute(
         text("CREATE TEMPORARY TABLE staged (LIKE strava_activity, fetched_at timestamptz NOT NULL) ON COMMIT DROP")
     )
-    connection.execute(text("CREATE TEMPORARY TABLE stated (hour timestamptz NOT NULL) ON COMMIT DROP"))
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE stated (hour timestamptz NOT NULL, fetched_at timestamptz NOT NULL, etag text) "
+            "ON COMMIT DROP"
+        )
+    )
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE staged_reject (id bigint, key text NOT NULL, hour timestamptz NOT NULL, "
@@ -170,12 +188,12 @@ def _drop_staging_tables(connection: Connection) -> None:
 
 def _stage(connection: Connection, athlete_id: int, statements: Iterable[Statement]) -> tuple[int, int]:
     """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are."""
-    hours: list[tuple[datetime]] = []
+    hours: list[tuple[datetime, datetime, str | None]] = []
     rejects: dict[int | str, tuple[Any, ...]] = {}
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for statement in statements:
-            hours.append((statement.hour,))
+            hours.append((statement.hour, statement.fetched_at, statement.etag))
             for raw in statement.activities:
                 valid = validate(raw, athlete_id)
                 if isinstance(valid, Activity):
@@ -187,7 +205,7 @@ def _stage(connection: Connection, athlete_id: int, statements: Iterable[Stateme
                         rejects[activity_key(raw)] = reject
 
     _copy(connection, f"staged ({_COLUMN_LIST}, fetched_at)", rows())
-    _copy(connection, "stated (hour)", iter(hours))
+    _copy(connection, "stated (hour, fetched_at, etag)", iter(hours))
     _copy(connection, "staged_reject (id, key, hour, digest, payload, errors, fetched_at)", iter(rejects.values()))
     rejected = len(rejects) - _keep_newest_statement(connection) if rejects else 0
     connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.stated"))

@@ -1,4 +1,4 @@
-"""The tables: `strava_activity`, made from the Activity model, and `strava_activity_reject`."""
+"""The tables: `strava_activity`, made from the Activity model, and what is kept beside it."""
 
 import types
 from datetime import datetime
@@ -69,4 +69,13 @@ reject = Table(
         unique=True,
     ),
     comment="Activities that are no valid row of strava_activity, until they become valid",
+)
+
+mirrored_object = Table(
+    "strava_mirrored_object",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose raw object it is"),
+    Column("hour", DateTime(timezone=True), primary_key=True, comment="Partition whose raw object it is"),
+    Column("etag", Text, comment="ETag of the raw object that the rows of the hour were made from"),
+    comment="Which version of each raw object the rows were made from; shows objects that never became rows",
 )

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import requests
 
+from strava_assets.errors import AccessRevoked
 from strava_assets.settings import Settings
 from strava_assets.strava import refusal
 from strava_assets.strava.clock import Clock
@@ -68,10 +69,14 @@ class OAuth:
     def renew(self, refresh_token: str, athlete_id: int | None) -> dict[str, Any]:
         """A new token for a refresh token, which is void afterwards.
 
-        Raises AccessRevoked if Strava does not know it (any more), NotSetUp for a wrong client secret.
+        Raises AccessRevoked if Strava does not know it (any more), LoginLost if that may be so because an answer
+        was lost, NotSetUp for a wrong client secret.
         """
+        asked = 0
 
         def once() -> dict[str, Any]:
+            nonlocal asked
+            asked += 1
             with self._session(athlete_id, of_login=False) as session:
                 return dict(
                     session.refresh_token(
@@ -83,7 +88,12 @@ class OAuth:
                     )
                 )
 
-        return repeat(_EXCHANGE, once, self._clock)
+        try:
+            return repeat(_EXCHANGE, once, self._clock)
+        except AccessRevoked:
+            if asked > 1:
+                raise refusal.renewal_was_lost(athlete_id) from None
+            raise
 
     def revoke(self, token: str) -> None:
         """End Strava's grant, access and refresh token together. A token that is void already is no error."""

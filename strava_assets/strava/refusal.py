@@ -11,6 +11,7 @@ from typing import Any
 from strava_assets.errors import (
     AccessRevoked,
     ApplicationInactive,
+    LoginLost,
     NotSetUp,
     RetryCannotHelp,
     ScopeMissing,
@@ -71,6 +72,15 @@ def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsEr
     return RetryCannotHelp(f"Strava refuses {asked}: {answer.status} {described(answer)}.")
 
 
+def renewal_was_lost(athlete_id: int | None) -> LoginLost:
+    """The error for a refresh token that Strava refuses, but may have exchanged for one that never arrived here."""
+    return LoginLost(
+        f"The refresh token of {_whom(athlete_id)} is void: a process died, or the network failed, while it was "
+        f"renewed. {LOG_IN_AGAIN}",
+        athlete_id,
+    )
+
+
 def is_scope_missing(answer: Answer) -> bool:
     """Whether Strava misses a permission, not a token: 401 with `activity:read_permission missing`."""
     return answer.status == HTTPStatus.UNAUTHORIZED and any(
@@ -95,8 +105,8 @@ def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bo
         code == "invalid_grant" and not of_login
     ):
         return AccessRevoked(
-            f"Strava no longer accepts the stored refresh token of {_whom(athlete_id)}: access was revoked, or a "
-            f"process died while it renewed the token. {LOG_IN_AGAIN}",
+            f"Strava no longer accepts the stored refresh token of {_whom(athlete_id)}: access was "
+            f"revoked. {LOG_IN_AGAIN}",
             athlete_id,
         )
     if of_login and (

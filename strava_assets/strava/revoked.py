@@ -10,6 +10,14 @@ from strava_assets.redis_connection import answering
 KEY = "strava:revoked"
 
 
+def waits_to_be_purged(athlete_id: int, since: datetime) -> str:
+    """What the owner has to do about an athlete who is marked, in words."""
+    return (
+        f"Athlete {athlete_id} withdrew access on {since:%Y-%m-%d %H:%M} UTC. Their data must be deleted: "
+        f"strava-assets purge --athlete {athlete_id}"
+    )
+
+
 class Revoked:
     """The marks in Redis. Every method raises ServiceUnavailable if Redis does not answer."""
 

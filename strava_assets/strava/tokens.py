@@ -21,6 +21,8 @@ from strava_assets.redis_connection import address, answering
 
 FIRST_KEY = "STRAVA_TOKEN"
 
+_RENEWAL_BEGUN = "renewal_begun_at"
+
 _FURTHER_KEY = re.compile(rf"{FIRST_KEY}:\d+")
 
 LOCK_LIFETIME = 240.0
@@ -72,6 +74,15 @@ class Token:
     def updated(self, answer: Mapping[str, Any]) -> "Token":
         """The token with what Strava's answer says; every other field stays."""
         return Token({**self.fields, **answer})
+
+    def renewed(self, answer: Mapping[str, Any]) -> "Token":
+        """The token after a renewal: what Strava's answer says, and no note of a renewal that was begun."""
+        return Token({name: value for name, value in {**self.fields, **answer}.items() if name != _RENEWAL_BEGUN})
+
+    @property
+    def renewal_was_begun(self) -> bool:
+        """Whether a renewal was begun and never ended: Strava may have voided this refresh token for another one."""
+        return _RENEWAL_BEGUN in self.fields
 
     @property
     def access_token(self) -> str:
@@ -158,8 +169,11 @@ class TokenStore:
 
     def replace(self, key: str, token: Token) -> bool:
         """Store the token under `key` if one is there still; False if it was removed meanwhile."""
-        with answering(self.redis):
-            return bool(self.redis.set(key, token.to_json(), xx=True))
+        return self._set_if_there(key, token)
+
+    def begin_renewal(self, key: str, token: Token, now: datetime) -> None:
+        """Note on the stored token that its renewal is begun; whoever finds the note later knows it never ended."""
+        self._set_if_there(key, token.updated({_RENEWAL_BEGUN: now.timestamp()}))
 
     def delete(self, key: str) -> None:
         """Remove the token under `key`, if there is one."""
@@ -187,6 +201,10 @@ class TokenStore:
         for key in keys:
             self.delete(key)
         return len(keys)
+
+    def _set_if_there(self, key: str, token: Token) -> bool:
+        with answering(self.redis):
+            return bool(self.redis.set(key, token.to_json(), xx=True))
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:

@@ -22,7 +22,7 @@ def activity(activity_id: Any, start: datetime = NOON + timedelta(minutes=5), **
 
 
 def statement(hour: datetime, *activities: RawActivity, fetched_at: datetime = NOON + timedelta(days=1)) -> Statement:
-    return Statement(hour, fetched_at, activities)
+    return Statement(hour, fetched_at, "etag", activities)
 
 
 def load(engine: Engine, *statements: Statement, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:

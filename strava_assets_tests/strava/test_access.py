@@ -26,9 +26,13 @@ from strava_assets_tests.strava.scripted_strava import Asked, Reply, ScriptedStr
 KEY = "STRAVA_TOKEN"
 MINUTE = 60
 
+RENEWAL_LOST = (
+    "The refresh token of athlete 7 is void: a process died, or the network failed, while it was renewed. "
+    "Log in again: strava-assets login"
+)
 REFRESH_REFUSED = (
-    "Strava no longer accepts the stored refresh token of athlete 7: access was revoked, or a process died while it "
-    "renewed the token. Log in again: strava-assets login"
+    "Strava no longer accepts the stored refresh token of athlete 7: access was revoked. "
+    "Log in again: strava-assets login"
 )
 
 
@@ -146,10 +150,39 @@ def test_a_crash_between_stravas_answer_and_the_save_ends_in_words_that_ask_for_
     process.start()
     process.join()
     assert process.exitcode == 9
-    with pytest.raises(AccessRevoked) as error:
+    for _ in range(2):
+        with pytest.raises(LoginLost) as error:
+            access.token(KEY)
+        assert str(error.value) == RENEWAL_LOST
+        assert error.value.athlete_id == 7
+
+
+def test_an_answer_that_never_arrived_looks_lost_and_not_revoked(
+    strava: ScriptedStrava, store: TokenStore, access: Access
+) -> None:
+    log_in(strava, store, -1)
+
+    def renew_but_lose_the_answer(_asked: Asked) -> Reply:
+        strava.issue(7, 6 * 3600)
+        return Reply(reset=True)
+
+    strava.script = renew_but_lose_the_answer
+    with pytest.raises(StravaUnavailable):
         access.token(KEY)
-    assert str(error.value) == REFRESH_REFUSED
-    assert error.value.athlete_id == 7
+    strava.script = lambda _: None
+    with pytest.raises(LoginLost, match="while it was renewed"):
+        access.token(KEY)
+
+
+def test_a_revocation_is_told_from_a_lost_renewal_every_time(
+    strava: ScriptedStrava, store: TokenStore, access: Access
+) -> None:
+    fields = log_in(strava, store, -1)
+    del strava.refresh[fields["refresh_token"]]
+    for _ in range(2):
+        with pytest.raises(AccessRevoked) as error:
+            access.token(KEY)
+        assert str(error.value) == REFRESH_REFUSED
 
 
 def test_a_token_that_redis_does_not_take_is_said_to_be_lost(
