@@ -15,6 +15,7 @@ from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.load import activity_key
 from strava_assets.raw import RawStore, Written
 from strava_assets.raw_activity import RawActivity
+from strava_assets.redis_connection import answering
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 
@@ -29,7 +30,8 @@ RESUMED_FROM = timedelta(days=31)
 class ResumePoints:
     """How far a fetch got since a range's first hour, by athlete: in Redis for a day, gone when it is complete.
 
-    The range's end is not part of it: a later try often ends an hour later.
+    The range's end is not part of it: a later try often ends an hour later. Every method raises ServiceUnavailable
+    if Redis does not answer.
     """
 
     LIFETIME = timedelta(days=1)
@@ -39,21 +41,24 @@ class ResumePoints:
 
     def reached(self, athlete_id: int, window: Window) -> datetime:
         """Everything of the window before this moment was fetched and written less than a day ago."""
-        value = self._redis.get(self._key(athlete_id, window))
+        with answering(self._redis):
+            value = self._redis.get(self._key(athlete_id, window))
         reached = datetime.fromisoformat(value.decode()) if isinstance(value, bytes) else window.start
         return reached if reached < window.end else window.start
 
     def reach(self, athlete_id: int, window: Window, moment: datetime) -> None:
         """Remember that everything before `moment` is written."""
-        if moment >= window.end:
-            self._redis.delete(self._key(athlete_id, window))
-        else:
-            self._redis.set(self._key(athlete_id, window), moment.isoformat(), ex=self.LIFETIME)
+        with answering(self._redis):
+            if moment >= window.end:
+                self._redis.delete(self._key(athlete_id, window))
+            else:
+                self._redis.set(self._key(athlete_id, window), moment.isoformat(), ex=self.LIFETIME)
 
     def forget(self, athlete_id: int) -> int:
         """Remove all of an athlete's; how many there were."""
-        keys = list(self._redis.scan_iter(match=f"strava:fetched:{athlete_id}:*", count=1000))
-        return int(self._redis.delete(*keys)) if keys else 0
+        with answering(self._redis):
+            keys = list(self._redis.scan_iter(match=f"strava:fetched:{athlete_id}:*", count=1000))
+            return int(self._redis.delete(*keys)) if keys else 0
 
     @staticmethod
     def _key(athlete_id: int, window: Window) -> str:

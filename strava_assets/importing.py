@@ -19,6 +19,7 @@ from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard, Loaded, Statement, mirror
 from strava_assets.raw import RawStore
+from strava_assets.redis_connection import answering
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 
@@ -90,16 +91,19 @@ class FetchedImport:
 
     def remember(self, window: Window) -> None:
         """The window is fetched and mirrored; what is left to do is to record it."""
-        self._redis.set(self._key, f"{window.start.isoformat()}/{window.end.isoformat()}", ex=self.LIFETIME)
+        with answering(self._redis):
+            self._redis.set(self._key, f"{window.start.isoformat()}/{window.end.isoformat()}", ex=self.LIFETIME)
 
     def window(self) -> Window | None:
         """The window that waits to be recorded, if there is one."""
-        value = self._redis.get(self._key)
+        with answering(self._redis):
+            value = self._redis.get(self._key)
         return Window(*map(datetime.fromisoformat, value.decode().split("/"))) if isinstance(value, bytes) else None
 
     def forget(self) -> None:
         """The window is recorded."""
-        self._redis.delete(self._key)
+        with answering(self._redis):
+            self._redis.delete(self._key)
 
 
 def recorded_window(asked: Window, oldest: datetime | None) -> Window:

@@ -4,9 +4,11 @@ import itertools
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 import hypothesis
@@ -21,6 +23,7 @@ from strava_assets.settings import VARIABLES
 
 if TYPE_CHECKING:
     from strava_assets.simulator.simulation import Simulation
+    from strava_assets_tests.proxy import Proxy
 
 _numbers = itertools.count(1)
 
@@ -166,3 +169,23 @@ def environment(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     return settings
+
+
+@pytest.fixture
+def ways(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, "Proxy"]]:
+    """Ways to the three servers, which os.environ names instead of the servers themselves."""
+    from strava_assets_tests.proxy import Proxy
+
+    database, s3 = make_url(environment["DATABASE_URL"]), urlsplit(environment["AWS_ENDPOINT_URL_S3"])
+    with ExitStack() as stack:
+        ways = {
+            "Postgres": stack.enter_context(Proxy(f"{database.query['host']}/.s.PGSQL.5432")),
+            "Redis": stack.enter_context(Proxy(urlsplit(environment["REDIS_URL"]).path)),
+            "S3": stack.enter_context(Proxy((str(s3.hostname), int(s3.port or 80)))),
+        }
+        for name in ("DATABASE_URL", "DAGSTER_POSTGRES_URL"):
+            proxied = make_url(environment[name]).set(host="127.0.0.1", port=ways["Postgres"].port, query={})
+            monkeypatch.setenv(name, proxied.render_as_string(hide_password=False))
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{ways['Redis'].port}/0")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{ways['S3'].port}")
+        yield ways

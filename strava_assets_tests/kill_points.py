@@ -30,6 +30,7 @@ POINTS = {
 def arm(folder: Path, point: str, action: Action = "kill") -> None:
     """The next process that comes to the point is killed there, or held."""
     module, name, _side = POINTS[point]
+    (folder / f"{module}.{name}.reached").unlink(missing_ok=True)
     (folder / f"{module}.{name}").write_text(action)
 
 

@@ -52,7 +52,7 @@ def run_in_this_process(environment: Mapping[str, str], folder: Path, window: Wi
     os.environ.update(environment)
     kill_points.install(folder)
     fetching.RESUMED_FROM = resumed
-    run(window)
+    assert run(window).success
 
 
 def die(environment: Mapping[str, str], folder: Path, point: str, window: Window) -> None:
@@ -100,6 +100,21 @@ def test_a_run_killed_there_is_made_good_by_the_next(
     assert before.items() <= after.items()
     assert run(LAST_HOURS).success
     assert transactions(environment) == after
+
+
+def test_two_runs_on_the_same_hours_at_once_end_in_the_same_rows(
+    strava: Simulation, environment: dict[str, str], tmp_path: Path
+):
+    both = [
+        processes.Process(target=run_in_this_process, args=(environment, tmp_path, LAST_HOURS, fetching.RESUMED_FROM))
+        for _ in range(2)
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+        assert process.exitcode == 0
+    assert rows(environment) == expected_rows(strava)
 
 
 def test_a_long_range_killed_after_a_page_goes_on_there(

@@ -1,0 +1,77 @@
+"""A way to a real server that a test can cut and mend again: the server is away, and comes back."""
+
+import contextlib
+import socket
+import threading
+from typing import Self
+
+Address = tuple[str, int] | str
+"""Host and port, or the path of a Unix socket."""
+
+
+class Proxy:
+    """Passes bytes between a free loopback port and the server at `target`."""
+
+    def __init__(self, target: Address) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._is_cut = False
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def cut(self) -> None:
+        """End every connection, and every new one at once."""
+        with self._lock:
+            self._is_cut = True
+            for each in self._sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        """Let new connections through."""
+        with self._lock:
+            self._is_cut = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # the proxy ends
+            with self._lock:
+                if self._is_cut:
+                    client.close()
+                    continue
+                server = self._connect()
+                self._sockets |= {client, server}
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, tuple):
+            return socket.create_connection(self._target)
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        return server
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+        with self._lock:
+            self._sockets.discard(source)
+        source.close()

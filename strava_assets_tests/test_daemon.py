@@ -1,0 +1,160 @@
+"""The daemon with its code server and runs: killed with SIGKILL, or left without its services. It goes on by itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+from redis import Redis
+
+from strava_assets.cli.init import initialise
+from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests import kill_points
+from strava_assets_tests.equality import expected_rows, rows
+from strava_assets_tests.proxy import Proxy
+
+PROJECT = Path(__file__).parent.parent
+HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
+
+
+class Platform:
+    """A daemon as `dagster.yaml` and `workspace.yaml` make it, but looking for dead runs more often."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("dagster.yaml", "workspace.yaml"):
+            text = (PROJECT / name).read_text()
+            (folder / name).write_text(text.replace("poll_interval_seconds: 30", "poll_interval_seconds: 2"))
+        self.daemon: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(self.folder),
+            "STRAVA_CHANGES_INTERVAL": "5",
+            "PYTHONPATH": str(Path(__file__).parent / "killing"),
+            "KILL_POINTS": str(self.folder),
+        }
+        with (self.folder / "log").open("ab") as log:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-m", "dagster._daemon", "run", "--workspace", "workspace.yaml"],
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def is_running(self) -> bool:
+        return self.daemon is not None and self.daemon.poll() is None
+
+    def kill_everything(self) -> None:
+        """A power cut for the daemon, its code servers and the runs; each by its own process id."""
+        if self.daemon is None:
+            return
+        # Code servers are replaced now and then, and then a run is nobody's child any more.
+        processes = [process for process in psutil.process_iter() if self._owns(process)]
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(processes, timeout=30)
+        self.daemon.wait()
+        self.daemon = None
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            return bool(process.environ().get("KILL_POINTS") == str(self.folder))
+        except psutil.Error:
+            return False
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 240  # of which an idle machine needs fifteen
+        while not is_so():
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()[-5000:]
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def platform(environment: dict[str, str], tmp_path: Path) -> Iterator[Platform]:
+    assert environment
+    for _ in initialise(Settings.from_environment()):
+        pass
+    platform = Platform(tmp_path)
+    try:
+        yield platform
+    finally:
+        platform.kill_everything()
+
+
+@pytest.fixture
+def instance(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_HOME", str(platform.folder))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def failed_runs(instance: dg.DagsterInstance) -> int:
+    return instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+
+
+@pytest.fixture
+def strava(simulation: Simulation, environment: dict[str, str]) -> Simulation:
+    """One athlete with an activity in each of the last hours, logged in."""
+    simulation.add_athlete(42)
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    for number in range(5):
+        start = HOUR_AGO - number * HOUR + timedelta(minutes=7)
+        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return simulation
+
+
+def test_a_killed_worker_and_then_everything_at_once_are_seen_and_run_again(
+    platform: Platform, instance: dg.DagsterInstance, strava: Simulation, environment: dict[str, str]
+):
+    kill_points.arm(platform.folder, "inside the transaction")
+    platform.start()
+    platform.wait_until(lambda: kill_points.is_reached(platform.folder, "inside the transaction"))
+    kill_points.arm(platform.folder, "inside the transaction", "hold")  # the retry stops there
+    platform.wait_until(lambda: kill_points.is_reached(platform.folder, "inside the transaction"))
+    assert failed_runs(instance) == 1
+    platform.kill_everything()
+    assert rows(environment) == {}
+    platform.start()
+    platform.wait_until(lambda: rows(environment) == expected_rows(strava))
+    platform.wait_until(lambda: failed_runs(instance) == 2)
+
+
+def test_services_that_were_away_all_at_once_are_found_again(
+    ways: dict[str, Proxy], platform: Platform, strava: Simulation, environment: dict[str, str]
+):
+    platform.start()
+    platform.wait_until(lambda: rows(environment) == expected_rows(strava))
+    for way in ways.values():
+        way.cut()
+    strava.edit(min(strava.accounts[42].activities), name="Another name")
+    time.sleep(6)  # longer than any of the daemon's loops takes to notice
+    assert platform.is_running()
+    for way in ways.values():
+        way.mend()
+    platform.wait_until(lambda: rows(environment) == expected_rows(strava))
+
+
+@pytest.mark.skipif(
+    os.environ.get("HYPOTHESIS_PROFILE") != "long",
+    reason="Dagster looks for a lost code server once a minute only: make test-long",
+)
+def test_a_code_server_killed_in_a_sensors_tick_is_replaced_and_the_tick_made_again(
+    platform: Platform, strava: Simulation, environment: dict[str, str]
+):
+    kill_points.arm(platform.folder, "in a sensor's tick")
+    platform.start()
+    platform.wait_until(lambda: kill_points.is_reached(platform.folder, "in a sensor's tick"))
+    platform.wait_until(lambda: rows(environment) == expected_rows(strava))
