@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long lint format bench audit lock clean
+.PHONY: help up test test-long screenshots lint format bench audit lock clean
 
 help: ## Show what can be made
 	@echo "make up needs Python 3.11+ and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
@@ -22,6 +22,9 @@ test: $(INSTALLED) ## Run all tests, against real servers started for them
 
 test-long: $(INSTALLED) ## Run all tests with thousands of random steps in the property tests
 	@HYPOTHESIS_PROFILE=long exec $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+screenshots: $(INSTALLED) ## Take the README's pictures of Dagster's UI anew (needs Chromium)
+	@SCREENSHOTS=$(CURDIR)/docs/screenshots exec $(BIN)/python -m pytest strava_assets_tests/cli/test_ui.py
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff format --check .

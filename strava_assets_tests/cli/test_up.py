@@ -1,104 +1,16 @@
 """`strava-assets up`, as a process of its own, in a project folder of its own."""
 
-import json
-import os
 import re
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
-import pytest
-from sqlalchemy import create_engine, text
 
-from strava_assets.local.free_ports import free_ports
-from strava_assets.settings import VARIABLES
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-def project(folder: Path) -> Path:
-    for name in ("dagster.yaml", "workspace.yaml"):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-def environment() -> dict[str, str]:
-    """This environment without any setting; times and paths of the machine stay."""
-    names = {variable.name for variable in VARIABLES} | {"DAGSTER_HOME", "STRAVA_CLIENT"}
-    return {name: value for name, value in os.environ.items() if name not in names}
-
-
-@dataclass
-class Up:
-    """A running `strava-assets up`."""
-
-    folder: Path
-    port: int
-    process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
-
-    @classmethod
-    def start(cls, folder: Path) -> "Up":
-        (port,) = free_ports(1)
-        command = [sys.executable, "-u", "-m", "strava_assets", "up", "--port", str(port)]
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        up = cls(folder, port, process)
-        up.read_until("Logs ")
-        return up
-
-    def read_until(self, words: str) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.said.append(line)
-            if words in line:
-                return
-        pytest.fail("".join(self.said))
-
-    def stop(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=90)
-        self.said.append(output)
-        return self.process.returncode
-
-    def settings(self) -> dict[str, str]:
-        lines = (self.folder / ".local/env").read_text().splitlines()
-        return dict(shlex.split(line)[0].split("=", 1) for line in lines)
-
-    def graphql(self, query: str) -> str:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/graphql",
-            data=json.dumps({"query": query}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return str(answer.read().decode())
-
-    def mirrored(self) -> dict[int, int]:
-        """Each activity's id in the table, and its athlete's."""
-        engine = create_engine(self.settings()["DATABASE_URL"])
-        try:
-            with engine.connect() as connection:
-                return {row.id: row.athlete_id for row in connection.execute(text("SELECT * FROM strava_activity"))}
-        finally:
-            engine.dispose()
-
-    def on_strava(self, athlete_id: int, since: datetime, until: datetime) -> set[int]:
-        """The ids of an athlete's activities that started in that time, as the simulated Strava has them."""
-        url = f"{self.settings()['STRAVA_BASE_URL']}/_simulator/activities?athlete_id={athlete_id}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            activities = json.load(answer)
-        return {fields["id"] for fields in activities if since < datetime.fromisoformat(fields["start_date"]) < until}
+from strava_assets_tests.running_up import Up, environment, project
 
 
 def processes_of(folder: Path) -> list[list[str]]:
@@ -123,14 +35,6 @@ def refusal(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up.start(project(tmp_path_factory.mktemp("project")))
-    yield running
-    if running.process.poll() is None:
-        running.stop(signal.SIGTERM)
-
-
 def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
     mirrored = up.mirrored()
     (athlete_id,) = set(mirrored.values())
@@ -152,8 +56,10 @@ def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
 
 def test_dagster_s_ui_serves_both_assets(up: Up) -> None:
     answer = up.graphql("{ assetsOrError { ... on AssetConnection { nodes { key { path } } } } }")
-    assert "raw_activities" in answer
-    assert "strava_activity" in answer
+    assert {tuple(node["key"]["path"]) for node in answer["assetsOrError"]["nodes"]} == {
+        ("raw_activities",),
+        ("strava_activity",),
+    }
 
 
 def test_stock_commands_work_with_the_settings_that_it_wrote(up: Up) -> None:
