@@ -28,8 +28,8 @@ PROJECT = Path(__file__).parent.parent
 
 MEMORY = "peak memory, kB: "
 MEASURED = f"""
-import os, resource, subprocess, sys
-code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
 print({MEMORY!r} + str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
 sys.exit(code)
 """
@@ -52,11 +52,11 @@ class Stack:
     environment: dict[str, str]
     folder: Path
 
-    def run(self, *command: str) -> Run:
-        """Run a command of this Python. Raises if it fails."""
+    def run(self, *command: str, python: str = sys.executable) -> Run:
+        """Run a command of this Python, or of another. Raises if it fails."""
         before = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED, *command],
+            [sys.executable, "-c", MEASURED, python, *command],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
