@@ -1,10 +1,11 @@
-"""Validating an activity and making its row, against pydantic's validation alone."""
+"""Validating an activity and making its row, digest and all, against pydantic's validation alone."""
 
 import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.figure import Figure, ratio
 from strava_assets.mirror.activity import Activity, validate
+from strava_assets.raw_activity import RawActivity
 from strava_assets.simulator.simulation import Simulation
 
 ROUNDS = 5
@@ -21,13 +22,11 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
         act()
         return time.perf_counter() - before
 
-    pairs = [
-        (
-            seconds(lambda: [validate(raw, 42) for raw in raws]),
-            seconds(lambda: [Activity.model_validate(fields) for fields in ready]),
-        )
-        for _ in range(2 if quick else ROUNDS)
-    ]
-    ours, alone = [list(each) for each in zip(*pairs, strict=True)]
+    ours, alone = [], []
+    for _ in range(2 if quick else ROUNDS):
+        # As they come from a page: an activity remembers its digest.
+        fresh = [RawActivity(raw.text, raw.fields) for raw in raws]
+        ours.append(seconds(lambda fresh=fresh: [validate(raw, 42) for raw in fresh]))  # type: ignore[misc]
+        alone.append(seconds(lambda: [Activity.model_validate(fields) for fields in ready]))
     found = ratio(ours, alone)
-    yield Figure("validation against pydantic alone", f"{found:.2f}×", "≤ 1.5×", found <= 1.5)
+    yield Figure("validation and digest, against pydantic's validation alone", f"{found:.2f}×", "≤ 1.5×", found <= 1.5)

@@ -23,9 +23,9 @@ from strava_assets.mirror.preview import preview
 from strava_assets.mirror.table import activity as activity_table
 from strava_assets.mirroring import mirror_window
 from strava_assets.partitions import hourly, window_of
+from strava_assets.process_tags import process_tags
 from strava_assets.raw import RawStore
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava
-from strava_assets.run_launcher import process_tags
 from strava_assets.settings import Settings
 from strava_assets.strava.revoked import Revoked
 

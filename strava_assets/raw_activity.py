@@ -22,6 +22,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _WHITESPACE = " \t\n\r"
 
@@ -69,8 +70,7 @@ class RawActivity:
         Two answers with equal digests need no refresh. Field order and white space do not count.
         """
         content = {name: value for name, value in self.fields.items() if name not in SOCIAL_COUNTERS}
-        spelled = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(spelled.encode()).hexdigest()[:32]
+        return hashlib.sha256(_spell(content).encode()).hexdigest()[:32]
 
 
 def split_array(text: str) -> list[RawActivity]:

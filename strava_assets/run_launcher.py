@@ -16,13 +16,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
-HOST_TAG, PID_TAG = "strava_assets/host", "strava_assets/pid"
-"""Where a run started from a command line says which process it is; no code server knows it."""
-
-
-def process_tags() -> dict[str, str]:
-    """The tags by which a run of this very process can be found to be dead."""
-    return {HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
+from strava_assets.process_tags import HOST_TAG, PID_TAG
 
 
 class HealthCheckingRunLauncher(DefaultRunLauncher):
