@@ -123,6 +123,18 @@ def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simul
     assert compare().windows == []
 
 
+def test_an_activity_that_moved_does_not_stay_in_the_object_of_its_old_hour(strava: Simulation):
+    moved = strava.add_activity(42, start_date=at(DAYS_AGO))
+    refresh(compare())
+    strava.edit(moved, start_date=at(DAYS_AGO + 50 * HOUR))
+    assert run(DAYS_AGO + 50 * HOUR).success  # somebody materialises the new hour alone
+    found = compare()
+    assert set(found.differences[42].unmirrored) == {partition_key(DAYS_AGO)}
+    refresh(found)
+    assert dict(open_store(Settings.from_environment()).read(42, [DAYS_AGO])) == {DAYS_AGO: []}
+    assert compare().windows == []
+
+
 def test_objects_that_somebody_deleted_or_changed_are_written_again(strava: Simulation):
     strava.add_activity(42, start_date=at(DAYS_AGO))
     strava.add_activity(42, start_date=at(DAYS_AGO + HOUR))

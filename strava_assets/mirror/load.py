@@ -88,6 +88,7 @@ def mirror(connection: Connection, athlete_id: int, statements: Iterable[Stateme
     hours, rejected = _stage(connection, athlete_id, statements)
     deletions, rows = _count_deletions(connection, athlete_id)
     guard.check(athlete_id, deletions, rows)
+    connection.execute(_FORGET_LEFT_OBJECTS, {"athlete_id": athlete_id})
     deleted = connection.execute(_DELETE, {"athlete_id": athlete_id}).rowcount
     staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
     outcomes = connection.execute(_UPSERT).one()
@@ -143,6 +144,21 @@ _UPSERT = text(
     """  # noqa: S608 - constants
 )
 
+
+_FORGET_LEFT_OBJECTS = text(
+    """
+    DELETE FROM strava_mirrored_object
+    WHERE athlete_id = :athlete_id AND hour NOT IN (SELECT hour FROM stated) AND hour IN (
+        SELECT date_trunc('hour', start_date, 'UTC') FROM strava_activity
+        WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged UNION ALL SELECT id FROM staged_reject)
+        UNION ALL
+        SELECT hour FROM strava_activity_reject
+        WHERE athlete_id = :athlete_id
+          AND (id IN (SELECT id FROM staged) OR coalesce(id::text, digest) IN (SELECT key FROM staged_reject))
+    )
+    """
+)
+"""An activity that came here from another hour is in that hour's object still: have the next look fetch it again."""
 
 _REMEMBER_OBJECTS = text(
     """
