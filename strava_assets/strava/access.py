@@ -6,7 +6,7 @@ from datetime import timedelta
 from strava_assets.errors import AccessRevoked, LoginLost, NotSetUp, ServiceUnavailable, StravaUnavailable
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.oauth import OAuth
-from strava_assets.strava.refusal import LOG_IN_AGAIN, renewal_was_lost
+from strava_assets.strava.refusal import LOG_IN_AGAIN
 from strava_assets.strava.tokens import Token, TokenStore
 
 RENEW_BEFORE = timedelta(minutes=30)
@@ -55,20 +55,19 @@ class Access:
                 raise LoginLost(
                     f"The token in {key} has ended and holds no refresh_token. {LOG_IN_AGAIN}", token.athlete_id
                 )
-            self._tokens.begin_renewal(key, token, self._clock.now())
+            may_be_void = self._tokens.begin_renewal(key, token)
             try:
-                answer = self._oauth.renew(token.refresh_token, token.athlete_id)
-            except (AccessRevoked, NotSetUp) as refusal:
+                answer = self._oauth.renew(token.refresh_token, token.athlete_id, may_be_void=may_be_void)
+            except (AccessRevoked, LoginLost, NotSetUp) as refusal:
                 # A process that holds no lock, such as the old DAG's, may have renewed it meanwhile.
                 if (now_stored := self._load(key)).refresh_token != token.refresh_token:
                     return now_stored
-                if not token.renewal_was_begun:
-                    self._tokens.replace(key, token)  # a refusal ends a renewal, too
-                elif isinstance(refusal, AccessRevoked):
-                    raise renewal_was_lost(token.athlete_id) from None
+                if not may_be_void and not isinstance(refusal, LoginLost):
+                    self._tokens.end_renewal(key)
                 raise
-            renewed = token.renewed(answer)
+            renewed = token.updated(answer)
             self._save(key, renewed, rotated=renewed.refresh_token != token.refresh_token)
+            self._tokens.end_renewal(key)
             return renewed
 
     def _save(self, key: str, token: Token, *, rotated: bool) -> None:

@@ -66,11 +66,11 @@ class OAuth:
         # Not repeated: a code works once, so an answer that was lost cannot be had again.
         return repeat(_EXCHANGE, once, self._clock, attempts=1)
 
-    def renew(self, refresh_token: str, athlete_id: int | None) -> dict[str, Any]:
-        """A new token for a refresh token, which is void afterwards.
+    def renew(self, refresh_token: str, athlete_id: int | None, *, may_be_void: bool) -> dict[str, Any]:
+        """A new token for a refresh token, which is void afterwards, or already if an earlier answer was lost.
 
         Raises AccessRevoked if Strava does not know it (any more), LoginLost if that may be so because an answer
-        was lost, NotSetUp for a wrong client secret.
+        was lost, before (`may_be_void`) or now; NotSetUp for a wrong client secret.
         """
         asked = 0
 
@@ -91,7 +91,7 @@ class OAuth:
         try:
             return repeat(_EXCHANGE, once, self._clock)
         except AccessRevoked:
-            if asked > 1:
+            if may_be_void or asked > 1:
                 raise refusal.renewal_was_lost(athlete_id) from None
             raise
 

@@ -4,6 +4,7 @@ The first athlete's token lies under STRAVA_TOKEN, as the old Airflow DAG left i
 requests-oauthlib gives it. Fields that are not known here are kept. Further athletes have STRAVA_TOKEN:{id}.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,6 @@ from strava_assets.errors import NotSetUp, ServiceUnavailable
 from strava_assets.redis_connection import address, answering
 
 FIRST_KEY = "STRAVA_TOKEN"
-
-_RENEWAL_BEGUN = "renewal_begun_at"
 
 _FURTHER_KEY = re.compile(rf"{FIRST_KEY}:\d+")
 
@@ -74,15 +73,6 @@ class Token:
     def updated(self, answer: Mapping[str, Any]) -> "Token":
         """The token with what Strava's answer says; every other field stays."""
         return Token({**self.fields, **answer})
-
-    def renewed(self, answer: Mapping[str, Any]) -> "Token":
-        """The token after a renewal: what Strava's answer says, and no note of a renewal that was begun."""
-        return Token({name: value for name, value in {**self.fields, **answer}.items() if name != _RENEWAL_BEGUN})
-
-    @property
-    def renewal_was_begun(self) -> bool:
-        """Whether a renewal was begun and never ended: Strava may have voided this refresh token for another one."""
-        return _RENEWAL_BEGUN in self.fields
 
     @property
     def access_token(self) -> str:
@@ -169,16 +159,28 @@ class TokenStore:
 
     def replace(self, key: str, token: Token) -> bool:
         """Store the token under `key` if one is there still; False if it was removed meanwhile."""
-        return self._set_if_there(key, token)
+        with answering(self.redis):
+            return bool(self.redis.set(key, token.to_json(), xx=True))
 
-    def begin_renewal(self, key: str, token: Token, now: datetime) -> None:
-        """Note on the stored token that its renewal is begun; whoever finds the note later knows it never ended."""
-        self._set_if_there(key, token.updated({_RENEWAL_BEGUN: now.timestamp()}))
+    def begin_renewal(self, key: str, token: Token) -> bool:
+        """Note that this refresh token is about to be used; True if that was noted before and never ended.
+
+        Strava may then have voided it for another one that never arrived here. The note lies beside the token, so
+        that it cannot overwrite what a process without the lock has stored meanwhile.
+        """
+        note = hashlib.sha256(token.refresh_token.encode()).hexdigest().encode()
+        with answering(self.redis):
+            return self.redis.set(_renewal_key(key), note, get=True) == note
+
+    def end_renewal(self, key: str) -> None:
+        """Take the note away: Strava has answered, and what it said is stored."""
+        with answering(self.redis):
+            self.redis.delete(_renewal_key(key))
 
     def delete(self, key: str) -> None:
         """Remove the token under `key`, if there is one."""
         with answering(self.redis):
-            self.redis.delete(key)
+            self.redis.delete(key, _renewal_key(key))
 
     def tokens(self) -> dict[str, Token]:
         """Every token by its key, the first athlete's first. Raises NotSetUp if one cannot be read."""
@@ -201,10 +203,6 @@ class TokenStore:
         for key in keys:
             self.delete(key)
         return len(keys)
-
-    def _set_if_there(self, key: str, token: Token) -> bool:
-        with answering(self.redis):
-            return bool(self.redis.set(key, token.to_json(), xx=True))
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
@@ -235,6 +233,10 @@ class TokenStore:
         except ServiceUnavailable:
             # It expires by itself, and what was done under it is done: no reason to fail.
             return
+
+
+def _renewal_key(key: str) -> str:
+    return f"strava:renewal:{key}"
 
 
 def _text(value: object) -> str:

@@ -240,6 +240,32 @@ def test_a_token_that_the_old_dag_renewed_without_the_lock_is_used(
     assert access.token(KEY).access_token == "access-2-of-7"
 
 
+def test_a_token_that_the_old_dag_renewed_while_strava_was_away_is_used(
+    strava: ScriptedStrava, store: TokenStore, access: Access
+) -> None:
+    log_in(strava, store, MINUTE)
+
+    def rotate_and_be_away_once(asked: Asked) -> Reply | None:
+        if asked.path != "/oauth/token" or len(strava.requests) > 1:
+            return None
+        log_in(strava, store, 6 * 3600)
+        return Reply(503)
+
+    strava.script = rotate_and_be_away_once
+    assert access.token(KEY).access_token == "access-2-of-7"
+
+
+def test_a_removed_token_leaves_no_note_of_its_renewal(
+    strava: ScriptedStrava, store: TokenStore, access: Access
+) -> None:
+    log_in(strava, store, -1)
+    strava.script = lambda _: Reply(503)
+    with pytest.raises(StravaUnavailable):
+        access.token(KEY)
+    store.delete(KEY)
+    assert list(store.redis.scan_iter("*STRAVA_TOKEN*")) == []
+
+
 def test_a_token_removed_during_its_renewal_stays_removed(
     strava: ScriptedStrava, store: TokenStore, access: Access
 ) -> None:
