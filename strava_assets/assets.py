@@ -16,7 +16,6 @@ from strava_assets.asked import AskedWindows
 from strava_assets.errors import AthleteTrouble, QuotaSpent, RetryMayHelp, StravaAssetsError
 from strava_assets.fetching import Fetched, Fetcher, ResumePoints
 from strava_assets.hours import Window, partition_key
-from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard
 from strava_assets.mirror.preview import preview
@@ -75,17 +74,12 @@ def raw_activities(
         if FETCHED_TAG in context.run.tags:
             return _already_fetched(context, store, window, tokens)
         engine, redis = postgres.open(), tokens.connect()
-
-        def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
-            with transaction(engine) as connection:
-                return known_hours(connection, athlete_id, rest)
-
         may_use_reserve = HOURLY_RUN_TAG in context.run.tags
         with strava.open(may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
             client.athletes()
             if adopted := adopt_old_rows(engine, tokens.open()):
                 context.log.info("Adopted %s rows of the old DAG.", adopted)
-            fetched = Fetcher(client, store, ResumePoints(redis), rows_of).fetch(window)
+            fetched = Fetcher(client, store, ResumePoints(redis), engine).fetch(window)
             _report_hours(context, store, fetched)
             summary = {
                 **_summary(fetched),

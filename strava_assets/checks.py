@@ -108,7 +108,7 @@ def rows_match_objects(connection: Connection, store: RawStore, window: Window) 
             missing += [key for key in map(activity_key, activities) if str(key) not in stored]
     problems = []
     if unexplained:
-        problems.append(f"{len(unexplained)} hours have rows but no raw object ({_named(unexplained)}).")
+        problems.append(f"{len(unexplained)} hours are in the mirror but have no raw object ({_named(unexplained)}).")
     if missing:
         problems.append(f"{len(missing)} activities of raw objects are neither row nor reject ({_named(missing)}).")
     return _result(ROWS_MATCH_OBJECTS, " ".join(problems), "Rows and raw objects of these hours agree.")

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from redis import Redis
+from sqlalchemy import Engine
 
 from strava_assets.errors import AthleteTrouble, NotSetUp
 from strava_assets.hours import Window, floor_to_hour
+from strava_assets.mirror.compare import known_hours
+from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import activity_key
 from strava_assets.raw import RawStore, Written
 from strava_assets.raw_activity import RawActivity
@@ -84,14 +87,14 @@ def _nothing_more(_athlete: Athlete, _hours: Hours, _etags: Etags) -> None:
 class Fetcher:
     """Fetches windows from Strava into the bucket.
 
-    `rows_of` tells which hours of a window the mirror knows of an athlete; `on_hours` is told of each batch of
-    complete hours once they are written, with the ETags of their objects.
+    `engine` leads to the mirror, which knows hours that have to be stated even if they are empty now; `on_hours` is
+    told of each batch of complete hours once they are written, with the ETags of their objects.
     """
 
     client: StravaClient
     store: RawStore
     resume: ResumePoints
-    rows_of: Callable[[int, Window], Collection[datetime]]
+    engine: Engine
     on_hours: Callable[[Athlete, Hours, Etags], None] = _nothing_more
 
     def fetch(self, window: Window) -> Fetched:
@@ -123,7 +126,8 @@ class Fetcher:
             fetched.resumed[athlete.id] = reached
         rest = Window(reached, window.end)
         existing = self.store.objects(athlete.id, rest)
-        to_state = set(existing) | set(self.rows_of(athlete.id, rest))
+        with transaction(self.engine) as connection:
+            to_state = set(existing) | known_hours(connection, athlete.id, rest)
         is_single_hour = window == Window.of(window.start, window.start)
         if is_single_hour:
             to_state.add(window.start)

@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 
 from strava_assets.fetching import Etags, Fetched, Fetcher, Hours, ResumePoints
 from strava_assets.hours import HOUR, Window
-from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.load import DeletionGuard, Loaded, Statement, mirror
 from strava_assets.raw import RawStore
@@ -71,11 +70,7 @@ class Importer:
             progress.oldest = min([*busy, progress.oldest or window.end])
             self.on_progress(replace(progress))
 
-        def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
-            with transaction(self.engine) as connection:
-                return known_hours(connection, athlete_id, rest)
-
-        fetched = Fetcher(self.client, self.store, self.resume, rows_of, make_queryable).fetch(window)
+        fetched = Fetcher(self.client, self.store, self.resume, self.engine, make_queryable).fetch(window)
         return fetched, progress
 
 

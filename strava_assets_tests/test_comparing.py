@@ -110,10 +110,10 @@ def test_after_a_pass_nothing_differs_whatever_happened(strava: Simulation):
 
 def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simulation):
     activity = strava.add_activity(42, start_date=at(DAYS_AGO))
-    with StravaClient.open(Settings.from_environment()) as client:
-        store = open_store(Settings.from_environment())
-        resume = ResumePoints(Redis.from_url(Settings.from_environment().redis_url))
-        Fetcher(client, store, resume, lambda _athlete, _window: set()).fetch(Window.of(DAYS_AGO, DAYS_AGO))
+    settings = Settings.from_environment()
+    store, resume = open_store(settings), ResumePoints(Redis.from_url(settings.redis_url))
+    with StravaClient.open(settings) as client:
+        Fetcher(client, store, resume, engine_for(settings.database_url)).fetch(Window.of(DAYS_AGO, DAYS_AGO))
     strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
     found = compare()
     assert str(found.differences[42]) == "1 unmirrored"

@@ -27,16 +27,15 @@ from redis import Redis
 from sqlalchemy import text
 
 from strava_assets.cli.init import migrate
+from strava_assets.cli.services import open_store
 from strava_assets.comparing import Comparer
 from strava_assets.errors import RetryMayHelp
 from strava_assets.fetching import Etags, Fetcher, Hours, ResumePoints
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.activity import Activity, validate
-from strava_assets.mirror.compare import known_hours
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.load import DeletionGuard
 from strava_assets.mirroring import mirror_window
-from strava_assets.raw import RawStore
 from strava_assets.raw_activity import RawActivity
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -115,12 +114,7 @@ class History(RuleBasedStateMachine):
         redis.flushdb()
         redis.set("STRAVA_TOKEN", json.dumps(self.simulation.grant(42)))
         redis.set("STRAVA_TOKEN:43", json.dumps(self.simulation.grant(43)))
-        self.store = RawStore.open(
-            boto3.session.Session(),
-            bucket=settings.s3_bucket,
-            prefix=settings.s3_prefix,
-            endpoint_url=settings.s3_endpoint_url,
-        )
+        self.store = open_store(settings)
         self.redis = redis
         # Waiting, for a retry or for the next quarter hour, costs simulated time only.
         clock = Clock(self.simulation.now, self.simulation.advance)
@@ -219,12 +213,8 @@ class History(RuleBasedStateMachine):
         with contextlib.suppress(RetryMayHelp, Crash):
             act()
 
-    def rows_of(self, athlete_id: int, window: Window) -> set[datetime]:
-        with transaction(self.engine) as connection:
-            return known_hours(connection, athlete_id, window)
-
     def fetch(self, window: Window, on_hours: Any = lambda _athlete, _hours, _etags: None) -> None:
-        Fetcher(self.client, self.store, ResumePoints(self.redis), self.rows_of, on_hours).fetch(window)
+        Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, on_hours).fetch(window)
 
     def refresh(self, window: Window) -> None:
         self.fetch(window)

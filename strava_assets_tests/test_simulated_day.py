@@ -6,21 +6,19 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import boto3
 import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.cli.init import migrate
+from strava_assets.cli.services import open_store
 from strava_assets.comparing import Comparer
 from strava_assets.errors import QuotaSpent
 from strava_assets.fetching import Fetcher, ResumePoints
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.mirror.compare import known_hours
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.load import DeletionGuard
 from strava_assets.mirroring import mirror_window
-from strava_assets.raw import RawStore
 from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
@@ -79,23 +77,14 @@ class Platform:
         self.settings = Settings.from_environment()
         self.engine: Engine = engine_for(self.settings.database_url)
         self.redis = Redis.from_url(self.settings.redis_url)
-        self.store = RawStore.open(
-            boto3.session.Session(),
-            bucket=self.settings.s3_bucket,
-            prefix=self.settings.s3_prefix,
-            endpoint_url=self.settings.s3_endpoint_url,
-        )
+        self.store = open_store(self.settings)
 
     def client(self, *, max_wait: timedelta, may_use_reserve: bool = False) -> StravaClient:
         clock = Clock(self.day.simulation.now, self.day.sleep if max_wait > MINUTE else self.day.simulation.advance)
         return StravaClient.open(self.settings, max_wait=max_wait, may_use_reserve=may_use_reserve, clock=clock)
 
     def refresh(self, client: StravaClient, window: Window) -> None:
-        def rows_of(athlete_id: int, rest: Window) -> set[datetime]:
-            with transaction(self.engine) as connection:
-                return known_hours(connection, athlete_id, rest)
-
-        Fetcher(client, self.store, ResumePoints(self.redis), rows_of).fetch(window)
+        Fetcher(client, self.store, ResumePoints(self.redis), self.engine).fetch(window)
         mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(0.1))
 
     def close_hour(self, now: datetime) -> None:

@@ -77,9 +77,9 @@ class DeletionGuard:
 def mirror(connection: Connection, athlete_id: int, statements: Iterable[Statement], guard: DeletionGuard) -> Loaded:
     """Make the athlete's rows of the stated hours equal the statements' valid activities.
 
-    Runs in the caller's transaction, after waiting for any other load of the same athlete; `statements`
-    is consumed only then, so that what is read is not older than what the other load wrote. Invalid
-    activities go to the table of rejects, and leave it when they have become valid or are gone.
+    Runs in the caller's transaction, after waiting for any other load of the same athlete; `statements`,
+    one an hour, are consumed only then, so that what is read is not older than what the other load wrote.
+    Invalid activities go to the table of rejects, and leave it when they have become valid or are gone.
 
     Raises TooManyDeletions, before any row is changed, where the guard says so.
     """
@@ -163,7 +163,7 @@ _FORGET_LEFT_OBJECTS = text(
 _REMEMBER_OBJECTS = text(
     """
     INSERT INTO strava_mirrored_object AS present (athlete_id, hour, etag)
-    SELECT DISTINCT ON (hour) :athlete_id, hour, etag FROM stated ORDER BY hour, fetched_at DESC
+    SELECT :athlete_id, hour, etag FROM stated
     ON CONFLICT (athlete_id, hour) DO UPDATE SET etag = excluded.etag
     WHERE present.etag IS DISTINCT FROM excluded.etag
     """
@@ -183,12 +183,7 @@ def _create_staging_tables(connection: Connection) -> None:
     connection.execute(
         text("CREATE TEMPORARY TABLE staged (LIKE strava_activity, fetched_at timestamptz NOT NULL) ON COMMIT DROP")
     )
-    connection.execute(
-        text(
-            "CREATE TEMPORARY TABLE stated (hour timestamptz NOT NULL, fetched_at timestamptz NOT NULL, etag text) "
-            "ON COMMIT DROP"
-        )
-    )
+    connection.execute(text("CREATE TEMPORARY TABLE stated (hour timestamptz NOT NULL, etag text) ON COMMIT DROP"))
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE staged_reject (id bigint, key text NOT NULL, hour timestamptz NOT NULL, "
@@ -204,12 +199,12 @@ def _drop_staging_tables(connection: Connection) -> None:
 
 def _stage(connection: Connection, athlete_id: int, statements: Iterable[Statement]) -> tuple[int, int]:
     """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are."""
-    hours: list[tuple[datetime, datetime, str | None]] = []
+    hours: list[tuple[datetime, str | None]] = []
     rejects: dict[int | str, tuple[Any, ...]] = {}
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for statement in statements:
-            hours.append((statement.hour, statement.fetched_at, statement.etag))
+            hours.append((statement.hour, statement.etag))
             for raw in statement.activities:
                 valid = validate(raw, athlete_id)
                 if isinstance(valid, Activity):
@@ -221,7 +216,7 @@ def _stage(connection: Connection, athlete_id: int, statements: Iterable[Stateme
                         rejects[activity_key(raw)] = reject
 
     _copy(connection, f"staged ({_COLUMN_LIST}, fetched_at)", rows())
-    _copy(connection, "stated (hour, fetched_at, etag)", iter(hours))
+    _copy(connection, "stated (hour, etag)", iter(hours))
     _copy(connection, "staged_reject (id, key, hour, digest, payload, errors, fetched_at)", iter(rejects.values()))
     rejected = len(rejects) - _keep_newest_statement(connection) if rejects else 0
     connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.stated"))
