@@ -15,6 +15,7 @@ from strava_assets.mirror.compare import (
     known,
     mirrored_etags,
     stored,
+    undated,
     unmirrored,
 )
 from strava_assets.mirror.database import transaction
@@ -34,12 +35,18 @@ class Comparison:
     differences: dict[int, Differences] = field(default_factory=dict)
     troubles: dict[int, AthleteTrouble] = field(default_factory=dict)
     listed: int = 0
+    undated: list[Window] = field(default_factory=list)
+    """Where activities without a start may lie: fetched whole or not at all, since a part may lose one or hold a copy."""
 
     @property
     def windows(self) -> list[Window]:
         """The windows to fetch again so that nothing differs any more, oldest first."""
         hours = {hour for found in self.differences.values() for hour in found.hours}
-        return merge_into_windows(hours, max_gap=MAX_GAP)
+        windows = merge_into_windows(hours, max_gap=MAX_GAP)
+        while cut := [span for span in self.undated if any(window.cuts(span) for window in windows)]:
+            hours.update(hour for span in cut for hour in span.hours())
+            windows = merge_into_windows(hours, max_gap=MAX_GAP)
+        return windows
 
     def __str__(self) -> str:
         found = [f"athlete {athlete_id}: {each}" for athlete_id, each in self.differences.items()]
@@ -89,6 +96,7 @@ class Comparer:
             here = stored(connection, athlete.id, window, listed)
             rows = count_rows(connection, athlete.id)
             mirrored = mirrored_etags(connection, athlete.id, window)
+        comparison.undated += undated(listed, here)
         found = differences(listed, here)
         found.unmirrored = unmirrored(objects, mirrored)
         DeletionGuard(self.max_delete_share, is_confirmed).check(athlete.id, len(found.gone), rows)

@@ -31,6 +31,11 @@ class Window:
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
+    def cuts(self, other: "Window") -> bool:
+        """Whether a part of the other window, but not all of it, lies in this one."""
+        overlaps = self.start < other.end and other.start < self.end
+        return overlaps and not (self.start <= other.start and other.end <= self.end)
+
     def hours(self) -> Iterator[datetime]:
         """Every whole hour of the window, oldest first."""
         hour = floor_to_hour(self.start)

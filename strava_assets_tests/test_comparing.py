@@ -188,6 +188,20 @@ def test_an_activity_without_a_start_is_found_between_its_neighbours_and_kept_as
     assert compare().windows == []
 
 
+def test_an_activity_without_a_start_is_not_lost_when_a_part_of_where_it_may_lie_is_fetched_again(strava: Simulation):
+    before = strava.add_activity(42, start_date=at(DAYS_AGO))
+    lost = strava.add_activity(42, start_date=at(DAYS_AGO + 30 * HOUR))
+    strava.add_activity(42, start_date=at(DAYS_AGO + 60 * HOUR))
+    strava.edit(lost, start_date=None)
+    refresh(compare())
+    strava.edit(before, name="Another name")  # in the hour that holds the lost one, too
+    found = compare()
+    assert str(found.differences[42]) == "1 changed"
+    assert found.windows == [Window.of(DAYS_AGO, DAYS_AGO + 60 * HOUR)]
+    refresh(found)
+    assert compare().windows == []
+
+
 def test_an_activity_in_the_future_is_left_alone(strava: Simulation):
     strava.add_activity(42, start_date=at(THIS_HOUR + timedelta(days=300)))
     assert compare().windows == []

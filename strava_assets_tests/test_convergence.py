@@ -182,14 +182,10 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def converge(self) -> None:
-        """One pass of comparison and refresh, without trouble, is enough; a crashed run need not be retried.
-
-        Only an activity without any start, which is listed somewhere between its neighbours, may take a second one.
-        """
+        """One pass of comparison and refresh, without trouble, is enough; a crashed run need not be retried."""
         self.simulation.faults.clear()
-        for _ in range(2 if self.any_is_undated() else 1):
-            for window in self.compare():
-                self.refresh(window)
+        for window in self.compare():
+            self.refresh(window)
         assert self.compare() == []
         assert self.rows() == self.truth()
         assert self.rejects() == self.invalid()
@@ -227,9 +223,6 @@ class History(RuleBasedStateMachine):
         for account in self.simulation.accounts.values():
             for raw in account.activities.values():
                 yield account.id, raw
-
-    def any_is_undated(self) -> bool:
-        return any(raw.start is None for _, raw in self.each())
 
     def truth(self) -> dict[int, dict[str, Any]]:
         valid = (validate(raw, athlete_id) for athlete_id, raw in self.each())

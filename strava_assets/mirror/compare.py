@@ -77,11 +77,21 @@ def differences(listed: dict[int | str, Known], stored: dict[int | str, Known]) 
         elif there.is_dated and here.hour != there.hour:
             found.moved[key] = {here.hour, there.hour}
         elif here.digest != there.digest:
-            found.changed[key] = there.hours
+            found.changed[key] = there.hours | {here.hour}
     for key, here in stored.items():
         if key not in listed:
             found.gone[key] = {here.hour}
     return found
+
+
+def undated(listed: dict[int | str, Known], stored: dict[int | str, Known]) -> list[Window]:
+    """Of each activity that is listed without a start, the span it may lie in on either side."""
+    return [
+        Window.of(min(there.hour, here.hour), max(there.until or there.hour, here.hour))
+        for key, there in listed.items()
+        if not there.is_dated
+        for here in [stored.get(key, there)]
+    ]
 
 
 def stored(
