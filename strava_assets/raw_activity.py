@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from math import isfinite
 from typing import Any, NoReturn
+
+import orjson
 
 from strava_assets.hours import floor_to_hour
 
@@ -22,8 +25,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+def _number(spelled: str) -> float | str:
+    number = float(spelled)
+    return number if isfinite(number) else spelled  # 1e999: no infinity, which JSON and Postgres could not say
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number)
 _WHITESPACE = " \t\n\r"
 
 
@@ -69,8 +76,14 @@ class RawActivity:
 
         Two answers with equal digests need no refresh. Field order and white space do not count.
         """
-        content = {name: value for name, value in self.fields.items() if name not in SOCIAL_COUNTERS}
-        return hashlib.sha256(_spell(content).encode()).hexdigest()[:32]
+        content = self.fields.copy()
+        for counter in SOCIAL_COUNTERS:
+            content.pop(counter, None)
+        try:
+            spelled = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # integers beyond 64 bits, half of a surrogate pair: the standard library knows those
+            spelled = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+        return hashlib.sha256(spelled).hexdigest()[:32]
 
 
 def split_array(text: str) -> list[RawActivity]:

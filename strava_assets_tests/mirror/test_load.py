@@ -130,6 +130,14 @@ def test_a_reject_survives_what_jsonb_cannot_hold(engine: Engine):
     assert rejects(engine)[0].payload == {"id": 1, "name": "nul \ufffd half \ufffd", "n": 987654321234567891234}
 
 
+def test_a_number_that_no_float_can_hold_is_a_reject_as_it_was_spelled(engine: Engine):
+    (raw,) = split_array('[{"id": 1, "start_date": "2026-11-22T12:05:00Z", "distance": 1e999}]')
+    load(engine, statement(NOON, raw))
+    (reject,) = rejects(engine)
+    assert reject.payload["distance"] == "1e999"
+    assert reject.errors == ["distance: Input should be a valid number (got '1e999')"]
+
+
 def test_a_valid_name_with_what_postgres_cannot_hold_is_stored_with_replacements(engine: Engine):
     load(engine, statement(NOON, activity(1, name="a\0b\ud800c")))
     assert rows(engine)[1].name == "a\ufffdb\ufffdc"
