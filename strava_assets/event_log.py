@@ -1,18 +1,21 @@
 """Dagster's Postgres storage, with the events of many partitions written in bulk.
 
 A range of 43,800 hours writes some 175,000 events. The stock storage writes the planned ones over a
-connection each; this one writes a batch in a single transaction, which is 14 times faster and gives the
-same rows. dagster.yaml names it; to go back to stock, put `storage: {postgres: {postgres_url: {env:
+connection each, after all of them were made; this one makes and writes them a batch at a time in one
+transaction, which is 14 times faster, takes no more memory for a longer range and gives the same rows.
+dagster.yaml names it; to go back to stock, put `storage: {postgres: {postgres_url: {env:
 DAGSTER_POSTGRES_URL}}}` there instead. It overrides private names, so Dagster is pinned to a minor release.
 """
 
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from dagster import DagsterEventType
 from dagster._config.config_schema import UserConfigSchema
+from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
@@ -30,6 +33,8 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 # for cycles among them at Python's default pace takes a quarter of the run's time.
 gc.set_threshold(100_000, 50, 100)
 
+ROWS_PER_INSERT = 1_000
+
 BULK_EVENTS = frozenset(
     {
         DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -41,6 +46,18 @@ BULK_EVENTS = frozenset(
 
 class BulkEventLogStorage(PostgresEventLogStorage):
     """Postgres event log storage that writes each batch of partition events in one transaction."""
+
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Have Dagster plan a range with one event an asset, not one an hour: the hours' rows are made here."""
+        return True
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event as the stock storage would."""
+        if _planned(event):
+            self._store_in_bulk([event])
+        else:
+            super().store_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store a batch as the stock storage would, in bulk where it only would one by one."""
@@ -54,14 +71,15 @@ class BulkEventLogStorage(PostgresEventLogStorage):
     def _store_in_bulk(self, events: Sequence[EventLogEntry]) -> None:
         table = SqlEventLogStorageTable
         insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
+        newest = {}
+        by_partition = (each for event in events for each in _by_partition(event))
         with self.index_transaction() as connection:
-            ids = connection.scalars(insert, [self._event_to_row(event) for event in events]).all()
-            self._store_asset_event_tags(connection, events, ids)
+            while chunk := list(islice(by_partition, ROWS_PER_INSERT)):
+                ids = connection.scalars(insert, [self._event_to_row(event) for event in chunk]).all()
+                self._store_asset_event_tags(connection, chunk, ids)
+                for event, event_id in zip(chunk, ids, strict=True):
+                    newest[event.get_dagster_event().asset_key, event.dagster_event_type] = event, event_id
             # asset_keys remembers the newest event of each kind only: write that one, not each on the way.
-            newest = {
-                (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
-                for event, event_id in zip(events, ids, strict=True)
-            }
             for event, event_id in newest.values():
                 self._store_asset_event(connection, event, event_id)
 
@@ -75,6 +93,23 @@ class BulkEventLogStorage(PostgresEventLogStorage):
         planned = copy(dagster_event.event_specific_data, partitions_subset=None)
         once = dagster_event._replace(event_specific_data=planned)
         super()._store_asset_check_evaluation_planned(event._replace(dagster_event=once), event_id)
+
+
+def _planned(event: EventLogEntry) -> AssetMaterializationPlannedData | None:
+    """What a planned materialisation says, None of any other event."""
+    data = event.dagster_event.event_specific_data if event.dagster_event else None
+    return data if isinstance(data, AssetMaterializationPlannedData) else None
+
+
+def _by_partition(event: EventLogEntry) -> Iterator[EventLogEntry]:
+    """The event itself, or of a planned range an event an hour: by these the UI finds what is under way or failed."""
+    planned = _planned(event)
+    if not planned or not planned.partitions_subset:
+        yield event
+        return
+    for key in planned.partitions_subset.get_partition_keys():
+        of_key = planned._replace(partition=key, partitions_subset=None)
+        yield event._replace(dagster_event=event.get_dagster_event()._replace(event_specific_data=of_key))
 
 
 class BulkPostgresStorage(DagsterPostgresStorage):

@@ -4,11 +4,16 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
 
 from strava_assets.assets import FETCHED_TAG, raw_activities
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.partitions import hourly, range_tags
 from strava_assets.settings import Settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The configuration of a run whose caller shows what matters."""
 
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -77,17 +82,16 @@ def _window_of_tags(tags: Mapping[str, str]) -> Window | None:
 def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
     """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
     # Imported here: the definitions import this module.
-    from strava_assets.definitions import defs, resources  # noqa: PLC0415
+    from strava_assets.definitions import defs  # noqa: PLC0415
 
-    result = defs.resolve_job_def("sync_hours").execute_in_process(
-        instance=instance,
-        resources=resources(),
-        tags={**range_tags(window), **(tags or {})},
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        raise_on_error=False,
+    job = defs.resolve_job_def("sync_hours")
+    run = instance.create_run_for_job(job, tags={**range_tags(window), **(tags or {})}, run_config=QUIET)
+    has_succeeded, reason = False, "it was stopped"
+    # The public execute_in_process keeps every event of every hour until the end, 3 kB an hour.
+    for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        has_succeeded = has_succeeded or event.is_job_success
+        if event.is_step_failure:
+            reason = event.step_failure_data.error_display_string
+    return (
+        None if has_succeeded else reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
     )
-    if result.success:
-        return None
-    failures = [event for event in result.all_events if event.is_step_failure]
-    reason = failures[0].step_failure_data.error_display_string if failures else "it was stopped"
-    return reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
