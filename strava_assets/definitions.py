@@ -29,12 +29,17 @@ def resources() -> dict[str, dg.ConfigurableResource[Any]]:
     }
 
 
-defs = dg.Definitions(
-    assets=[raw_activities, strava_activity],
-    jobs=[sync_hours, reconcile_history, purge_athlete, prune_old_activities],
-    schedules=[closed_hours, daily_reconciliation, prune_daily],
-    sensors=[strava_changes, strava_events],
-    resources=resources(),
-    # A two-asset hour is too small to pay for a process per step.
-    executor=dg.in_process_executor,
-)
+def definitions() -> dg.Definitions:
+    """Assets, jobs, schedules and sensors, with the resources that the settings describe now."""
+    return dg.Definitions(
+        assets=[raw_activities, strava_activity],
+        jobs=[sync_hours, reconcile_history, purge_athlete, prune_old_activities],
+        schedules=[closed_hours, daily_reconciliation, prune_daily],
+        sensors=[strava_changes, strava_events],
+        resources=resources(),
+        # A two-asset hour is too small to pay for a process per step.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions()

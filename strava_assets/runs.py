@@ -82,9 +82,9 @@ def _window_of_tags(tags: Mapping[str, str]) -> Window | None:
 def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
     """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
     # Imported here: the definitions import this module.
-    from strava_assets.definitions import defs  # noqa: PLC0415
+    from strava_assets.definitions import definitions  # noqa: PLC0415
 
-    job = defs.resolve_job_def("sync_hours")
+    job = definitions().resolve_job_def("sync_hours")
     run = instance.create_run_for_job(job, tags={**range_tags(window), **(tags or {})}, run_config=QUIET)
     has_succeeded, reason = False, "it was stopped"
     # The public execute_in_process keeps every event of every hour until the end, 3 kB an hour.

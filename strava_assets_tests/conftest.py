@@ -3,7 +3,7 @@
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -20,6 +20,7 @@ from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
 from strava_assets.settings import VARIABLES
+from strava_assets_tests import leaks
 
 if TYPE_CHECKING:
     from strava_assets.simulator.simulation import Simulation
@@ -40,6 +41,29 @@ def pytest_configure() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    leaks.listen()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Look for secrets in what a test logged and printed."""
+    report = yield
+    leaks.look(f"the output of {item.nodeid}", "\n".join(said for _, said in report.sections))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look for secrets in every file that the tests left; one that is found fails the whole run."""
+    leaks.look_at_files(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+    if leaks.found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where secrets were found, and how many were looked for."""
+    terminalreporter.write_line(f"{len(leaks.known)} secrets were looked for in all that the tests wrote.")
+    for where, count in leaks.found.items():
+        terminalreporter.write_line(f"{count} of them in {where}", red=True)
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +171,8 @@ def environment(
     redis_url: str,
     s3: dict[str, str],
     bucket: str,
-) -> dict[str, str]:
+    request: pytest.FixtureRequest,
+) -> Iterator[dict[str, str]]:
     """All settings in os.environ: a fresh database, bucket and Strava; Dagster's own database does not exist yet.
 
     The working folder is an empty one, so that no `.env` of the developer's is read.
@@ -168,7 +193,8 @@ def environment(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    return settings
+    yield settings
+    leaks.look_at_servers(request.node.nodeid, settings)
 
 
 @pytest.fixture

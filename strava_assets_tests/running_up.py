@@ -21,6 +21,7 @@ from sqlalchemy import Row, create_engine, text
 from strava_assets.hours import Window
 from strava_assets.local.free_ports import free_ports
 from strava_assets.settings import VARIABLES
+from strava_assets_tests import leaks
 
 ROOT = Path(__file__).parent.parent
 
@@ -93,6 +94,7 @@ class Up:
         assert self.process.stdout
         for line in self.process.stdout:
             self.said.append(line)
+            leaks.look("the output of `up`", line)
             if words in line:
                 return
         pytest.fail("".join(self.said))

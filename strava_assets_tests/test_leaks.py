@@ -1,0 +1,49 @@
+"""The search for secrets in all that the tests write must find one."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from strava_assets.cli.services import open_store
+from strava_assets.settings import Settings
+from strava_assets_tests import leaks
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What is found in this test, which would fail the whole run otherwise."""
+    found: dict[str, int] = {}
+    monkeypatch.setattr(leaks, "found", found)
+    return found
+
+
+def test_a_secret_is_found_in_text_and_inside_a_longer_word(found: dict[str, int]):
+    token = secrets.token_hex(20)
+    leaks.look("here", f"Bearer {token}")
+    leaks.look("there", f"0{token}f")
+    leaks.look("nowhere", secrets.token_hex(8) + "0" * 40)
+    assert found == {"here": 1, "there": 1}
+
+
+def test_a_secret_is_found_in_a_file_but_not_where_it_belongs(found: dict[str, int], tmp_path: Path):
+    made_by_a_child = "0123456789abcdef0123456789abcdef01234567"
+    for name in (".env", "app.log"):
+        (tmp_path / name).write_text(f"STRAVA_CLIENT_SECRET={made_by_a_child}")
+    leaks.look_at_files(tmp_path)
+    assert found == {"app.log": 1}
+    leaks.known.remove(made_by_a_child.encode())
+    (tmp_path / "app.log").unlink()
+
+
+def test_a_secret_is_found_in_a_row_and_in_an_object(environment: dict[str, str], found: dict[str, int]):
+    token = secrets.token_hex(20)
+    engine = create_engine(make_url(environment["DATABASE_URL"]))
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE events AS SELECT '{token}' AS said"))
+    engine.dispose()
+    open_store(Settings.from_environment())._store.put("compute_logs/1.err", token.encode())
+    leaks.look_at_servers("this test", environment)
+    assert found == {"DATABASE_URL of this test": 1, "s3://compute_logs/1.err of this test": 1}
+    leaks.known.remove(token.encode())  # Postgres' log of what was written keeps it
