@@ -80,7 +80,10 @@ class RawStore:
             ) from None
         store = S3Store(
             bucket,
-            config={"endpoint": endpoint_url, "virtual_hosted_style_request": False} if endpoint_url else None,
+            # By this name, it counts before the environment's AWS_ENDPOINT_URL_S3, as with boto3.
+            config={"aws_endpoint_url_s3": endpoint_url, "virtual_hosted_style_request": False}
+            if endpoint_url
+            else None,
             region=session.region_name or "us-east-1",
             credential_provider=credentials,
             client_options={"allow_http": True, "connect_timeout": "5s", "timeout": "60s"},

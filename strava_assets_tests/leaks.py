@@ -62,7 +62,7 @@ def look_at_servers(whose: str, settings: dict[str, str]) -> None:
         look(f"{name} of {whose}", "\n".join(_rows(settings[name])))
     store = S3Store(
         settings["S3_BUCKET"],
-        endpoint=settings["AWS_ENDPOINT_URL_S3"],
+        config={"aws_endpoint_url_s3": settings["AWS_ENDPOINT_URL_S3"]},  # so named, it counts before os.environ
         access_key_id=settings["AWS_ACCESS_KEY_ID"],
         secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
         region=settings["AWS_DEFAULT_REGION"],

@@ -1,9 +1,13 @@
 """A way to a real server that a test can cut and mend again: the server is away, and comes back."""
 
 import contextlib
+import functools
+import pkgutil
 import socket
 import threading
-from typing import Self
+from typing import Any, Self
+
+import pytest
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a Unix socket."""
@@ -75,3 +79,17 @@ class Proxy:
         with self._lock:
             self._sockets.discard(source)
         source.close()
+
+
+def cut_after(patched: pytest.MonkeyPatch, name: str, way: Proxy) -> None:
+    """Have the way cut each time that the function has done its work."""
+    owner, _, attribute = name.rpartition(".")
+    function: Any = pkgutil.resolve_name(name)
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        way.cut()
+        return result
+
+    patched.setattr(pkgutil.resolve_name(owner), attribute, wrapper)

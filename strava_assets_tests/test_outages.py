@@ -1,10 +1,7 @@
 """Postgres, Redis and S3 away for a while: one clear line, nothing half done, and right again once they are back."""
 
-import functools
 import json
-import pkgutil
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -16,7 +13,7 @@ from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import expected_rows, rows
-from strava_assets_tests.proxy import Proxy
+from strava_assets_tests.proxy import Proxy, cut_after
 
 NOW = floor_to_hour(datetime.now(UTC))
 LAST_HOURS = Window.of(NOW - 12 * HOUR, NOW - HOUR)
@@ -81,17 +78,3 @@ def test_a_service_lost_in_the_middle_of_a_run_leaves_no_hour_half_done(
     ways[away].mend()
     assert run(LAST_HOURS).success
     assert rows(environment) == expected_rows(strava)
-
-
-def cut_after(patched: pytest.MonkeyPatch, name: str, way: Proxy) -> None:
-    """Have the way cut each time that the function has done its work."""
-    owner, _, attribute = name.rpartition(".")
-    function: Any = pkgutil.resolve_name(name)
-
-    @functools.wraps(function)
-    def wrapper(*arguments: Any, **options: Any) -> Any:
-        result = function(*arguments, **options)
-        way.cut()
-        return result
-
-    patched.setattr(pkgutil.resolve_name(owner), attribute, wrapper)

@@ -1,0 +1,83 @@
+"""`strava-assets import` that is stopped in its middle, and run again."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from strava_assets import assets
+from strava_assets.cli.main import main
+from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests.equality import expected_rows, rows
+from strava_assets_tests.proxy import Proxy, cut_after
+
+FIRST = datetime.now(UTC) - timedelta(days=38)
+TRY_AGAIN = 75
+"""The exit code of what may help when it is run again: sysexits' EX_TEMPFAIL."""
+
+
+@pytest.fixture
+def strava(
+    environment: dict[str, str], simulation: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Simulation:
+    """One athlete with more than two pages of activities, logged in; a Dagster in Postgres that retries at once."""
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    monkeypatch.setattr(assets, "RETRY_AFTER_SECONDS", 0)
+    simulation.add_athlete(42)
+    for number in range(450):
+        start = FIRST + timedelta(hours=2 * number, minutes=5)
+        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    assert CliRunner().invoke(main, ["init"]).exit_code == 0
+    return simulation
+
+
+def import_history() -> Result:
+    return CliRunner().invoke(main, ["import", "--from", f"{FIRST:%Y-%m-%d}"], catch_exceptions=False)
+
+
+def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
+    strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patched:
+        cut_after(patched, "strava_assets.fetching.ResumePoints.reach", ways["S3"])
+        lost = import_history()
+    assert lost.exit_code == TRY_AGAIN
+    assert lost.output.splitlines()[-1].startswith("error: S3 at ")
+    truth = expected_rows(strava)
+    there = rows(environment)
+    assert 0 < len(there) < 200
+    assert all(truth[key] == row for key, row in there.items())
+
+    ways["S3"].mend()
+    asked_before = len(strava.requests)
+    again = import_history()
+    assert again.exit_code == 0, again.output
+    assert "was fetched by an earlier try" in again.output
+    assert rows(environment) == truth
+    assert len(strava.requests) - asked_before == 3  # pages two and three, and the empty one behind them
+
+
+def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_request(
+    strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patched:
+        cut_after(patched, "strava_assets.importing.FetchedImport.remember", ways["Redis"])
+        lost = import_history()
+    assert lost.exit_code == TRY_AGAIN
+    assert "error: The rows are there, but recording them in Dagster failed: Redis at " in lost.output
+    assert rows(environment) == expected_rows(strava)
+
+    ways["Redis"].mend()
+    asked_before = len(strava.requests)
+    again = import_history()
+    assert again.exit_code == 0, again.output
+    assert "what is left is to record it in Dagster" in again.output
+    assert len(strava.requests) == asked_before
+    assert rows(environment) == expected_rows(strava)
