@@ -20,10 +20,10 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
-from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_shared.record import copy
 
 from strava_assets.settings import Settings
+from strava_assets.webserver_pool import CheckedEventLogStorage, CheckedRunStorage, CheckedScheduleStorage
 
 # Dagster reads it at each event; 1 would write every materialisation of a range by itself. This module is
 # imported by every process that has the storage, before its first event.
@@ -44,7 +44,7 @@ BULK_EVENTS = frozenset(
 )
 
 
-class BulkEventLogStorage(PostgresEventLogStorage):
+class BulkEventLogStorage(CheckedEventLogStorage):
     """Postgres event log storage that writes each batch of partition events in one transaction."""
 
     @property
@@ -117,7 +117,9 @@ class BulkPostgresStorage(DagsterPostgresStorage):
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
+        self._run_storage = CheckedRunStorage(postgres_url)
         self._event_log_storage = BulkEventLogStorage(postgres_url)
+        self._schedule_storage = CheckedScheduleStorage(postgres_url)
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
