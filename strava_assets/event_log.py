@@ -29,6 +29,9 @@ from strava_assets.webserver_pool import CheckedEventLogStorage, CheckedRunStora
 # imported by every process that has the storage, before its first event.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
+# Else a backfill fails for good when the daemon looks at it while the code server restarts.
+os.environ.setdefault("DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR", "1")
+
 # The events of a long range are millions of small objects that live until their batch is written: looking
 # for cycles among them at Python's default pace takes a quarter of the run's time.
 gc.set_threshold(100_000, 50, 100)
