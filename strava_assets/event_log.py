@@ -22,8 +22,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_shared.record import copy
 
+from strava_assets.kept_connections import KeptEventLogStorage, KeptRunStorage, KeptScheduleStorage
 from strava_assets.settings import Settings
-from strava_assets.webserver_pool import CheckedEventLogStorage, CheckedRunStorage, CheckedScheduleStorage
 
 # Dagster reads it at each event; 1 would write every materialisation of a range by itself. This module is
 # imported by every process that has the storage, before its first event.
@@ -47,7 +47,7 @@ BULK_EVENTS = frozenset(
 )
 
 
-class BulkEventLogStorage(CheckedEventLogStorage):
+class BulkEventLogStorage(KeptEventLogStorage):
     """Postgres event log storage that writes each batch of partition events in one transaction."""
 
     @property
@@ -120,9 +120,10 @@ class BulkPostgresStorage(DagsterPostgresStorage):
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
-        self._run_storage = CheckedRunStorage(postgres_url)
-        self._event_log_storage = BulkEventLogStorage(postgres_url)
-        self._schedule_storage = CheckedScheduleStorage(postgres_url)
+        kept = KeptRunStorage(postgres_url), BulkEventLogStorage(postgres_url), KeptScheduleStorage(postgres_url)
+        self._run_storage, self._event_log_storage, self._schedule_storage = kept
+        for each in kept:
+            each.keep_connections()
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

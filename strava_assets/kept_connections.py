@@ -1,7 +1,7 @@
-"""The connections that Dagster's webserver keeps to Postgres, checked before each use.
+"""Dagster's connections to its Postgres storage: kept, and checked before each use.
 
-Other processes of Dagster connect anew each time. The webserver keeps connections, unchecked, so after a
-restart of Postgres the first requests of the UI and of GraphQL clients failed with status 500.
+Stock storage connects anew for every event, a hundred times in a run of one hour, except in the webserver.
+That keeps its connections but does not check them, so that the first requests after a restart of Postgres fail.
 """
 
 from typing import Any
@@ -22,24 +22,28 @@ def _check(connection: Any, _record: object, _proxy: object) -> None:  # noqa: A
         raise DisconnectionError("Postgres has ended this connection") from None  # the pool makes another
 
 
-class _Checked:
+class _Kept:
     """What the three storages have in common; before the stock one among a class' bases."""
 
     _engine: Engine
 
+    def keep_connections(self) -> None:
+        """Do in any process what Dagster does in the webserver, without its limit on the time of a statement."""
+        self.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
+
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Keep connections as the stock storage does, and check them."""
+        """Keep connections as the stock storage does in the webserver, and check them."""
         super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # type: ignore[misc]
         event.listen(self._engine, "checkout", _check)
 
 
-class CheckedEventLogStorage(_Checked, PostgresEventLogStorage):
-    """Stock event log storage, with checked connections in the webserver."""
+class KeptEventLogStorage(_Kept, PostgresEventLogStorage):
+    """Stock event log storage, with connections that can be kept."""
 
 
-class CheckedRunStorage(_Checked, PostgresRunStorage):
-    """Stock run storage, with checked connections in the webserver."""
+class KeptRunStorage(_Kept, PostgresRunStorage):
+    """Stock run storage, with connections that can be kept."""
 
 
-class CheckedScheduleStorage(_Checked, PostgresScheduleStorage):
-    """Stock schedule storage, with checked connections in the webserver."""
+class KeptScheduleStorage(_Kept, PostgresScheduleStorage):
+    """Stock schedule storage, with connections that can be kept."""
