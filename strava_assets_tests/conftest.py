@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -195,6 +196,17 @@ def environment(
     monkeypatch.chdir(tmp_path)
     yield settings
     leaks.look_at_servers(request.node.nodeid, settings)
+
+
+@pytest.fixture
+def dagster_home(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DAGSTER_HOME with the project's dagster.yaml, for commands that run in this process."""
+    assert environment
+    shutil.copy(Path(__file__).parent.parent / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    # event_log.py sets it once a process, and each test leaves the environment as it was.
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    return tmp_path
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from strava_assets_tests.mirror.test_migrations import OLD_TABLE
 OLD_OBJECT = "stravaact/20261122T130000.json"
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_the_old_table_bucket_and_token_are_taken_over_as_they_are(
     environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ):

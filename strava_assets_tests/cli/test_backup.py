@@ -16,6 +16,8 @@ from strava_assets.cli.postgres_tools import dump, restore
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 
+pytestmark = pytest.mark.usefixtures("dagster_home")
+
 
 def strava_assets(*arguments: str) -> str:
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)

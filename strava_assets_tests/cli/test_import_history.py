@@ -1,9 +1,7 @@
 """`strava-assets import` that is stopped in its middle, and run again."""
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,18 +14,15 @@ from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
 
 FIRST = datetime.now(UTC) - timedelta(days=38)
+pytestmark = pytest.mark.usefixtures("dagster_home")
+
 TRY_AGAIN = 75
 """The exit code of what may help when it is run again: sysexits' EX_TEMPFAIL."""
 
 
 @pytest.fixture
-def strava(
-    environment: dict[str, str], simulation: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Simulation:
-    """One athlete with more than two pages of activities, logged in; a Dagster in Postgres that retries at once."""
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", tmp_path)
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
+def strava(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Simulation:
+    """One athlete with more than two pages of activities, logged in; steps are tried again at once."""
     monkeypatch.setattr(assets, "RETRY_AFTER_SECONDS", 0)
     simulation.add_athlete(42)
     for number in range(450):
