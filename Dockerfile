@@ -22,7 +22,7 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation /build \
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /opt/dagster --shell /usr/sbin/nologin strava \
- && mkdir --parents /opt/dagster/home /state && chown strava /state
+ && mkdir --parents /opt/dagster/home /state /s3/minio && chown -R strava /state /s3
 COPY --from=build /opt/venv /opt/venv
 COPY deploy/compose/dagster.yaml deploy/compose/workspace.yaml /opt/dagster/home/
 ENV PATH=/opt/venv/bin:$PATH \

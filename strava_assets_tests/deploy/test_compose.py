@@ -26,6 +26,11 @@ def test_a_service_has_few_rights_and_bounded_logs(service: dict[str, Any]):
 
 
 @EVERY_SERVICE
+def test_a_service_is_not_root(service: dict[str, Any]):
+    assert service["image"] == "strava-assets:local" or service["user"] not in {"", "root", "0"}
+
+
+@EVERY_SERVICE
 def test_a_service_can_only_be_reached_from_this_host(service: dict[str, Any]):
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
