@@ -115,8 +115,12 @@ def _record(window: Window) -> None:
         finished = threading.Event()
 
         def watch() -> None:
-            while not finished.wait(2):
+            pause = 2.0
+            while not finished.wait(pause):
+                asked = time.monotonic()
                 display.update(task, completed=max(0, _recorded(instance) - before))
+                # Counting takes longer the more there is: it must not hold up what it counts.
+                pause = max(2.0, 20 * (time.monotonic() - asked))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
