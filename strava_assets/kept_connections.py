@@ -9,7 +9,7 @@ from typing import Any
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
-from psycopg2 import OperationalError
+from psycopg2 import InterfaceError, OperationalError
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
@@ -18,7 +18,7 @@ def _check(connection: Any, _record: object, _proxy: object) -> None:  # noqa: A
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except OperationalError:
+    except (InterfaceError, OperationalError):
         raise DisconnectionError("Postgres has ended this connection") from None  # the pool makes another
 
 
