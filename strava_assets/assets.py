@@ -3,6 +3,7 @@
 https://docs.dagster.io/guides/build/assets
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -27,6 +28,9 @@ from strava_assets.raw import RawStore
 from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava
 from strava_assets.settings import Settings
 from strava_assets.strava.revoked import Revoked
+
+# That Dagster may change a parameter concerns whoever raises the pinned version, not everybody who runs a command.
+warnings.simplefilter("ignore", dg.BetaWarning)
 
 HOURLY_RUN_TAG = "strava_assets/hourly"
 """Marks the schedule's runs, the only ones that may use the reserve of Strava's request window."""

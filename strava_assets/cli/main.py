@@ -5,7 +5,6 @@ Importing everything would cost a second before the first word of `--help`.
 
 import importlib
 import importlib.util
-import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -85,8 +84,6 @@ def fail(error: StravaAssetsError) -> NoReturn:
 @click.version_option(package_name="strava_assets", message="%(version)s")
 def main() -> None:
     """Keep an athlete's Strava history as Dagster assets: raw JSON in S3, an exact mirror in Postgres."""
-    # Dagster's notice that a parameter may change concerns whoever pins Dagster, not whoever runs a command.
-    warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function `asset` is currently in beta")
     load_dotenv(Path.cwd() / ".env")
     load_settings_of_running_servers(Path.cwd())
 
