@@ -36,7 +36,7 @@ class Comparison:
     troubles: dict[int, AthleteTrouble] = field(default_factory=dict)
     listed: int = 0
     undated: list[Window] = field(default_factory=list)
-    """Where activities without a start may lie: fetched whole or not at all: a part may lose one, or hold a copy."""
+    """Where activities without a start may lie: fetched whole or not at all, as a part may lose one or hold a copy."""
 
     @property
     def windows(self) -> list[Window]:

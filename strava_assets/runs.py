@@ -92,6 +92,6 @@ def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str,
         has_succeeded = has_succeeded or event.is_job_success
         if event.is_step_failure:
             reason = event.step_failure_data.error_display_string
-    return (
-        None if has_succeeded else reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
-    )
+    if has_succeeded:
+        return None
+    return reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")

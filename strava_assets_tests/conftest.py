@@ -62,7 +62,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say where secrets were found, and how many were looked for."""
-    terminalreporter.write_line(f"{len(leaks.known)} secrets were looked for in all that the tests wrote.")
+    terminalreporter.write_line(f"{len(leaks.known)} secret words were looked for in all that the tests wrote.")
     for where, count in leaks.found.items():
         terminalreporter.write_line(f"{count} of them in {where}", red=True)
 

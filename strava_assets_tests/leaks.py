@@ -1,6 +1,6 @@
 """Looks for secrets in all that the tests write: what the servers hold, what was printed, every file.
 
-Every client secret and token of the simulated Strava, and the keys of the S3 servers, are noted where they are
+Every client secret and token of the simulated Strava, and the S3 servers' internal keys, are noted where they are
 made; what a child process made is found in the files where it belongs (`WHERE_SECRETS_BELONG`).
 """
 
@@ -40,8 +40,7 @@ def listen() -> None:
     """Note every secret that this process makes from now on, and look through what commands print."""
 
     def note(made: str) -> None:
-        if TOKEN.fullmatch(made.encode()):
-            known.add(made.encode())
+        known.update(_words(made.encode()))
 
     _overhear(secrets, "token_hex", note)
     _overhear(click.testing.CliRunner, "invoke", lambda result: look("a command's output", result.output_bytes))
@@ -51,8 +50,7 @@ def listen() -> None:
 def look(where: str, said: str | bytes) -> None:
     """Note if anything known as a secret is in what was said."""
     said = said if isinstance(said, bytes) else said.encode(errors="surrogateescape")
-    words = {run[at : at + 40] for run in TOKEN.findall(said) for at in range(len(run) - 39)}
-    if leaked := words & known:
+    if leaked := _words(said) & known:
         found[where] = len(leaked)
 
 
@@ -79,10 +77,15 @@ def look_at_files(folder: Path) -> None:
     files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
     for file in files:
         if WHERE_SECRETS_BELONG.search(str(file)):
-            known.update(TOKEN.findall(file.read_bytes()))
+            known.update(_words(file.read_bytes()))
     for file in files:
         if not WHERE_SECRETS_BELONG.search(str(file)):
             look(str(file.relative_to(folder)), file.read_bytes())
+
+
+def _words(said: bytes) -> set[bytes]:
+    """Everything as long as a token that looks like one, at each place of a longer run."""
+    return {run[at : at + 40] for run in TOKEN.findall(said) for at in range(len(run) - 39)}
 
 
 def _rows(url: str) -> Iterable[str]:

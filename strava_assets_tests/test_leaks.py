@@ -23,8 +23,9 @@ def test_a_secret_is_found_in_text_and_inside_a_longer_word(found: dict[str, int
     token = secrets.token_hex(20)
     leaks.look("here", f"Bearer {token}")
     leaks.look("there", f"0{token}f")
+    leaks.look("elsewhere", f"key={secrets.token_hex(32)}")
     leaks.look("nowhere", secrets.token_hex(8) + "0" * 40)
-    assert found == {"here": 1, "there": 1}
+    assert found == {"here": 1, "there": 1, "elsewhere": 25}  # the longer one at each of its places
 
 
 def test_a_secret_is_found_in_a_file_but_not_where_it_belongs(found: dict[str, int], tmp_path: Path):

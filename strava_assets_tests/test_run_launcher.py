@@ -49,21 +49,21 @@ class CodeServer:
             *(sys.executable, "-m", "dagster", "api", "grpc", "--port", str(self.port)),
             *("--python-file", str(folder / "code.py"), "--location-name", "code"),
         )
+        self.start()
+
+    def start(self) -> None:
         self.process = subprocess.Popen(self.command)
 
-    def restart(self) -> None:
-        """End it, whatever it does, and start it anew."""
+    def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.process = subprocess.Popen(self.command)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[CodeServer]:
     server = CodeServer(tmp_path)
     yield server
-    server.process.kill()
-    server.process.wait()
+    server.kill()
 
 
 @pytest.fixture
@@ -123,9 +123,8 @@ def test_a_run_of_a_server_with_an_address_is_dead_once_the_server_is_back_witho
     assert isinstance(launcher, HealthCheckingRunLauncher)
     run = launch(instance, workspace_of(instance, server))
     assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
-    server.process.kill()
-    server.process.wait()
+    server.kill()
     assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING  # nobody knows yet
-    server.restart()
+    server.start()
     workspace_of(instance, server)
     assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED

@@ -37,20 +37,26 @@ def import_history() -> Result:
     return CliRunner().invoke(main, ["import", "--from", f"{FIRST:%Y-%m-%d}"], catch_exceptions=False)
 
 
+def import_cut_after(monkeypatch: pytest.MonkeyPatch, name: str, way: Proxy) -> Result:
+    """An import that loses a service once the function has done its work; the service is back afterwards."""
+    with monkeypatch.context() as patched:
+        cut_after(patched, name, way)
+        lost = import_history()
+    way.mend()
+    assert lost.exit_code == TRY_AGAIN
+    return lost
+
+
 def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
-    with monkeypatch.context() as patched:
-        cut_after(patched, "strava_assets.fetching.ResumePoints.reach", ways["S3"])
-        lost = import_history()
-    assert lost.exit_code == TRY_AGAIN
+    lost = import_cut_after(monkeypatch, "strava_assets.fetching.ResumePoints.reach", ways["S3"])
     assert lost.output.splitlines()[-1].startswith("error: S3 at ")
     truth = expected_rows(strava)
     there = rows(environment)
     assert 0 < len(there) < 200
     assert all(truth[key] == row for key, row in there.items())
 
-    ways["S3"].mend()
     asked_before = len(strava.requests)
     again = import_history()
     assert again.exit_code == 0, again.output
@@ -62,14 +68,10 @@ def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
 def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_request(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
-    with monkeypatch.context() as patched:
-        cut_after(patched, "strava_assets.importing.FetchedImport.remember", ways["Redis"])
-        lost = import_history()
-    assert lost.exit_code == TRY_AGAIN
+    lost = import_cut_after(monkeypatch, "strava_assets.importing.FetchedImport.remember", ways["Redis"])
     assert "error: The rows are there, but recording them in Dagster failed: Redis at " in lost.output
     assert rows(environment) == expected_rows(strava)
 
-    ways["Redis"].mend()
     asked_before = len(strava.requests)
     again = import_history()
     assert again.exit_code == 0, again.output
