@@ -7,7 +7,6 @@ from benchmarks.figure import Figure
 from benchmarks.imported import import_history
 from benchmarks.stack import Stack, running
 
-STOCK = "storage: {postgres: {postgres_url: {env: DAGSTER_POSTGRES_URL}}}\ntelemetry: {enabled: false}\n"
 YEARS, PER_YEAR, HOURS = 5.0, 1000, 2000
 QUICK_YEARS, QUICK_HOURS = 0.5, 300
 
@@ -30,9 +29,7 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
         yield Figure("peak memory of that import", f"{found.memory:.0f} MB", "≤ 400 MB", found.memory <= 400)
     with running(years=0.3, per_year=PER_YEAR) as stack:
         bulk = _range(stack, hours)
-        (stack.folder / "dagster.yaml").write_text(STOCK)
-        stack.environment["DAGSTER_POSTGRES_URL"] = stack.environment["DATABASE_URL"].replace("/strava?", "/dagster?")
-        stock = _range(stack, hours)
+        stock = _range(stack.with_stock_dagster(), hours)
     yield Figure(
         f"{hours:,} hours × 2 assets as one range, against stock Postgres storage",
         f"{bulk:.1f} s / {stock:.1f} s = {stock / bulk:.1f}× faster",

@@ -25,6 +25,7 @@ from strava_assets.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
 
+STOCK = "storage: {postgres: {postgres_url: {env: DAGSTER_POSTGRES_URL}}}\ntelemetry: {enabled: false}\n"
 
 MEMORY = "peak memory, kB: "
 MEASURED = f"""
@@ -68,6 +69,14 @@ class Stack:
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{said[-2000:]}{done.stderr[-2000:]}")
         return Run(seconds, said, int(memory) / 1024)
+
+    def with_stock_dagster(self) -> "Stack":
+        """The same with nothing in dagster.yaml but Dagster's own Postgres storage."""
+        folder = self.folder / "stock"
+        folder.mkdir(exist_ok=True)
+        (folder / "dagster.yaml").write_text(STOCK)
+        url = self.environment["DATABASE_URL"].replace("/strava?", "/dagster?")
+        return Stack(self.environment | {"DAGSTER_POSTGRES_URL": url}, folder)
 
     def requests(self) -> int:
         """How many API requests the simulated Strava has answered."""

@@ -7,6 +7,7 @@ dagster.yaml names it; to go back to stock, put `storage: {postgres: {postgres_u
 DAGSTER_POSTGRES_URL}}}` there instead. It overrides private names, so Dagster is pinned to a minor release.
 """
 
+import atexit
 import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,9 @@ from dagster import DagsterEventType
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import SqlEventLogStorageTable
-from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_shared.record import copy
 
 from strava_assets.kept_connections import KeptEventLogStorage, KeptRunStorage, KeptScheduleStorage
@@ -35,6 +36,9 @@ os.environ.setdefault("DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR", "1")
 # The events of a long range are millions of small objects that live until their batch is written: looking
 # for cycles among them at Python's default pace takes a quarter of the run's time.
 gc.set_threshold(100_000, 50, 100)
+
+# At the end of a process, when all goes anyway, looking for them takes most of a second.
+atexit.register(gc.freeze)
 
 ROWS_PER_INSERT = 1_000
 
@@ -115,15 +119,37 @@ def _by_partition(event: EventLogEntry) -> Iterator[EventLogEntry]:
         yield event._replace(dagster_event=event.get_dagster_event()._replace(event_specific_data=of_key))
 
 
-class BulkPostgresStorage(DagsterPostgresStorage):
+class BulkPostgresStorage(DagsterStorage, ConfigurableClass):
     """All of Dagster's storage in Postgres, at DAGSTER_POSTGRES_URL, with the bulk event log."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(postgres_url, inst_data=inst_data)
-        kept = KeptRunStorage(postgres_url), BulkEventLogStorage(postgres_url), KeptScheduleStorage(postgres_url)
-        self._run_storage, self._event_log_storage, self._schedule_storage = kept
-        for each in kept:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._inst_data = inst_data
+        self._run_storage = KeptRunStorage(postgres_url)
+        self._event_log_storage = BulkEventLogStorage(postgres_url)
+        self._schedule_storage = KeptScheduleStorage(postgres_url)
+        for each in (self._run_storage, self._event_log_storage, self._schedule_storage):
             each.keep_connections()
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """Where dagster.yaml named it."""
+        return self._inst_data
+
+    @property
+    def run_storage(self) -> KeptRunStorage:
+        """The runs."""
+        return self._run_storage
+
+    @property
+    def event_log_storage(self) -> BulkEventLogStorage:
+        """The events."""
+        return self._event_log_storage
+
+    @property
+    def schedule_storage(self) -> KeptScheduleStorage:
+        """The ticks of schedules and sensors."""
+        return self._schedule_storage
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

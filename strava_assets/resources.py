@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from typing import TypedDict
 
 import boto3
@@ -78,12 +79,13 @@ class RawBucket(dg.ConfigurableResource[RawStore]):
 
     def open(self) -> RawStore:
         """The store of raw objects."""
-        return RawStore.open(self._session(), **self._place())
+        return RawStore.open(self._session, **self._place())
 
     def open_deletion(self) -> RawDeletion:
         """What deletes raw objects with all their versions."""
-        return RawDeletion.open(self._session(), **self._place())
+        return RawDeletion.open(self._session, **self._place())
 
+    @cached_property
     def _session(self) -> boto3.session.Session:
         return boto3.session.Session(
             profile_name=self.s3.profile_name,
