@@ -6,6 +6,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
+from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import InstanceRef
 from dagster_postgres.event_log import PostgresEventLogStorage
 from sqlalchemy import create_engine, make_url, text
@@ -60,8 +63,9 @@ def tables_after_a_run(configuration: dict[str, Any], url: str, home: Path, asse
         rows = {
             "events": connection.execute(
                 text(
-                    "SELECT dagster_event_type, step_key, asset_key, partition FROM event_logs "
-                    "WHERE dagster_event_type LIKE 'ASSET%' ORDER BY id"
+                    "SELECT dagster_event_type, step_key, asset_key, partition, "
+                    "CASE WHEN dagster_event_type LIKE '%PLANNED' THEN event::jsonb -> 'dagster_event' END "
+                    "FROM event_logs WHERE dagster_event_type LIKE 'ASSET%' ORDER BY id"
                 )
             ).all(),
             "asset_keys": connection.execute(
@@ -125,6 +129,21 @@ def test_a_batch_is_written_wholly_or_not_at_all(dagster_url: str, tmp_path: Pat
     with pytest.raises(ConnectionError):
         storage.store_event_batch(planned)
     assert storage.get_maximum_record_id() == before
+
+
+def test_any_partition_of_a_planned_range_is_read_back_as_it_is_named(dagster_url: str, tmp_path: Path):
+    names = ['a "quoted" one', "back\\slash", "Zürich", "2026-01-01-02:00", "null"]
+    odd = dg.AssetKey("odd")
+    planned = AssetMaterializationPlannedData(odd, partitions_subset=DefaultPartitionsSubset(set(names)))
+    tables_after_a_run(BULK, dagster_url, tmp_path, [first])
+    run_id = _only_run(dagster_url)
+    event = DagsterEvent.build_asset_materialization_planned_event("job", "step", planned)
+    storage = BulkEventLogStorage(dagster_url)
+    entry = EventLogEntry(None, "debug", "", run_id, 1.0, dagster_event=event)  # type: ignore[no-untyped-call]
+    storage.store_event(entry)
+    records = storage.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED).records
+    stored = [record.event_log_entry.get_dagster_event() for record in records]
+    assert sorted(each.partition or "" for each in stored if each.asset_key == odd) == sorted(names)
 
 
 @pytest.mark.usefixtures("dagster_url")
