@@ -18,9 +18,6 @@ from dagster._core.workspace.load_target import GrpcServerTarget
 from strava_assets.local.free_ports import free_ports
 from strava_assets.run_launcher import HealthCheckingRunLauncher
 
-# It is asked for until it answers.
-pytestmark = pytest.mark.filterwarnings("ignore:Error loading repository location")
-
 CODE = """
 import pathlib, time
 import dagster as dg

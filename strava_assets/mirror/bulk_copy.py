@@ -20,7 +20,7 @@ def copy_rows(connection: Connection, target: str, rows: Iterator[tuple[Any, ...
     `rows` is consumed while the statement runs, so it must not use the connection. Raises what `rows` raises,
     else a DBAPIError, as any statement does.
     """
-    statement = f"COPY {target} FROM STDIN (FORMAT csv, ESCAPE '\\', NULL 'null')"
+    statement = f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8', ESCAPE '\\', NULL 'null')"
     lines = _Lines(rows)
     cursor = connection.connection.cursor()
     try:

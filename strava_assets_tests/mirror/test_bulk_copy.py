@@ -44,6 +44,15 @@ def test_any_value_that_a_column_can_hold_arrives_as_it_was(engine: Engine, rows
     assert copied(engine, lambda _: rows) == rows
 
 
+def test_the_clients_encoding_makes_no_difference(engine: Engine):
+    with engine.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {engine.url.database} SET client_encoding = 'LATIN1'"))
+        connection.commit()
+    engine.dispose()
+    rows = [(1, None, "Zürich", None, None, None)]
+    assert copied(engine, lambda _: rows) == rows
+
+
 def test_more_rows_than_a_block_arrive_in_their_order(engine: Engine):
     rows = [row_of(number) for number in range(2 * ROWS_PER_BLOCK + 1)]
     assert copied(engine, lambda _: rows) == rows
