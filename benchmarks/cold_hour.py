@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from benchmarks.figure import Figure, ratio
 from benchmarks.stack import Run, Stack, running
 
-RUNS = 5
+RUNS = 9
 OURS = ("strava_assets.definitions", "raw_activities,strava_activity")
 NOTHING = ("benchmarks.noop.definitions", "first,second")
 
