@@ -12,7 +12,6 @@ import gc
 import json
 import os
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from dagster import DagsterEventType
@@ -43,8 +42,6 @@ gc.set_threshold(100_000, 50, 100)
 # At the end of a process, when all goes anyway, looking for them takes most of a second.
 atexit.register(gc.freeze)
 
-ROWS_PER_INSERT = 1_000
-
 BULK_EVENTS = frozenset(
     {
         DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -52,7 +49,6 @@ BULK_EVENTS = frozenset(
         DagsterEventType.ASSET_OBSERVATION,
     }
 )
-
 
 NO_HOUR = "\0"
 """A partition that there cannot be: Postgres has no such character."""
@@ -96,19 +92,20 @@ class BulkEventLogStorage(KeptEventLogStorage):
             super().store_event_batch(rest)
 
     def _store_in_bulk(self, events: Sequence[EventLogEntry]) -> None:
-        others = (event for event in events if not _planned_range(event))
         table = SqlEventLogStorageTable
         insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
         newest = {}
+        others = []
         with self.index_transaction() as connection:
             for event in events:
                 if hours := _planned_range(event):
                     newest[_kind(event)] = event, self._store_range(connection, event, hours)
-            while chunk := list(islice(others, ROWS_PER_INSERT)):
-                ids = connection.scalars(insert, [self._event_to_row(event) for event in chunk]).all()
-                self._store_asset_event_tags(connection, chunk, ids)
-                for event, event_id in zip(chunk, ids, strict=True):
-                    newest[_kind(event)] = event, event_id
+                else:
+                    others.append(event)
+            if others:
+                ids = connection.scalars(insert, [self._event_to_row(event) for event in others]).all()
+                self._store_asset_event_tags(connection, others, ids)
+                newest |= {_kind(event): (event, event_id) for event, event_id in zip(others, ids, strict=True)}
             # asset_keys remembers the newest event of each kind only: write that one, not each on the way.
             for event, event_id in newest.values():
                 self._store_asset_event(connection, event, event_id)
