@@ -18,23 +18,25 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
         found = import_history(years=years, per_year=PER_YEAR, latency_ms=latency, against_offline=True)
         what = f"{found.hours:,} hours, {found.activities:,} activities, {latency} ms a request"
         beside = f"; strava-offline {found.offline:.1f} s" if found.offline else ""
-        yield Figure(
+        yield Figure.at_most(
             f"{what}: all rows queryable",
             f"{found.queryable:.1f} s (recorded in Dagster after {found.done:.0f} s{beside})",
-            f"≤ {aim} s",
-            found.queryable <= aim,
+            found.queryable,
+            aim,
+            " s",
         )
         most = -(-found.activities // 200) + 2
-        yield Figure("API requests of that import", str(found.requests), f"≤ {most}", found.requests <= most)
-        yield Figure("peak memory of that import", f"{found.memory:.0f} MB", "≤ 400 MB", found.memory <= 400)
+        yield Figure.at_most("API requests of that import", str(found.requests), found.requests, most)
+        yield Figure.at_most("peak memory of that import", f"{found.memory:.0f} MB", found.memory, 400, " MB")
     with running(years=0.3, per_year=PER_YEAR) as stack:
         bulk = _range(stack, hours)
         stock = _range(stack.with_stock_dagster(), hours)
-    yield Figure(
+    yield Figure.at_least(
         f"{hours:,} hours × 2 assets as one range, against stock Postgres storage",
         f"{bulk:.1f} s / {stock:.1f} s = {stock / bulk:.1f}× faster",
-        "≥ 15×",
-        stock / bulk >= 15,
+        stock / bulk,
+        15,
+        "×",
     )
 
 
