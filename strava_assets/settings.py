@@ -6,6 +6,7 @@ but empty counts as not set, as in a `.env` that was copied from `.env.example`.
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -72,6 +73,11 @@ VARIABLES = (
         "The database of the `strava_activity` table",
     ),
     Variable("DAGSTER_POSTGRES_URL", "", "Dagster's own storage; default: database `dagster` on the same server"),
+    Variable(
+        "STRAVA_WEB_HOSTS",
+        "",
+        "Host names, separated by commas, under which a reverse proxy serves Dagster's UI; loopback names always work",
+    ),
 )
 
 DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
@@ -105,6 +111,7 @@ class Settings:
     s3_endpoint_url: str | None
     database_url: URL
     dagster_postgres_url: URL
+    web_hosts: frozenset[str]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -136,6 +143,7 @@ class Settings:
                 if dagster_url
                 else database_url.set(database="dagster")
             ),
+            web_hosts=_web_hosts(env),
         )
 
     def require_application(self) -> None:
@@ -195,6 +203,14 @@ def _retention(env: Mapping[str, str]) -> timedelta | None:
     if not text(env, "STRAVA_RETENTION_DAYS"):
         return None
     return timedelta(days=_number(env, "STRAVA_RETENTION_DAYS", low=1, high=36500))
+
+
+def _web_hosts(env: Mapping[str, str]) -> frozenset[str]:
+    hosts = frozenset(host.strip().lower() for host in text(env, "STRAVA_WEB_HOSTS").split(",") if host.strip())
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host):
+            raise NotSetUp(f"STRAVA_WEB_HOSTS has {host!r}; write names only, like dagster.example.org, and no URL.")
+    return hosts
 
 
 def _purge_on_revoke(env: Mapping[str, str]) -> Literal["auto", "confirm"]:

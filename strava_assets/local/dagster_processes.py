@@ -26,7 +26,7 @@ class Webserver(EmbeddedServer):
     def _run(self) -> None:
         options = ["--host", "127.0.0.1", "--port", str(self._port), "--workspace", str(Path.cwd() / "workspace.yaml")]
         # It loads all code before it answers, which takes ten seconds: `answers` tells when, others start meanwhile.
-        _start(self.process, ["dagster_webserver", *options])
+        _start(self.process, ["strava_assets.web", *options])
 
     def answers(self) -> bool:
         """Whether the UI can be opened."""

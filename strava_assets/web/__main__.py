@@ -1,0 +1,5 @@
+"""`python -m strava_assets.web`: `dagster-webserver`, guarded."""
+
+from strava_assets.web.server import main
+
+main()
