@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.figure import Figure
 from benchmarks.stack import running
-from strava_assets.cli.services import open_store
-from strava_assets.comparing import Comparer
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
+from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
+from strava_assets.sync.compare import Comparer
 
 ROUNDS = 7
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.figure import Figure
 from strava_assets.mirror.activity import Activity, validate
-from strava_assets.raw_activity import RawActivity
+from strava_assets.raw.activity import RawActivity
 from strava_assets.simulator.simulation import Simulation
 
 ROUNDS = 20

@@ -5,13 +5,13 @@ from typing import Any
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from strava_assets.assets import raw_activities, strava_activity
-from strava_assets.deletion_jobs import prune_old_activities, purge_athlete
-from strava_assets.events_sensor import strava_events
-from strava_assets.jobs import reconcile_history, sync_hours
-from strava_assets.resources import Postgres, RawBucket, RedisTokens, Strava, variable
-from strava_assets.schedules import closed_hours, daily_reconciliation, prune_daily
-from strava_assets.sensors import strava_changes
+from strava_assets.defs.assets import raw_activities, strava_activity
+from strava_assets.defs.deletion_jobs import prune_old_activities, purge_athlete
+from strava_assets.defs.events_sensor import strava_events
+from strava_assets.defs.jobs import reconcile_history, sync_hours
+from strava_assets.defs.resources import Postgres, RawBucket, RedisTokens, Strava, variable
+from strava_assets.defs.schedules import closed_hours, daily_reconciliation, prune_daily
+from strava_assets.defs.sensors import strava_changes
 
 
 def resources() -> dict[str, dg.ConfigurableResource[Any]]:

@@ -1,20 +1,20 @@
 """Every error that this project raises on purpose, in three branches.
 
     StravaAssetsError
-    ├── RetryMayHelp          the outside world is unwell; the same call may succeed later
+    ├── TransientError          the outside world is unwell; the same call may succeed later
     │   ├── StravaUnavailable     5xx, resets, timeouts, after bounded retries
     │   ├── MalformedPage         an answer that is not a complete JSON array of objects
-    │   ├── QuotaSpent            Strava's quarter-hour or daily window is used up
+    │   ├── RateLimitExceeded            Strava's quarter-hour or daily window is used up
     │   └── ServiceUnavailable    Postgres, Redis or S3 does not answer
-    ├── RetryCannotHelp       somebody has to decide or repair something first
+    ├── PermanentError       somebody has to decide or repair something first
     │   ├── ApplicationInactive   the API application is switched off, or its owner's subscription lapsed
-    │   ├── NothingFetched        an hour that was never fetched was asked to be mirrored
-    │   └── AthleteTrouble        one athlete's trouble, which must not stop the others
+    │   ├── RawObjectMissing        an hour that was never fetched was asked to be mirrored
+    │   └── AthleteError        one athlete's trouble, which must not stop the others
     │       ├── AccessRevoked
     │       ├── LoginLost
     │       ├── ScopeMissing
     │       └── TooManyDeletions
-    └── NotSetUp              a setting, a login, a bucket or a migration is missing
+    └── ConfigurationError              a setting, a login, a bucket or a migration is missing
 
 A message is one or two sentences: what is wrong, where, and what to do. It never holds a token or a
 secret. Dagster's own exceptions are made from these in one place: `assets.as_dagster_failure`.
@@ -27,19 +27,19 @@ class StravaAssetsError(Exception):
     """The root: `str()` of it is a message that can be shown to the user as it is."""
 
 
-class RetryMayHelp(StravaAssetsError):
+class TransientError(StravaAssetsError):
     """The outside world is unwell; the same call may succeed later."""
 
 
-class StravaUnavailable(RetryMayHelp):
+class StravaUnavailable(TransientError):
     """Strava answered 5xx, reset the connection or timed out, also after bounded retries."""
 
 
-class MalformedPage(RetryMayHelp):
+class MalformedPage(TransientError):
     """Strava's answer is not a complete JSON array of objects; nothing of it was used."""
 
 
-class QuotaSpent(RetryMayHelp):
+class RateLimitExceeded(TransientError):
     """The application's window of requests is used up until `until` (UTC)."""
 
     def __init__(self, message: str, until: datetime) -> None:
@@ -47,23 +47,23 @@ class QuotaSpent(RetryMayHelp):
         self.until = until
 
 
-class ServiceUnavailable(RetryMayHelp):
+class ServiceUnavailable(TransientError):
     """Postgres, Redis or S3 does not answer."""
 
 
-class RetryCannotHelp(StravaAssetsError):
+class PermanentError(StravaAssetsError):
     """Somebody has to decide or repair something before the same call can succeed."""
 
 
-class ApplicationInactive(RetryCannotHelp):
+class ApplicationInactive(PermanentError):
     """Strava switched the API application off, or its owner's subscription lapsed (403 Inactive)."""
 
 
-class NothingFetched(RetryCannotHelp):
+class RawObjectMissing(PermanentError):
     """An hour without a raw object was asked to be mirrored: no object is no statement."""
 
 
-class AthleteTrouble(RetryCannotHelp):
+class AthleteError(PermanentError):
     """One athlete's trouble: the others go on."""
 
     def __init__(self, message: str, athlete_id: int | None = None) -> None:
@@ -71,21 +71,21 @@ class AthleteTrouble(RetryCannotHelp):
         self.athlete_id = athlete_id
 
 
-class AccessRevoked(AthleteTrouble):
+class AccessRevoked(AthleteError):
     """The athlete's access is gone: revoked on Strava, or the refresh token is void."""
 
 
-class LoginLost(AthleteTrouble):
+class LoginLost(AthleteError):
     """The stored token cannot be renewed any more, though the athlete may not have revoked anything."""
 
 
-class ScopeMissing(AthleteTrouble):
+class ScopeMissing(AthleteError):
     """The login lacks `activity:read_all`, so what Strava lists is not the whole truth."""
 
 
-class TooManyDeletions(AthleteTrouble):
+class TooManyDeletions(AthleteError):
     """More rows would be deleted than the guard allows without a confirmation."""
 
 
-class NotSetUp(StravaAssetsError):
+class ConfigurationError(StravaAssetsError):
     """A setting, a login, a bucket or a migration is missing; the message says how to provide it."""

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 from strava_assets.hours import floor_to_hour
 
 
@@ -115,7 +115,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read and check all settings. Raises NotSetUp, naming the variable, where one is unusable."""
+        """Read and check all settings. Raises ConfigurationError, naming the variable, where one is unusable."""
         env = os.environ if environment is None else environment
         base_url = text(env, "STRAVA_BASE_URL").rstrip("/")
         database_url = parse_database_url(text(env, "DATABASE_URL"))
@@ -147,10 +147,10 @@ class Settings:
         )
 
     def require_application(self) -> None:
-        """Raise NotSetUp unless a Strava API application is configured."""
+        """Raise ConfigurationError unless a Strava API application is configured."""
         for name, value in (("STRAVA_CLIENT_ID", self.client_id), ("STRAVA_CLIENT_SECRET", self.client_secret)):
             if not value:
-                raise NotSetUp(
+                raise ConfigurationError(
                     f"{name} is not set. Take it from https://www.strava.com/settings/api and put it into .env."
                 )
 
@@ -181,10 +181,14 @@ def _start_date(env: Mapping[str, str]) -> datetime:
     try:
         day = date.fromisoformat(value)
     except ValueError:
-        raise NotSetUp(f"STRAVA_START_DATE is {value!r}, which is no date. Write it like 2024-01-01.") from None
+        raise ConfigurationError(
+            f"STRAVA_START_DATE is {value!r}, which is no date. Write it like 2024-01-01."
+        ) from None
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     if start > datetime.now(UTC):
-        raise NotSetUp(f"STRAVA_START_DATE is {value}, which lies in the future. Give the date of your first activity.")
+        raise ConfigurationError(
+            f"STRAVA_START_DATE is {value}, which lies in the future. Give the date of your first activity."
+        )
     return start
 
 
@@ -195,7 +199,7 @@ def _number(env: Mapping[str, str], name: str, *, low: float, high: float) -> fl
     except ValueError:
         number = math.nan
     if not low <= number <= high:
-        raise NotSetUp(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.")
+        raise ConfigurationError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.")
     return number
 
 
@@ -209,7 +213,7 @@ def _web_hosts(env: Mapping[str, str]) -> frozenset[str]:
     hosts = frozenset(host.strip().lower() for host in text(env, "STRAVA_WEB_HOSTS").split(",") if host.strip())
     for host in hosts:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host):
-            raise NotSetUp(f"STRAVA_WEB_HOSTS has {host!r}; write names only, like dagster.example.org, and no URL.")
+            raise ConfigurationError(f"STRAVA_WEB_HOSTS has {host!r}; write names only, like dagster.example.org, and no URL.")
     return hosts
 
 
@@ -219,22 +223,22 @@ def _purge_on_revoke(env: Mapping[str, str]) -> Literal["auto", "confirm"]:
         return "auto"
     if value == "confirm":
         return "confirm"
-    raise NotSetUp(f"STRAVA_PURGE_ON_REVOKE is {value!r}; it must be auto or confirm.")
+    raise ConfigurationError(f"STRAVA_PURGE_ON_REVOKE is {value!r}; it must be auto or confirm.")
 
 
 def parse_database_url(value: str, name: str = "DATABASE_URL") -> URL:
     """A URL whose scheme names psycopg2, whichever of the usual spellings was pasted.
 
     SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3, which dagster-postgres cannot use, and does
-    not know `postgres://` at all. Raises NotSetUp, naming the variable, if it is no Postgres URL.
+    not know `postgres://` at all. Raises ConfigurationError, naming the variable, if it is no Postgres URL.
     """
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
         # The value may hold a password, so it is not repeated.
-        raise NotSetUp(f"{name} is no database URL. Write it like {DEFAULTS['DATABASE_URL']}.") from None
+        raise ConfigurationError(f"{name} is no database URL. Write it like {DEFAULTS['DATABASE_URL']}.") from None
     if url.drivername.split("+")[0] not in {"postgres", "postgresql"}:
-        raise NotSetUp(f"{name} has the scheme {url.drivername}; only postgresql is supported.")
+        raise ConfigurationError(f"{name} has the scheme {url.drivername}; only postgresql is supported.")
     if not url.database:
-        raise NotSetUp(f"{name} names no database. Write it like {DEFAULTS['DATABASE_URL']}.")
+        raise ConfigurationError(f"{name} names no database. Write it like {DEFAULTS['DATABASE_URL']}.")
     return url.set(drivername="postgresql+psycopg2")

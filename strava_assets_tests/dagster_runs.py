@@ -5,10 +5,10 @@ from datetime import datetime
 
 import dagster as dg
 
-from strava_assets.assets import raw_activities, strava_activity
 from strava_assets.definitions import resources
+from strava_assets.defs.assets import raw_activities, strava_activity
+from strava_assets.defs.partitions import range_tags
 from strava_assets.hours import Window
-from strava_assets.partitions import range_tags
 
 
 def run(

@@ -16,13 +16,13 @@ Action = Literal["kill", "hold"]
 
 POINTS = {
     "before the request": ("strava_assets.strava.client", "StravaClient.activities", "before"),
-    "after some raw objects": ("strava_assets.raw", "RawStore.write", "after"),
-    "after the first page": ("strava_assets.fetching", "ResumePoints.reach", "after"),
-    "after the last object, before the table": ("strava_assets.raw", "RawStore.athletes", "before"),
+    "after some raw objects": ("strava_assets.raw.store", "RawStore.write", "after"),
+    "after the first page": ("strava_assets.sync.fetch", "ResumePoints.reach", "after"),
+    "after the last object, before the table": ("strava_assets.raw.store", "RawStore.athletes", "before"),
     "inside the transaction": ("strava_assets.mirror.load", "_settle_rejects", "after"),
-    "after the commit": ("strava_assets.checks", "no_rejects", "before"),
+    "after the commit": ("strava_assets.defs.checks", "no_rejects", "before"),
     "between a token's renewal and its save": ("strava_assets.strava.tokens", "TokenStore.replace", "before"),
-    "in a sensor's tick": ("strava_assets.comparing", "Comparer.compare", "after"),
+    "in a sensor's tick": ("strava_assets.sync.compare", "Comparer.compare", "after"),
 }
 """Each point: a module, a function in it, and on which side of the function's work it lies."""
 

@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 from redis import Redis
 
-from strava_assets.assets import raw_activities
 from strava_assets.cli.init import migrate
 from strava_assets.definitions import resources
+from strava_assets.defs.assets import raw_activities
 from strava_assets.hours import HOUR, floor_to_hour
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -115,8 +115,8 @@ def test_a_run_ends_with_one_clear_line_and_nothing_half_written(
     break_it: Callable[[Environment, Simulation, Callable[[str, str], None]], None],
     said: str,
 ):
-    monkeypatch.setattr("strava_assets.assets.RETRY_AFTER_SECONDS", 0)
-    monkeypatch.setattr("strava_assets.strava.retrying.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("strava_assets.defs.assets.RETRY_AFTER_SECONDS", 0)
+    monkeypatch.setattr("strava_assets.strava.retries.FIRST_PAUSE", 0.001)
     break_it(environment, strava, monkeypatch.setenv)
     result = run(HOUR_AGO)
     assert not result.success

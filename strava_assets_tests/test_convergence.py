@@ -27,21 +27,21 @@ from redis import Redis
 from sqlalchemy import text
 
 from strava_assets.cli.init import migrate
-from strava_assets.cli.services import open_store
-from strava_assets.comparing import Comparer
-from strava_assets.errors import RetryMayHelp
-from strava_assets.fetching import Etags, Fetcher, Hours, ResumePoints
+from strava_assets.errors import TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.activity import Activity, validate
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.load import DeletionGuard
-from strava_assets.mirroring import mirror_window
-from strava_assets.raw_activity import RawActivity
+from strava_assets.raw.activity import RawActivity
+from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Athlete
+from strava_assets.sync.compare import Comparer
+from strava_assets.sync.fetch import Etags, Fetcher, Hours, ResumePoints
+from strava_assets.sync.load import mirror_window
 
 NOW = floor_to_hour(datetime.now(UTC))
 FIRST = NOW - timedelta(days=60)
@@ -206,7 +206,7 @@ class History(RuleBasedStateMachine):
             self.client.close()
 
     def try_to(self, act: Any) -> None:
-        with contextlib.suppress(RetryMayHelp, Crash):
+        with contextlib.suppress(TransientError, Crash):
             act()
 
     def fetch(self, window: Window, on_hours: Any = lambda _athlete, _hours, _etags: None) -> None:

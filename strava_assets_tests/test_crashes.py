@@ -15,11 +15,11 @@ import pytest
 from redis import Redis
 from sqlalchemy import create_engine, text
 
-from strava_assets import fetching
 from strava_assets.cli.init import migrate
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.sync import fetch
 from strava_assets_tests import kill_points
 from strava_assets_tests.dagster_runs import metadata, problem, run
 from strava_assets_tests.equality import expected_rows, rows
@@ -51,7 +51,7 @@ def log_in(environment: dict[str, str], simulation: Simulation, **fields: object
 def run_in_this_process(environment: Mapping[str, str], folder: Path, window: Window, resumed: timedelta) -> None:
     os.environ.update(environment)
     kill_points.install(folder)
-    fetching.RESUMED_FROM = resumed
+    fetch.RESUMED_FROM = resumed
     assert run(window).success
 
 
@@ -59,7 +59,7 @@ def die(environment: Mapping[str, str], folder: Path, point: str, window: Window
     """Materialise the window in a process that is killed at the point."""
     kill_points.arm(folder, point)
     process = processes.Process(
-        target=run_in_this_process, args=(dict(environment), folder, window, fetching.RESUMED_FROM)
+        target=run_in_this_process, args=(dict(environment), folder, window, fetch.RESUMED_FROM)
     )
     process.start()
     process.join(60)
@@ -106,7 +106,7 @@ def test_two_runs_on_the_same_hours_at_once_end_in_the_same_rows(
     strava: Simulation, environment: dict[str, str], tmp_path: Path
 ):
     both = [
-        processes.Process(target=run_in_this_process, args=(environment, tmp_path, LAST_HOURS, fetching.RESUMED_FROM))
+        processes.Process(target=run_in_this_process, args=(environment, tmp_path, LAST_HOURS, fetch.RESUMED_FROM))
         for _ in range(2)
     ]
     for process in both:

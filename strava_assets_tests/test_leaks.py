@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.cli.services import open_store
+from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets_tests import leaks
 

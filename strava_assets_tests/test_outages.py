@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from strava_assets import assets
 from strava_assets.cli.init import migrate
+from strava_assets.defs import assets
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -54,9 +54,9 @@ def test_what_a_service_was_away_for_is_right_once_it_is_back(
 @pytest.mark.parametrize(
     ("away", "after"),
     [
-        ("Redis", "strava_assets.raw.RawStore.write"),
-        ("S3", "strava_assets.raw.RawStore.write"),
-        ("Postgres", "strava_assets.raw.RawStore.write"),
+        ("Redis", "strava_assets.raw.store.RawStore.write"),
+        ("S3", "strava_assets.raw.store.RawStore.write"),
+        ("Postgres", "strava_assets.raw.store.RawStore.write"),
         ("S3", "strava_assets.mirror.load.wait_for_other_loads"),
         ("Postgres", "strava_assets.mirror.load._settle_rejects"),
     ],

@@ -11,19 +11,19 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.cli.init import migrate
-from strava_assets.cli.services import open_store
-from strava_assets.comparing import Comparer
-from strava_assets.errors import QuotaSpent
-from strava_assets.fetching import Fetcher, ResumePoints
+from strava_assets.errors import RateLimitExceeded
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.load import DeletionGuard
-from strava_assets.mirroring import mirror_window
+from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
+from strava_assets.sync.compare import Comparer
+from strava_assets.sync.fetch import Fetcher, ResumePoints
+from strava_assets.sync.load import mirror_window
 from strava_assets_tests.equality import expected_rows, rows
 
 ATHLETES = (42, 43)
@@ -56,7 +56,7 @@ class Day:
             self._advance_to(when)
             try:
                 act(when)
-            except QuotaSpent:
+            except RateLimitExceeded:
                 self.did[f"{name}, put off"] += 1
             else:
                 self.did[name] += 1

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import click
 
-from strava_assets.redis_connection import connect
 from strava_assets.settings import Settings
+from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import Token, TokenStore
 
 _HEADINGS = ("id", "name", "token until (UTC)", "scopes", "Redis key")

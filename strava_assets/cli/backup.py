@@ -6,8 +6,8 @@ import boto3
 import click
 
 from strava_assets.cli.postgres_tools import dump
-from strava_assets.cli.services import console, open_redis
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
+from strava_assets.services import console, open_redis
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import TokenStore
 
@@ -24,7 +24,7 @@ def command(folder: Path, *, without_databases: bool) -> None:
     """
     settings = Settings.from_environment()
     if folder.exists() and any(folder.iterdir()):
-        raise NotSetUp(f"{folder} is not empty. Give a new folder, so that two backups do not mix.")
+        raise ConfigurationError(f"{folder} is not empty. Give a new folder, so that two backups do not mix.")
     for name in (DATABASES, OBJECTS, LOGINS):
         (folder / name).mkdir(parents=True)
     folder.chmod(0o700)
@@ -48,7 +48,7 @@ def _copy_objects(settings: Settings, target: Path) -> int:
     for entry in bucket.objects.filter(Prefix=f"{settings.s3_prefix}/"):
         file = target / entry.key
         if not file.resolve().is_relative_to(target.resolve()):
-            raise NotSetUp(f"The bucket holds an object with the unsafe key {entry.key!r}. Remove it first.")
+            raise ConfigurationError(f"The bucket holds an object with the unsafe key {entry.key!r}. Remove it first.")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(entry.get()["Body"].read())
         count += 1

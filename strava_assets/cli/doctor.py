@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy.exc import DBAPIError
 
-from strava_assets.cli.services import open_client, open_redis, open_store
-from strava_assets.errors import NotSetUp, StravaAssetsError
+from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.mirror import migrations
 from strava_assets.mirror.database import clear_error, engine_for, place, transaction
-from strava_assets.redis_connection import address, answering
+from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
+from strava_assets.state.connection import address, answering
 from strava_assets.strava.tokens import TokenStore
 
 
@@ -64,12 +64,12 @@ def _tokens(settings: Settings) -> str:
     store = TokenStore(open_redis(settings))
     tokens = store.tokens()
     if not tokens:
-        raise NotSetUp("nobody is logged in. Run: strava-assets login")
+        raise ConfigurationError("nobody is logged in. Run: strava-assets login")
     now = datetime.now(UTC)
     lines = []
     for key, token in tokens.items():
         if token.scopes is not None and "activity:read_all" not in token.scopes:
-            raise NotSetUp(
+            raise ConfigurationError(
                 f"{key} lacks activity:read_all, so private activities are missing. Run: strava-assets login"
             )
         until = token.expires_at
@@ -90,7 +90,9 @@ def _mirror(settings: Settings) -> str:
     with transaction(engine) as connection:
         present, needed = migrations.current_revision(connection), migrations.newest_revision()
     if present != needed:
-        raise NotSetUp(f"the tables are at revision {present or 'none'}, not {needed}. Run: strava-assets init")
+        raise ConfigurationError(
+            f"the tables are at revision {present or 'none'}, not {needed}. Run: strava-assets init"
+        )
     return f"{settings.database_url.database} at {place(settings.database_url)}, revision {present}"
 
 

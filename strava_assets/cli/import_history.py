@@ -8,20 +8,20 @@ import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from strava_assets.adopting import adopt_old_rows
-from strava_assets.assets import FETCHED_TAG, raw_activities, strava_activity
-from strava_assets.cli.dagster_instance import open_instance
-from strava_assets.cli.services import console, open_client, open_redis, open_store
-from strava_assets.errors import RetryMayHelp
-from strava_assets.fetching import ResumePoints
+from strava_assets.cli.dagster_runs import open_instance
+from strava_assets.defs.assets import FETCHED_TAG, raw_activities, strava_activity
+from strava_assets.defs.runs import first_hour, materialise
+from strava_assets.errors import TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.importing import FetchedImport, Importer, recorded_window
-from strava_assets.importing import Progress as ImportProgress
 from strava_assets.mirror.database import engine_for
-from strava_assets.runs import first_hour, materialise
+from strava_assets.services import console, open_client, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
+from strava_assets.sync.airflow_rows import adopt_old_rows
+from strava_assets.sync.fetch import ResumePoints
+from strava_assets.sync.history_import import Importer, PendingImport, recorded_window
+from strava_assets.sync.history_import import Progress as ImportProgress
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -36,7 +36,7 @@ def command(first: datetime | None, last: datetime | None) -> None:
     """
     settings = Settings.from_environment()
     asked = asked_window(first, last, datetime.now(UTC))
-    fetched_import = FetchedImport(open_redis(settings), asked)
+    fetched_import = PendingImport(open_redis(settings), asked)
     started = time.monotonic()
     if window := fetched_import.window():
         click.echo(f"The data of {window} was fetched by an earlier try; what is left is to record it in Dagster.")
@@ -90,7 +90,7 @@ def _fetch(settings: Settings, asked: Window) -> Window:
         click.echo(
             f"Athlete {athlete_id}: everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
         )
-    for trouble in fetched.troubles.values():
+    for trouble in fetched.errors.values():
         click.echo(f"warning: {trouble}", err=True)
     loaded = progress.loaded
     click.echo(
@@ -131,7 +131,7 @@ def _record(window: Window) -> None:
             watcher.join()
         display.update(task, completed=2 * hours)
     if problem:
-        raise RetryMayHelp(
+        raise TransientError(
             f"The rows are there, but recording them in Dagster failed: {problem} Run the same command again."
         )
 

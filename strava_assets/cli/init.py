@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.mirror import migrations
 from strava_assets.mirror.database import CONNECT_TIMEOUT_SECONDS, clear_error, engine_for, place, transaction
 from strava_assets.settings import Settings
@@ -26,7 +26,7 @@ def command() -> None:
 def initialise(settings: Settings) -> Iterator[str]:
     """Do what is missing, a line of progress a step.
 
-    Raises NotSetUp or ServiceUnavailable, saying what to do, where a service refuses or does not answer.
+    Raises ConfigurationError or ServiceUnavailable, saying what to do, where a service refuses or does not answer.
     """
     for url in (settings.database_url, settings.dagster_postgres_url):
         created = create_database(url)
@@ -115,7 +115,7 @@ def create_bucket(settings: Settings) -> bool:
         client.head_bucket(Bucket=settings.s3_bucket)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:  # noqa: PLR2004
-            raise NotSetUp(
+            raise ConfigurationError(
                 f"S3 at {where} denies access to the bucket {settings.s3_bucket!r}. "
                 "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions."
             ) from None
@@ -129,5 +129,7 @@ def create_bucket(settings: Settings) -> bool:
         elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         client.create_bucket(Bucket=settings.s3_bucket, **cast("Any", elsewhere))
     except ClientError as error:
-        raise NotSetUp(f"S3 at {where} does not let us create the bucket {settings.s3_bucket!r} ({error}).") from None
+        raise ConfigurationError(
+            f"S3 at {where} does not let us create the bucket {settings.s3_bucket!r} ({error})."
+        ) from None
     return True

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import click
 
-from strava_assets.cli.redirect_receiver import PATH, RedirectReceiver
-from strava_assets.errors import QuotaSpent, StravaAssetsError
-from strava_assets.redis_connection import connect
+from strava_assets.cli.oauth_callback import PATH, RedirectReceiver
+from strava_assets.errors import RateLimitExceeded, StravaAssetsError
 from strava_assets.settings import Settings
+from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import REAL
 from strava_assets.strava.login import Grant, Login, complete
@@ -54,7 +54,7 @@ def command(*, no_browser: bool) -> None:
         try:
             count, first = _history(client, athlete)
         except StravaAssetsError as error:
-            later = "" if isinstance(error, QuotaSpent) else "The login is stored. "
+            later = "" if isinstance(error, RateLimitExceeded) else "The login is stored. "
             click.echo(f"{later}The history could not be listed now: {error}", err=True)
             return
     click.echo(_advice(settings, count, first))

@@ -2,9 +2,9 @@
 
 import click
 
-from strava_assets.errors import NotSetUp, StravaUnavailable
-from strava_assets.redis_connection import connect
+from strava_assets.errors import ConfigurationError, StravaUnavailable
 from strava_assets.settings import Settings
+from strava_assets.state.connection import connect
 from strava_assets.strava.clock import REAL
 from strava_assets.strava.logout import log_out
 from strava_assets.strava.oauth import OAuth
@@ -35,7 +35,7 @@ def command(*, athlete_id: int | None, force: bool) -> None:
 
 def _chosen(tokens: dict[str, Token], athlete_id: int | None) -> tuple[str, Token]:
     if not tokens:
-        raise NotSetUp("Nobody is logged in.")
+        raise ConfigurationError("Nobody is logged in.")
     if athlete_id is None:
         if len(tokens) > 1:
             known = ", ".join(str(token.athlete_id or key) for key, token in tokens.items())
@@ -44,4 +44,4 @@ def _chosen(tokens: dict[str, Token], athlete_id: int | None) -> tuple[str, Toke
     for key, token in tokens.items():
         if token.athlete_id == athlete_id:
             return key, token
-    raise NotSetUp(f"Athlete {athlete_id} is not logged in. See: strava-assets athletes")
+    raise ConfigurationError(f"Athlete {athlete_id} is not logged in. See: strava-assets athletes")

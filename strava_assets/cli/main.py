@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 from dotenv import load_dotenv
 
-from strava_assets.errors import NotSetUp, RetryMayHelp, StravaAssetsError
+from strava_assets.errors import ConfigurationError, StravaAssetsError, TransientError
 from strava_assets.local.settings_file import load_settings_of_running_servers
 
 _COMMANDS = {
@@ -33,8 +33,8 @@ _COMMANDS = {
 """Each command's module in this package, where it is the click command named `command`, and its line in `--help`."""
 
 EXIT_CODES: tuple[tuple[type[StravaAssetsError], int], ...] = (
-    (NotSetUp, 78),  # EX_CONFIG of sysexits.h
-    (RetryMayHelp, 75),  # EX_TEMPFAIL
+    (ConfigurationError, 78),  # EX_CONFIG of sysexits.h
+    (TransientError, 75),  # EX_TEMPFAIL
     (StravaAssetsError, 1),
 )
 """The exit code of each branch of errors; the first that fits counts."""
@@ -52,7 +52,7 @@ class _CommandsByModule(click.Group):
         except ModuleNotFoundError as error:
             if error.name != "psutil":
                 raise
-            raise NotSetUp(
+            raise ConfigurationError(
                 f"`strava-assets {name}` starts servers, and what it needs is not installed. "
                 "Run: pip install 'strava-assets[embedded]'."
             ) from None

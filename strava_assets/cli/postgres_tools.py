@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.local.postgres_programs import embedded_programs
 
 
@@ -22,7 +22,7 @@ def restore(url: URL, file: Path) -> None:
 
 
 def _run(tool: str, url: URL, options: list[str]) -> None:
-    """Run a tool on the database. Raises NotSetUp if it is missing, ServiceUnavailable if it fails."""
+    """Run a tool on the database. Raises ConfigurationError if it is missing, ServiceUnavailable if it fails."""
     target = url.set(drivername="postgresql", password="").render_as_string().replace(":***@", "@")
     environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
     done = subprocess.run(  # noqa: S603 - Postgres's own tool
@@ -37,7 +37,9 @@ def _find(tool: str) -> str:
     """The wheel's tool, which is as new as any server; else the one on the PATH."""
     try:
         return str(embedded_programs() / tool)
-    except NotSetUp:
+    except ConfigurationError:
         if found := shutil.which(tool):
             return found
-    raise NotSetUp(f"{tool} is not installed. Install Postgres's client programs, at least as new as the server.")
+    raise ConfigurationError(
+        f"{tool} is not installed. Install Postgres's client programs, at least as new as the server."
+    )

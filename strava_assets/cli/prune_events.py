@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from strava_assets.cli.dagster_instance import open_instance
-from strava_assets.event_log_pruning import prune_events
+from strava_assets.cli.dagster_runs import open_instance
+from strava_assets.instance.event_pruning import prune_events
 
 
 @click.command(name="prune-events", help=__doc__)

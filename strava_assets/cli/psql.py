@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.local.postgres_programs import embedded_programs
 from strava_assets.local.settings_file import FOLDER
 from strava_assets.settings import Settings
@@ -29,14 +29,16 @@ def command(query: str | None, psql_options: tuple[str, ...]) -> None:
     """
     if not os.environ.get("DATABASE_URL") and (Path.cwd() / FOLDER).exists():
         # Of a running one the group would have set it.
-        raise NotSetUp(
+        raise ConfigurationError(
             "The embedded Postgres does not run. Start it in another terminal: make up. Or set DATABASE_URL."
         )
     url = Settings.from_environment().database_url
     if program := _psql():
         _become_psql(program, url, [*(["-c", query] if query else []), *psql_options])
     if psql_options:
-        raise NotSetUp(f"psql is not installed, so {psql_options[0]} cannot be given. Install Postgres's client.")
+        raise ConfigurationError(
+            f"psql is not installed, so {psql_options[0]} cannot be given. Install Postgres's client."
+        )
     _execute(url, [query] if query else _prompt())
 
 
@@ -45,7 +47,7 @@ def _psql() -> str | None:
         return found
     try:
         return str(embedded_programs() / "psql")
-    except NotSetUp:
+    except ConfigurationError:
         return None
 
 

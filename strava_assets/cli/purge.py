@@ -2,11 +2,11 @@
 
 import click
 
-from strava_assets.cli.dagster_instance import open_instance
-from strava_assets.cli.services import open_deletion, open_redis
-from strava_assets.event_log_erasure import erase_athlete
+from strava_assets.cli.dagster_runs import open_instance
+from strava_assets.deletion.purge import Purger
+from strava_assets.instance.event_redaction import erase_athlete
 from strava_assets.mirror.database import engine_for
-from strava_assets.purging import Purger
+from strava_assets.services import open_deletion, open_redis
 from strava_assets.settings import Settings
 
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from strava_assets.assets import CONFIRMED_TAG
-from strava_assets.cli.dagster_instance import open_instance
-from strava_assets.cli.services import console, open_client, open_store
-from strava_assets.comparing import Comparer, Comparison
-from strava_assets.errors import RetryMayHelp
+from strava_assets.cli.dagster_runs import open_instance
+from strava_assets.defs.assets import CONFIRMED_TAG
+from strava_assets.defs.runs import first_hour, look_back, materialise
+from strava_assets.errors import TransientError
 from strava_assets.hours import partition_key
 from strava_assets.mirror.database import engine_for
-from strava_assets.runs import first_hour, look_back, materialise
+from strava_assets.services import console, open_client, open_store
 from strava_assets.settings import Settings
+from strava_assets.sync.compare import Comparer, Comparison
 
 SHOWN = 50
 """Rows of the table of differences; the rest is counted."""
@@ -39,7 +39,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
-    for trouble in comparison.troubles.values():
+    for trouble in comparison.errors.values():
         click.echo(f"warning: {trouble}", err=True)
     if not comparison.windows:
         out.print(f"{comparison.listed} activities compared: nothing differs.")
@@ -56,7 +56,7 @@ def _refresh(comparison: Comparison, confirmed: int | None) -> None:
             with console().status(f"Refreshing {window}"):
                 problem = materialise(instance, window, tags)
             if problem:
-                raise RetryMayHelp(f"Refreshing {window} failed: {problem}")
+                raise TransientError(f"Refreshing {window} failed: {problem}")
             click.echo(f"refreshed {window}")
 
 

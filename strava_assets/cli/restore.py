@@ -9,9 +9,9 @@ from sqlalchemy import URL, text
 from strava_assets.cli.backup import DATABASES, LOGINS, OBJECTS
 from strava_assets.cli.init import create_bucket, create_database, migrate
 from strava_assets.cli.postgres_tools import restore
-from strava_assets.cli.services import console, open_redis
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.services import console, open_redis
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import Token, TokenStore
 
@@ -26,11 +26,13 @@ def command(folder: Path, *, without_databases: bool) -> None:
     dumps = {url: folder / DATABASES / f"{url.database}.dump" for url in urls}
     for url, file in dumps.items():
         if not file.exists():
-            raise NotSetUp(f"{folder} holds no {file.name}. A database is restored under the name it was saved with.")
+            raise ConfigurationError(
+                f"{folder} holds no {file.name}. A database is restored under the name it was saved with."
+            )
         _require_empty(url)
     tokens = TokenStore(open_redis(settings))
     if tokens.keys():
-        raise NotSetUp("Redis holds logins already. Restore into an empty one.")
+        raise ConfigurationError("Redis holds logins already. Restore into an empty one.")
     for url, file in dumps.items():
         with console().status(f"Restoring the database {url.database}"):
             restore(url, file)
@@ -45,11 +47,11 @@ def command(folder: Path, *, without_databases: bool) -> None:
 
 
 def _require_empty(url: URL) -> None:
-    """Create the database if it is missing. Raises NotSetUp where it has tables."""
+    """Create the database if it is missing. Raises ConfigurationError where it has tables."""
     create_database(url)
     with transaction(engine_for(url)) as connection:
         if connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).scalar():
-            raise NotSetUp(f"The database {url.database!r} has tables already. Restore into empty ones.")
+            raise ConfigurationError(f"The database {url.database!r} has tables already. Restore into empty ones.")
 
 
 def _put_objects(settings: Settings, source: Path) -> int:

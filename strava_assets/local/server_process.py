@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 
 _POLL_SECONDS = 0.02
 
@@ -44,7 +44,7 @@ class ServerProcess:
     def acquire_folder(self) -> None:
         """Make the folder ours alone, and stop a server that a killed owner left behind.
 
-        Raises NotSetUp if another process runs a server there.
+        Raises ConfigurationError if another process runs a server there.
         """
         if self._owner_lock is not None:
             raise RuntimeError(f"{self.name} has been started already")
@@ -53,7 +53,9 @@ class ServerProcess:
         owner_lock = _open_private(self.folder / "owner.lock")
         if not _try_lock(owner_lock):
             os.close(owner_lock)
-            raise NotSetUp(f"{self.folder} is in use by another process. Stop that one first, or use another folder.")
+            raise ConfigurationError(
+                f"{self.folder} is in use by another process. Stop that one first, or use another folder."
+            )
         self._owner_lock = owner_lock
         self._stop_left_behind()
 

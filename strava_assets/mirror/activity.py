@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from strava_assets.raw_activity import RawActivity, parse_utc
+from strava_assets.raw.activity import RawActivity, parse_utc
 
 
 def _whole_number(value: object) -> object:

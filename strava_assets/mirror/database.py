@@ -8,7 +8,7 @@ from psycopg2 import errorcodes
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable, StravaAssetsError
+from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
 
 CONNECT_TIMEOUT_SECONDS = 5
 
@@ -25,7 +25,7 @@ def engine_for(url: URL) -> Engine:
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A connection whose work is committed at the end, or rolled back as a whole.
 
-    Raises ServiceUnavailable where Postgres does not answer or hangs up, NotSetUp where the database or
+    Raises ServiceUnavailable where Postgres does not answer or hangs up, ConfigurationError where the database or
     its tables are missing or access is denied.
     """
     try:
@@ -41,15 +41,15 @@ def clear_error(error: DBAPIError, url: URL) -> StravaAssetsError:
     reason = str(error.orig).strip().partition("\n")[0][:200]
     where = f"the database {url.database!r} at {place(url)}"
     if isinstance(error, ProgrammingError) and code in {errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN}:
-        return NotSetUp(f"The tables in {where} are missing or too old. Migrate it with: strava-assets init.")
+        return ConfigurationError(f"The tables in {where} are missing or too old. Migrate it with: strava-assets init.")
     if code == errorcodes.INSUFFICIENT_PRIVILEGE:
-        return NotSetUp(
+        return ConfigurationError(
             f"The user {url.username!r} may not do that in {where} ({reason}). Grant it, or use another user."
         )
     if isinstance(error, OperationalError) and f'database "{url.database}" does not exist' in str(error.orig):
-        return NotSetUp(f"There is no {where}. Create it with: strava-assets init.")
+        return ConfigurationError(f"There is no {where}. Create it with: strava-assets init.")
     if isinstance(error, OperationalError) and "authentication failed" in str(error.orig):
-        return NotSetUp(f"Postgres at {place(url)} refuses the user {url.username!r}. Check DATABASE_URL.")
+        return ConfigurationError(f"Postgres at {place(url)} refuses the user {url.username!r}. Check DATABASE_URL.")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return ServiceUnavailable(
             f"Postgres at {place(url)} does not answer ({reason}). Is it running? Check DATABASE_URL."

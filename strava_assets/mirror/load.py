@@ -15,12 +15,12 @@ from sqlalchemy import Connection, text
 from strava_assets.errors import TooManyDeletions
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
 from strava_assets.mirror.bulk_copy import copy_rows
-from strava_assets.raw_activity import RawActivity
+from strava_assets.raw.activity import RawActivity
 from strava_assets.settings import MIN_DELETIONS_GUARDED
 
 
 @dataclass(frozen=True)
-class Statement:
+class HourSnapshot:
     """What a raw object says: these, and no others, are the athlete's activities of that hour."""
 
     hour: datetime
@@ -70,7 +70,7 @@ class DeletionGuard:
         )
 
 
-def mirror(connection: Connection, athlete_id: int, statements: Iterable[Statement], guard: DeletionGuard) -> Loaded:
+def mirror(connection: Connection, athlete_id: int, statements: Iterable[HourSnapshot], guard: DeletionGuard) -> Loaded:
     """Make the athlete's rows of the stated hours equal the statements' valid activities.
 
     Runs in the caller's transaction, after waiting for any other load of the same athlete; `statements`,
@@ -117,7 +117,7 @@ def has_unowned_rows(connection: Connection) -> bool:
 _COLUMN_LIST = ", ".join(COLUMNS)
 _OTHER_COLUMNS = tuple(name for name in COLUMNS if name != "id")
 
-_DOOMED = """
+_ROWS_TO_DELETE = """
     FROM strava_activity AS present
     WHERE present.athlete_id = :athlete_id
       AND present.start_date >= (SELECT min(hour) FROM stated)
@@ -127,7 +127,7 @@ _DOOMED = """
 """
 # The span is for the index: without it, each page of an import would look at all rows of those before.
 
-_DELETE = text(f"DELETE FROM strava_activity WHERE id IN (SELECT present.id {_DOOMED})")  # noqa: S608 - constants
+_DELETE = text(f"DELETE FROM strava_activity WHERE id IN (SELECT present.id {_ROWS_TO_DELETE})")  # noqa: S608 - constants
 
 _UPSERT = text(
     f"""
@@ -198,7 +198,7 @@ def _drop_staging_tables(connection: Connection) -> None:
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged, pg_temp.stated, pg_temp.staged_reject"))
 
 
-def _stage(connection: Connection, athlete_id: int, statements: Iterable[Statement]) -> tuple[int, int]:
+def _stage(connection: Connection, athlete_id: int, statements: Iterable[HourSnapshot]) -> tuple[int, int]:
     """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are."""
     hours: list[tuple[datetime, str | None]] = []
     rejects: dict[int | str, tuple[Any, ...]] = {}
@@ -241,7 +241,7 @@ def activity_key(raw: RawActivity) -> int | str:
     return raw.digest if raw.id is None or not -(2**63) <= raw.id < 2**63 else raw.id
 
 
-def _reject_row(raw: RawActivity, statement: Statement, errors: list[str]) -> tuple[Any, ...]:
+def _reject_row(raw: RawActivity, statement: HourSnapshot, errors: list[str]) -> tuple[Any, ...]:
     # jsonb can hold neither NUL nor half of a surrogate pair; the raw object keeps both.
     payload = json.dumps(raw.fields, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     payload = payload.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
@@ -256,7 +256,7 @@ def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]
     counts = connection.execute(
         text(
             f"""
-            SELECT (SELECT count(*) {_DOOMED} AND NOT EXISTS (SELECT FROM staged_reject WHERE id = present.id)),
+            SELECT (SELECT count(*) {_ROWS_TO_DELETE} AND NOT EXISTS (SELECT FROM staged_reject WHERE id = present.id)),
                    (SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id)
             """  # noqa: S608 - constants
         ),

@@ -3,7 +3,7 @@
 import bisect
 from dataclasses import dataclass, field
 
-from strava_assets.raw_activity import RawActivity
+from strava_assets.raw.activity import RawActivity
 
 
 @dataclass

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from strava_assets.simulator import control, oauth, webhooks
-from strava_assets.simulator.answers import api, bad_request, refusal
 from strava_assets.simulator.exact_json import changed
+from strava_assets.simulator.responses import api, bad_request, refusal
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.simulator.tokens import Grant
 

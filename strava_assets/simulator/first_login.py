@@ -5,8 +5,8 @@ import json
 import click
 import requests
 
-from strava_assets.redis_connection import connect
 from strava_assets.settings import Settings
+from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strava_assets.simulator.described import HOMES, Athlete, Home, described, said_moment
+from strava_assets.simulator.activity_generator import HOMES, Athlete, Home, described, said_moment
 from strava_assets.simulator.routes import routes
 
 PROCESSING = timedelta(minutes=5)

@@ -11,8 +11,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from strava_assets.simulator.answers import bad_request, form, refusal, unlimited
 from strava_assets.simulator.login_page import login_page
+from strava_assets.simulator.responses import bad_request, form, refusal, unlimited
 from strava_assets.simulator.simulation import Simulation
 
 SCOPES = frozenset(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from strava_assets.raw_activity import RawActivity, split_array
+from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.simulator.accounts import Account
+from strava_assets.simulator.activity_generator import said_moment
 from strava_assets.simulator.clock import Clock
-from strava_assets.simulator.described import said_moment
 from strava_assets.simulator.events import Events, Notice, notices
 from strava_assets.simulator.exact_json import changed, spell
 from strava_assets.simulator.faults import Faults

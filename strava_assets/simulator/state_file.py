@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from strava_assets.raw_activity import split_array
+from strava_assets.raw.activity import split_array
 from strava_assets.simulator.accounts import Account
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.simulator.tokens import Grant

@@ -12,8 +12,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from strava_assets.simulator.answers import bad_request, form, refusal, unlimited
 from strava_assets.simulator.events import PATIENCE
+from strava_assets.simulator.responses import bad_request, form, refusal, unlimited
 from strava_assets.simulator.simulation import Simulation
 
 MAX_CALLBACK_URL = 255

@@ -10,19 +10,19 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from strava_assets.errors import AthleteTrouble, NotSetUp
+from strava_assets.errors import AthleteError, ConfigurationError
 from strava_assets.hours import Window
-from strava_assets.raw_activity import RawActivity, split_array
-from strava_assets.redis_connection import connect
+from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.settings import Settings
-from strava_assets.strava.access import Access
-from strava_assets.strava.budget import Budget
+from strava_assets.state.connection import connect
+from strava_assets.strava.api_errors import NEEDED_SCOPE, scope_missing
 from strava_assets.strava.clock import REAL, Clock
-from strava_assets.strava.limits import Quota
 from strava_assets.strava.oauth import OAuth
-from strava_assets.strava.paging import Listed, Listing, Page
-from strava_assets.strava.refusal import NEEDED_SCOPE, scope_missing
+from strava_assets.strava.pagination import Listed, Listing, Page
+from strava_assets.strava.rate_limits import Quota
+from strava_assets.strava.request_budget import Budget
 from strava_assets.strava.session import ApiSession
+from strava_assets.strava.token_renewal import Access
 from strava_assets.strava.tokens import Athlete, TokenStore, named_athlete
 
 __all__ = ["Listed", "Page", "Quota", "StravaClient"]
@@ -53,10 +53,10 @@ class StravaClient:
         on_wait: Callable[[str], None] | None = None,
         clock: Clock = REAL,
     ) -> Self:
-        """A client for these settings. Raises NotSetUp where they are not usable; connects to nothing yet.
+        """A client for these settings. Raises ConfigurationError where they are not usable; connects to nothing yet.
 
         Only a caller that `may_use_reserve` may spend the last part of a window. A spent window is waited
-        out if it ends within `max_wait`, after telling `on_wait` so; otherwise requests raise QuotaSpent.
+        out if it ends within `max_wait`, after telling `on_wait` so; otherwise requests raise RateLimitExceeded.
         """
         redis = connect(settings.redis_url)
         tokens = TokenStore(redis)
@@ -101,11 +101,11 @@ class StravaClient:
         refuses it, that is raised when nobody else is logged in, and logged otherwise.
         """
         athletes: dict[int, Athlete] = {}
-        trouble: AthleteTrouble | None = None
+        trouble: AthleteError | None = None
         for key, token in self._tokens.tokens().items():
             try:
                 athlete = token.athlete(key) or self._identify(key)
-            except AthleteTrouble as error:
+            except AthleteError as error:
                 trouble = error
                 logger.warning("The token in %s is left out: %s", key, error)
             else:
@@ -135,7 +135,7 @@ class StravaClient:
                 athlete.token_key, "/athlete/activities", listing.request.parameters(), split_array
             )
             if found is None:
-                raise NotSetUp("Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.")
+                raise ConfigurationError("Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.")
             yield listing.receive(found)
 
     def activity(self, athlete: Athlete, activity_id: int) -> RawActivity | None:
@@ -148,18 +148,18 @@ class StravaClient:
         with self._tokens.locked(key):
             token = self._tokens.load(key)
             if token is None:
-                raise NotSetUp(f"Nobody is logged in under {key} any more. Run: strava-assets login")
+                raise ConfigurationError(f"Nobody is logged in under {key} any more. Run: strava-assets login")
             token = token.updated({"athlete": athlete})
             self._tokens.replace(key, token)
         identified = token.athlete(key)
         if identified is None:
-            raise NotSetUp("GET /athlete was answered without an id; check STRAVA_API_URL.")
+            raise ConfigurationError("GET /athlete was answered without an id; check STRAVA_API_URL.")
         return identified
 
     def _profile(self, key: str) -> dict[str, Any]:
         profile = self._session.get(key, "/athlete", {}, _profile)
         if profile is None:
-            raise NotSetUp("Strava knows no GET /athlete (404); check STRAVA_API_URL.")
+            raise ConfigurationError("Strava knows no GET /athlete (404); check STRAVA_API_URL.")
         return profile
 
 

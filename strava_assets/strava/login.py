@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from strava_assets.errors import AthleteTrouble, RetryCannotHelp, ScopeMissing
+from strava_assets.errors import AthleteError, PermanentError, ScopeMissing
+from strava_assets.state.revocations import Revocations
+from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.oauth import OAuth
-from strava_assets.strava.refusal import NEEDED_SCOPE
-from strava_assets.strava.revoked import Revoked
 from strava_assets.strava.tokens import FIRST_KEY, Athlete, Token, TokenStore, further_key, named_athlete
 
 
@@ -27,7 +27,7 @@ class Grant:
     scopes: frozenset[str] | None
 
 
-class ForeignRedirect(RetryCannotHelp):
+class ForeignRedirect(PermanentError):
     """A redirect that does not belong to this login; whoever sent it must not end it."""
 
 
@@ -49,7 +49,7 @@ class Login:
         """Read the URL to which Strava sent the browser.
 
         Raises ForeignRedirect where it is no redirect of this login, ScopeMissing where the athlete did not
-        grant what is needed, RetryCannotHelp where access was declined.
+        grant what is needed, PermanentError where access was declined.
         """
         query = {name: values[-1] for name, values in parse_qs(urlsplit(redirected_url.strip()).query).items()}
         if not secrets.compare_digest(query.get("state", "").encode(), self.state.encode()):
@@ -58,7 +58,7 @@ class Login:
                 "after you granted access, or start again: strava-assets login"
             )
         if error := query.get("error"):
-            raise RetryCannotHelp(_declined(error))
+            raise PermanentError(_declined(error))
         scopes = frozenset(filter(None, re.split(r"[\s,]+", query["scope"]))) if "scope" in query else None
         _require_scope(scopes)
         if not query.get("code"):
@@ -72,7 +72,7 @@ def complete(grant: Grant, oauth: OAuth, tokens: TokenStore, client: StravaClien
     Raises ScopeMissing, with nothing stored, where Strava names fewer scopes than are needed.
     """
     # A token of the old DAG does not say whose it is. If Strava does not say so either, it is void, and makes room.
-    with suppress(AthleteTrouble):
+    with suppress(AthleteError):
         client.athletes()
     answer = oauth.exchange(grant.code)
     if grant.scopes and not answer.get("scope"):
@@ -82,7 +82,7 @@ def complete(grant: Grant, oauth: OAuth, tokens: TokenStore, client: StravaClien
     answer["athlete"] = named_athlete(profile if isinstance(profile, Mapping) else {})
     athlete_id = Token(answer).athlete_id
     if athlete_id is None:
-        raise RetryCannotHelp("Strava's answer does not say who logged in; nothing was stored.")
+        raise PermanentError("Strava's answer does not say who logged in; nothing was stored.")
     return _store(answer, athlete_id, tokens)
 
 
@@ -97,7 +97,7 @@ def _store(answer: Mapping[str, Any], athlete_id: int, tokens: TokenStore) -> At
         token = before.updated(answer) if before and before.athlete_id == athlete_id else Token(answer)
         tokens.save(key, token)
     # Whoever comes back must not be purged for having left.
-    Revoked(tokens.redis).unmark(athlete_id)
+    Revocations(tokens.redis).unmark(athlete_id)
     return Athlete(athlete_id, token.athlete_name, key, token.expires_at, token.scopes)
 
 

@@ -1,6 +1,6 @@
 """A logout: Strava is told to end the grant, then the token is forgotten."""
 
-from strava_assets.errors import NotSetUp, StravaAssetsError
+from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.tokens import TokenStore
 
@@ -11,12 +11,12 @@ def log_out(
     """Revoke the token under `key`, then remove it.
 
     Where Strava cannot be told, its error is raised and the token kept, unless `even_if_strava_does_not_know`:
-    then the token is removed, and the error returned. Raises NotSetUp if there is no token.
+    then the token is removed, and the error returned. Raises ConfigurationError if there is no token.
     """
     with tokens.locked(key):
         token = tokens.load(key)
         if token is None:
-            raise NotSetUp(f"Nobody is logged in under {key}.")
+            raise ConfigurationError(f"Nobody is logged in under {key}.")
         unheard: StravaAssetsError | None = None
         try:
             oauth.revoke(token.refresh_token or token.access_token)

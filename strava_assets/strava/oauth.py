@@ -12,9 +12,9 @@ import requests
 
 from strava_assets.errors import AccessRevoked
 from strava_assets.settings import Settings
-from strava_assets.strava import refusal
+from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
-from strava_assets.strava.retrying import TryAgain, repeat
+from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.transport import TIMEOUT, Answer, StravaSession, https_form, open_session
 
 SCOPES = ("read", "activity:read_all")
@@ -48,7 +48,7 @@ class OAuth:
     def exchange(self, code: str) -> dict[str, Any]:
         """The token for a login's code, with the athlete in it.
 
-        Raises RetryCannotHelp for a code that was used or is too old, NotSetUp for a wrong client secret.
+        Raises PermanentError for a code that was used or is too old, ConfigurationError for a wrong client secret.
         """
 
         def once() -> dict[str, Any]:
@@ -70,7 +70,7 @@ class OAuth:
         """A new token for a refresh token, which is void afterwards, or already if an earlier answer was lost.
 
         Raises AccessRevoked if Strava does not know it (any more), LoginLost if that may be so because an answer
-        was lost, before (`may_be_void`) or now; NotSetUp for a wrong client secret.
+        was lost, before (`may_be_void`) or now; ConfigurationError for a wrong client secret.
         """
         asked = 0
 
@@ -92,7 +92,7 @@ class OAuth:
             return repeat(_EXCHANGE, once, self._clock)
         except AccessRevoked:
             if may_be_void or asked > 1:
-                raise refusal.renewal_was_lost(athlete_id) from None
+                raise api_errors.renewal_was_lost(athlete_id) from None
             raise
 
     def revoke(self, token: str) -> None:
@@ -108,9 +108,9 @@ class OAuth:
                 )
                 answer = _judged(response)
             # Strava answers 401 where the token itself is void: what was asked for is so already.
-            is_void = answer.status == HTTPStatus.UNAUTHORIZED and not refusal.blames_application(answer)
+            is_void = answer.status == HTTPStatus.UNAUTHORIZED and not api_errors.blames_application(answer)
             if not answer.ok and not is_void:
-                raise refusal.of_oauth(answer, None, "POST /oauth/revoke")
+                raise api_errors.of_oauth(answer, None, "POST /oauth/revoke")
 
         repeat("POST /oauth/revoke", once, self._clock)
 
@@ -123,7 +123,7 @@ class OAuth:
         def judge(response: requests.Response) -> requests.Response:
             answer = _judged(response)
             if not answer.ok:
-                raise refusal.of_oauth(answer, athlete_id, _EXCHANGE, of_login=of_login)
+                raise api_errors.of_oauth(answer, athlete_id, _EXCHANGE, of_login=of_login)
             if not _has_token(answer):
                 raise TryAgain(f"the answer holds no token ({answer.content_type})")
             return response
@@ -138,7 +138,7 @@ class OAuth:
 
 
 def _judged(response: requests.Response) -> Answer:
-    if response.status_code in refusal.MAY_BE_RETRIED or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+    if response.status_code in api_errors.MAY_BE_RETRIED or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         raise TryAgain(f"it was answered with {response.status_code}")
     return Answer(response.status_code, response.headers, response.content)
 

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from strava_assets.errors import MalformedPage
 from strava_assets.settings import Settings
-from strava_assets.strava import refusal
-from strava_assets.strava.access import Access
-from strava_assets.strava.budget import Budget
+from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
-from strava_assets.strava.retrying import TryAgain, repeat
+from strava_assets.strava.request_budget import Budget
+from strava_assets.strava.retries import TryAgain, repeat
+from strava_assets.strava.token_renewal import Access
 from strava_assets.strava.tokens import Token
 from strava_assets.strava.transport import TIMEOUT, Answer, https_form, open_session, read
 
@@ -37,9 +37,9 @@ class ApiSession:
     ) -> T | None:
         """What `understand` makes of the answer's body; None for a 404.
 
-        `understand` raises ValueError for a body that is not what it should be. Raises QuotaSpent,
+        `understand` raises ValueError for a body that is not what it should be. Raises RateLimitExceeded,
         StravaUnavailable or MalformedPage where a later try may help, AccessRevoked, LoginLost, ScopeMissing,
-        ApplicationInactive, NotSetUp or RetryCannotHelp where it may not.
+        ApplicationInactive, ConfigurationError or PermanentError where it may not.
         """
         asked = f"GET {path}"
 
@@ -60,11 +60,11 @@ class ApiSession:
     def _ask_with_valid_token(self, token_key: str, path: str, parameters: Mapping[str, str | int]) -> Answer:
         token = self._access.token(token_key)
         answer = self._ask(token, path, parameters)
-        if answer.status == HTTPStatus.UNAUTHORIZED and not refusal.is_scope_missing(answer):
+        if answer.status == HTTPStatus.UNAUTHORIZED and not api_errors.is_scope_missing(answer):
             token = self._access.instead_of(token, token_key)
             answer = self._ask(token, path, parameters)
         if not answer.ok and answer.status != HTTPStatus.NOT_FOUND:
-            raise refusal.of_api(answer, f"GET {path}", token.athlete_id)
+            raise api_errors.of_api(answer, f"GET {path}", token.athlete_id)
         return answer
 
     def _ask(self, token: Token, path: str, parameters: Mapping[str, str | int]) -> Answer:
@@ -80,8 +80,8 @@ class ApiSession:
         if answer.is_refused:
             # The budget decides how long to wait; a pause on top would add nothing.
             raise TryAgain("Strava's limit was reached (429)", pause=False)
-        if answer.status in refusal.MAY_BE_RETRIED:
-            raise TryAgain(f"it was answered with {answer.status} {refusal.described(answer)}")
+        if answer.status in api_errors.MAY_BE_RETRIED:
+            raise TryAgain(f"it was answered with {answer.status} {api_errors.described(answer)}")
         return answer
 
     def _send(self, token: Token, path: str, parameters: Mapping[str, str | int]) -> Answer:

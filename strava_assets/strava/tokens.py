@@ -17,8 +17,8 @@ from typing import Any
 from redis import Redis
 from redis.lock import Lock
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
-from strava_assets.redis_connection import address, answering
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.state.connection import address, answering
 
 FIRST_KEY = "STRAVA_TOKEN"
 
@@ -52,15 +52,17 @@ class Token:
 
     @classmethod
     def from_json(cls, text: str | bytes, key: str) -> "Token":
-        """Read what lies under `key`. Raises NotSetUp if it is no JSON object with a token in it."""
+        """Read what lies under `key`. Raises ConfigurationError if it is no JSON object with a token in it."""
         try:
             fields = json.loads(text)
         except ValueError:
             fields = None
         if not isinstance(fields, dict):
-            raise NotSetUp(f"The Redis key {key} holds no JSON object. Delete the key, then run: strava-assets login")
+            raise ConfigurationError(
+                f"The Redis key {key} holds no JSON object. Delete the key, then run: strava-assets login"
+            )
         if not any(isinstance(fields.get(name), str) and fields[name] for name in ("access_token", "refresh_token")):
-            raise NotSetUp(
+            raise ConfigurationError(
                 f"The Redis key {key} holds neither an access_token nor a refresh_token. "
                 "Delete the key, then run: strava-assets login"
             )
@@ -142,7 +144,7 @@ class TokenStore:
         return [FIRST_KEY, *further] if FIRST_KEY in names else further
 
     def load(self, key: str) -> Token | None:
-        """The token under `key`, None if there is none. Raises NotSetUp if it cannot be read."""
+        """The token under `key`, None if there is none. Raises ConfigurationError if it cannot be read."""
         with answering(self.redis):
             value = self.redis.get(key)
         if not isinstance(value, str | bytes):
@@ -183,7 +185,7 @@ class TokenStore:
             self.redis.delete(key, _renewal_key(key))
 
     def tokens(self) -> dict[str, Token]:
-        """Every token by its key, the first athlete's first. Raises NotSetUp if one cannot be read."""
+        """Every token by its key, the first athlete's first. Raises ConfigurationError if one cannot be read."""
         return {key: token for key in self.keys() if (token := self.load(key)) is not None}
 
     def athletes(self) -> list[Athlete]:

@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for the next bytes."""
@@ -102,19 +102,19 @@ class StravaSession(OAuth2Session):
 def open_session(client_id: str, *urls: str) -> StravaSession:
     """A session for requests to `urls`, to be addressed by `https_form`.
 
-    Raises NotSetUp for an http:// URL of another host than this machine: the token would travel in clear text.
+    Raises ConfigurationError for an http:// URL of another host than this machine: the token would travel in clear text.
     """
     session = StravaSession(client_id)
     for url in urls:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise NotSetUp(
+            raise ConfigurationError(
                 "STRAVA_BASE_URL or STRAVA_API_URL is no URL of a web server. Write it like https://www.strava.com."
             )
         if parts.scheme == "https":
             continue
         if not is_loopback(url) and not os.environ.get(PLAIN_HTTP_ALLOWED):
-            raise NotSetUp(
+            raise ConfigurationError(
                 f"http://{parts.hostname} is not encrypted, and the token could be read on its way there. Use https in "
                 f"STRAVA_BASE_URL and STRAVA_API_URL, or set {PLAIN_HTTP_ALLOWED}=1 for a simulation."
             )

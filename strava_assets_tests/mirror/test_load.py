@@ -8,8 +8,8 @@ from sqlalchemy import Engine, text
 from strava_assets.errors import TooManyDeletions
 from strava_assets.hours import HOUR
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
-from strava_assets.mirror.load import DeletionGuard, Loaded, Statement, adopt_rows, has_unowned_rows, mirror
-from strava_assets.raw_activity import RawActivity, split_array
+from strava_assets.mirror.load import DeletionGuard, HourSnapshot, Loaded, adopt_rows, has_unowned_rows, mirror
+from strava_assets.raw.activity import RawActivity, split_array
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ATHLETE = 42
@@ -21,11 +21,13 @@ def activity(activity_id: Any, start: datetime = NOON + timedelta(minutes=5), **
     return split_array(json.dumps([said]))[0]
 
 
-def statement(hour: datetime, *activities: RawActivity, fetched_at: datetime = NOON + timedelta(days=1)) -> Statement:
-    return Statement(hour, fetched_at, "etag", activities)
+def statement(
+    hour: datetime, *activities: RawActivity, fetched_at: datetime = NOON + timedelta(days=1)
+) -> HourSnapshot:
+    return HourSnapshot(hour, fetched_at, "etag", activities)
 
 
-def load(engine: Engine, *statements: Statement, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:
+def load(engine: Engine, *statements: HourSnapshot, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:
     with engine.begin() as connection:
         return mirror(connection, athlete, iter(statements), guard)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from strava_assets.mirror.activity import Activity, validate
-from strava_assets.raw_activity import split_array
+from strava_assets.raw.activity import split_array
 from strava_assets.simulator.history import history
 from strava_assets.simulator.routes import encoded
 from strava_assets.simulator.simulation import Simulation

@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from strava_assets.settings import Settings
-from strava_assets.strava.limits import day_index, quarter_index
+from strava_assets.strava.rate_limits import day_index, quarter_index
 
 CLIENT_SECRET = "s3cret-of-the-application"
 LIFETIME = 6 * 3600

@@ -12,17 +12,17 @@ import redis
 from strava_assets.errors import (
     AccessRevoked,
     ApplicationInactive,
+    ConfigurationError,
     MalformedPage,
-    NotSetUp,
-    QuotaSpent,
-    RetryCannotHelp,
+    PermanentError,
+    RateLimitExceeded,
     ScopeMissing,
     StravaAssetsError,
     StravaUnavailable,
 )
 from strava_assets.hours import Window
 from strava_assets.strava.client import StravaClient
-from strava_assets.strava.limits import Quota
+from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.tokens import Athlete
 from strava_assets_tests.strava.fake_clock import FakeClock
 from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Asked, Reply, ScriptedStrava, fault
@@ -205,17 +205,17 @@ def test_what_may_pass_is_tried_four_times_with_growing_pauses(
         ),
         (
             fault(400, "Application", "after", "future"),
-            RetryCannotHelp,
+            PermanentError,
             "Strava says that the present lies in the future: set this machine's clock.",
         ),
         (
             fault(403, "Athlete", "premium", "required"),
-            RetryCannotHelp,
+            PermanentError,
             "Strava refuses GET /athlete/activities: 403 Error (Athlete/premium/required).",
         ),
         (
             Reply(404, {"message": "Not Found"}),
-            NotSetUp,
+            ConfigurationError,
             "Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.",
         ),
         (
@@ -286,7 +286,7 @@ def test_who_may_not_wait_gets_no_429_either(
     with StravaClient.open(strava.settings(redis_url), max_wait=timedelta(0), clock=clock.clock) as client:
         for _ in range(75):
             listed(client, Window.of(HOUR, HOUR))
-        with pytest.raises(QuotaSpent, match="75 of 100 requests, 25 are kept for the hourly run"):
+        with pytest.raises(RateLimitExceeded, match="75 of 100 requests, 25 are kept for the hourly run"):
             listed(client, Window.of(HOUR, HOUR))
         assert client.quota() == Quota(75, 100, 75, 1000)
     assert strava.refused == 0
@@ -336,14 +336,14 @@ def test_a_token_is_not_sent_in_clear_text_to_another_machine(
     strava: ScriptedStrava, redis_url: str, api_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = strava.settings(redis_url, STRAVA_API_URL=api_url)
-    with pytest.raises(NotSetUp, match="is not encrypted, and the token could be read on its way there"):
+    with pytest.raises(ConfigurationError, match="is not encrypted, and the token could be read on its way there"):
         StravaClient.open(settings)
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     StravaClient.open(settings).close()
 
 
 def test_without_an_application_the_message_names_the_variable(redis_url: str, strava: ScriptedStrava) -> None:
-    with pytest.raises(NotSetUp, match=r"^STRAVA_CLIENT_ID is not set"):
+    with pytest.raises(ConfigurationError, match=r"^STRAVA_CLIENT_ID is not set"):
         StravaClient.open(strava.settings(redis_url, STRAVA_CLIENT_ID=""))
 
 

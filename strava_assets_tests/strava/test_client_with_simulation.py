@@ -10,10 +10,10 @@ import redis
 import requests
 
 from strava_assets.errors import AccessRevoked, ApplicationInactive, ScopeMissing
-from strava_assets.redis_connection import connect
 from strava_assets.settings import Settings
 from strava_assets.simulator.faults import Kind
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.login import Login, complete

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import redis
 
-from strava_assets.errors import NotSetUp, RetryCannotHelp, ScopeMissing, StravaAssetsError, StravaUnavailable
-from strava_assets.redis_connection import connect
+from strava_assets.errors import ConfigurationError, PermanentError, ScopeMissing, StravaAssetsError, StravaUnavailable
+from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.login import ForeignRedirect, Grant, Login, complete
 from strava_assets.strava.logout import log_out
@@ -85,7 +85,7 @@ def test_a_redirect_of_this_login_holds_a_code_and_the_scopes(
     [
         (
             "state={state}&error=access_denied",
-            RetryCannotHelp,
+            PermanentError,
             "Access was declined on Strava's page; nothing was stored.",
         ),
         (
@@ -157,7 +157,7 @@ def test_a_void_token_of_the_old_dag_makes_room(
 def test_a_code_works_once(strava: ScriptedStrava, oauth: OAuth, tokens: TokenStore, client: StravaClient) -> None:
     grant = grant_to(strava, 7)
     complete(grant, oauth, tokens, client)
-    with pytest.raises(RetryCannotHelp, match="it works once and not for long"):
+    with pytest.raises(PermanentError, match="it works once and not for long"):
         complete(grant, oauth, tokens, client)
 
 
@@ -215,7 +215,9 @@ def test_a_void_token_is_no_obstacle_to_a_logout_and_a_wrong_client_secret_is(
     key = complete(grant_to(strava, 7), oauth, tokens, client).token_key
     strava.script = lambda asked: reply if asked.path == "/oauth/revoke" else None
     if is_kept:
-        with pytest.raises(NotSetUp, match="Strava does not accept STRAVA_CLIENT_ID with STRAVA_CLIENT_SECRET"):
+        with pytest.raises(
+            ConfigurationError, match="Strava does not accept STRAVA_CLIENT_ID with STRAVA_CLIENT_SECRET"
+        ):
             log_out(key, oauth, tokens, even_if_strava_does_not_know=False)
     else:
         log_out(key, oauth, tokens, even_if_strava_does_not_know=False)

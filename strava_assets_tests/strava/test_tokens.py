@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from strava_assets.errors import NotSetUp
-from strava_assets.redis_connection import connect
+from strava_assets.errors import ConfigurationError
+from strava_assets.state.connection import connect
 from strava_assets.strava import tokens as tokens_module
 from strava_assets.strava.tokens import Athlete, Token, TokenStore
 
@@ -92,7 +92,7 @@ def test_athletes_are_listed_once_the_first_one_first(store: TokenStore) -> None
 )
 def test_what_is_no_token_is_said_to_be_none(store: TokenStore, value: str, message: str) -> None:
     put(store, "STRAVA_TOKEN", value)
-    with pytest.raises(NotSetUp) as error:
+    with pytest.raises(ConfigurationError) as error:
         store.load("STRAVA_TOKEN")
     assert str(error.value) == message
 

@@ -1,0 +1,48 @@
+"""The one partitions definition: an hour of UTC, from STRAVA_START_DATE to the hour in progress.
+
+https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-assets
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from strava_assets.errors import PermanentError
+from strava_assets.hours import PARTITION_KEY_FORMAT, Window, from_partition_key, partition_key
+from strava_assets.settings import Settings
+
+hourly = dg.HourlyPartitionsDefinition(
+    start_date=Settings.from_environment().start_date,
+    timezone="UTC",
+    fmt=PARTITION_KEY_FORMAT,
+    end_offset=1,  # the hour in progress, so that an upload can be queried within a minute
+)
+
+
+def window_of(partition_keys: Sequence[str]) -> Window:
+    """The window that a run's partitions cover: one hour, or a contiguous range.
+
+    What the retention setting no longer keeps is cut off, so that a run of old hours does not bring it back.
+    """
+    if not partition_keys:
+        # A reversed range has no keys, and would otherwise "succeed" without doing anything.
+        raise PermanentError("The range of partitions is empty. Give the earlier hour first: FROM...TO.")
+    window = Window.of(from_partition_key(partition_keys[0]), from_partition_key(partition_keys[-1]))
+    oldest = Settings.from_environment().oldest_kept(datetime.now(UTC))
+    if oldest is None or oldest <= window.start:
+        return window
+    if oldest >= window.end:
+        raise PermanentError(
+            f"{window} is older than STRAVA_RETENTION_DAYS keeps, so it is neither fetched nor mirrored."
+        )
+    return Window(oldest, window.end)
+
+
+def range_tags(window: Window) -> dict[str, str]:
+    """The two tags by which Dagster makes one run of a range of partitions."""
+    hours = list(window.hours())
+    return {
+        "dagster/asset_partition_range_start": partition_key(hours[0]),
+        "dagster/asset_partition_range_end": partition_key(hours[-1]),
+    }

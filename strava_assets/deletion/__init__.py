@@ -1,0 +1,1 @@
+"""Deletion of all of an athlete (purge) and by age (retention)."""

@@ -1,0 +1,49 @@
+"""Dagster's connections to its Postgres storage: kept, and checked before each use.
+
+Stock storage connects anew for every event, a hundred times in a run of one hour, except in the webserver.
+That keeps its connections but does not check them, so that the first requests after a restart of Postgres fail.
+"""
+
+from typing import Any
+
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.run_storage import PostgresRunStorage
+from dagster_postgres.schedule_storage import PostgresScheduleStorage
+from psycopg2 import InterfaceError, OperationalError
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError
+
+
+def _check(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - psycopg2's, from SQLAlchemy
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (InterfaceError, OperationalError):
+        raise DisconnectionError("Postgres has ended this connection") from None  # the pool makes another
+
+
+class _Kept:
+    """What the three storages have in common; before the stock one among a class' bases."""
+
+    _engine: Engine
+
+    def keep_connections(self) -> None:
+        """Do in any process what Dagster does in the webserver, without its limit on the time of a statement."""
+        self.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Keep connections as the stock storage does in the webserver, and check them."""
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # type: ignore[misc]
+        event.listen(self._engine, "checkout", _check)
+
+
+class PooledEventLogStorage(_Kept, PostgresEventLogStorage):
+    """Stock event log storage, with connections that can be kept."""
+
+
+class PooledRunStorage(_Kept, PostgresRunStorage):
+    """Stock run storage, with connections that can be kept."""
+
+
+class PooledScheduleStorage(_Kept, PostgresScheduleStorage):
+    """Stock schedule storage, with connections that can be kept."""

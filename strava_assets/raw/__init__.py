@@ -1,0 +1,1 @@
+"""The raw objects in S3: what the API said, to the letter."""

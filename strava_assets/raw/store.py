@@ -1,0 +1,244 @@
+"""The raw objects: one JSON array per athlete and hour, as Strava's API said it.
+
+Reads and writes go through obstore, many at a time. Which S3 that is, and with which credentials, is
+the caller's boto3 session and endpoint: dagster-aws' S3Resource in Dagster, the AWS SDK's own
+variables elsewhere.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import obstore
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError, UnauthenticatedError
+from obstore.store import S3Store
+
+from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
+from strava_assets.hours import Window, athlete_prefix, from_object_key, object_key
+from strava_assets.raw.activity import RawActivity, join_array, split_array
+
+if TYPE_CHECKING:
+    import boto3.session
+
+CONCURRENCY = 32
+"""Requests under way at once; more gained nothing against SeaweedFS and MinIO on loopback."""
+
+OBJECTS_PER_BATCH = 512
+"""Objects in memory at once: what bounds the memory of a long range."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """What the bucket's listing says of one raw object."""
+
+    hour: datetime
+    size: int
+    etag: str | None
+    last_modified: datetime
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: objects whose content differed and was put, those left as they were, bytes put."""
+
+    objects: int = 0
+    unchanged: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(self.objects + other.objects, self.unchanged + other.unchanged, self.bytes + other.bytes)
+
+
+class RawStore:
+    """Reads, writes and lists the raw objects of a bucket."""
+
+    def __init__(self, store: S3Store, *, bucket: str, prefix: str, endpoint_url: str | None) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._prefix = prefix
+        self._where = endpoint_url or "AWS"
+
+    @classmethod
+    def open(
+        cls, session: "boto3.session.Session", *, bucket: str, prefix: str, endpoint_url: str | None
+    ) -> "RawStore":
+        """A store on `bucket`. Raises ConfigurationError where the session has no credentials."""
+        try:
+            credentials = Boto3CredentialProvider(session)
+        except ValueError:
+            raise ConfigurationError(
+                "No S3 credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
+            ) from None
+        store = S3Store(
+            bucket,
+            # By this name, it counts before the environment's AWS_ENDPOINT_URL_S3, as with boto3.
+            config={"aws_endpoint_url_s3": endpoint_url, "virtual_hosted_style_request": False}
+            if endpoint_url
+            else None,
+            region=session.region_name or "us-east-1",
+            credential_provider=credentials,
+            client_options={"allow_http": True, "connect_timeout": "5s", "timeout": "60s"},
+            retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=30)},
+        )
+        return cls(store, bucket=bucket, prefix=prefix, endpoint_url=endpoint_url)
+
+    def url(self, athlete_id: int, hour: datetime) -> str:
+        """Where the hour's object lies: `s3://lifedata/stravaact/42/20261122T130000.json`."""
+        return f"s3://{self._bucket}/{object_key(self._prefix, athlete_id, hour)}"
+
+    def athletes(self) -> list[int]:
+        """The athletes that have raw objects."""
+        with self._clear_errors():
+            folders = obstore.list_with_delimiter(self._store, self._prefix or None)["common_prefixes"]
+        names = (folder.rstrip("/").rpartition("/")[2] for folder in folders)
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+    def objects(self, athlete_id: int, window: Window) -> dict[datetime, RawObject]:
+        """The athlete's objects of the window, by hour, oldest first."""
+        prefix = athlete_prefix(self._prefix, athlete_id)
+        # Keys sort like their hours: start just before the window, stop just after it.
+        before = object_key(self._prefix, athlete_id, window.start).removesuffix(".json")
+        found: dict[datetime, RawObject] = {}
+        with self._clear_errors():
+            for chunk in obstore.list(self._store, prefix, offset=before, chunk_size=1000):
+                for meta in chunk:
+                    name = from_object_key(meta["path"])
+                    if name and name[1] >= window.end:
+                        return found
+                    if name and name[1] in window:
+                        hour = name[1]
+                        found[hour] = RawObject(hour, meta["size"], _bare(meta["e_tag"]), meta["last_modified"])
+        return found
+
+    def write(
+        self,
+        athlete_id: int,
+        hours: Mapping[datetime, Sequence[RawActivity]],
+        existing: Mapping[datetime, RawObject] | None = None,
+    ) -> tuple[Written, dict[datetime, str | None]]:
+        """Write each hour's activities as its object; hours whose `existing` object says the same stay.
+
+        What was done, and each object's ETag now.
+        """
+        existing = existing or {}
+        written = Written()
+        etags: dict[datetime, str | None] = {}
+
+        async def put(body: tuple[datetime, bytes]) -> None:
+            done = await obstore.put_async(
+                self._store,
+                object_key(self._prefix, athlete_id, body[0]),
+                body[1],
+                attributes={"Content-Type": "application/json"},
+            )
+            etags[body[0]] = _bare(done["e_tag"])
+
+        def changed() -> Iterator[tuple[datetime, bytes]]:
+            nonlocal written
+            for hour, activities in hours.items():
+                body = join_array(activities).encode("utf-8", "surrogatepass")
+                there = existing.get(hour)
+                if there and _says(there, body):
+                    written += Written(unchanged=1)
+                    etags[hour] = there.etag
+                else:
+                    written += Written(objects=1, bytes=len(body))
+                    yield hour, body
+
+        with self._clear_errors():
+            for _ in _concurrently(put, changed()):
+                pass
+        return written, etags
+
+    def read(self, athlete_id: int, hours: Sequence[datetime]) -> Iterator[tuple[datetime, list[RawActivity]]]:
+        """The activities of each hour's object, in the order of `hours`; a bounded number at a time.
+
+        Hours whose object has vanished since it was listed are left out. Raises ServiceUnavailable for an
+        object that is no JSON array of objects, naming it.
+        """
+
+        async def get(hour: datetime) -> tuple[datetime, bytes | None]:
+            try:
+                answer = await obstore.get_async(self._store, object_key(self._prefix, athlete_id, hour))
+                return hour, bytes(await answer.bytes_async())
+            except FileNotFoundError:
+                return hour, None
+
+        with self._clear_errors():
+            for hour, body in _concurrently(get, iter(hours)):
+                if body is not None:
+                    yield hour, self._parse(athlete_id, hour, body)
+
+    def _parse(self, athlete_id: int, hour: datetime, body: bytes) -> list[RawActivity]:
+        try:
+            return split_array(body.decode("utf-8", "surrogatepass"))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{self.url(athlete_id, hour)} is no JSON array of activities: {error}. "
+                f"Materialise raw_activities for that hour again."
+            ) from None
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Turn obstore's errors into one line that says what to do. None of them holds a secret."""
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            raise self._clear_error(error) from None
+
+    def _clear_error(self, error: Exception) -> StravaAssetsError:
+        said = str(error)
+        # Listing gives obstore's general error for these; the answer's own code tells them apart.
+        if isinstance(error, FileNotFoundError) or "NoSuchBucket" in said or "status code: 404" in said:
+            return ConfigurationError(
+                f"The bucket {self._bucket!r} does not exist at {self._where}. "
+                f"Create it with: strava-assets init, or check S3_BUCKET and AWS_ENDPOINT_URL_S3."
+            )
+        if isinstance(error, PermissionError | UnauthenticatedError) or "status code: 403" in said:
+            return ConfigurationError(
+                f"S3 at {self._where} denies access to the bucket {self._bucket!r}. "
+                f"Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions."
+            )
+        reason = said.strip().partition("\n")[0][:200]
+        return ServiceUnavailable(
+            f"S3 at {self._where} does not answer as it should ({reason}). Check AWS_ENDPOINT_URL_S3."
+        )
+
+
+def _bare(etag: str | None) -> str | None:
+    """An ETag without the quotes, which some servers leave out in some answers."""
+    return etag and etag.strip('"')
+
+
+def _says(existing: RawObject, body: bytes) -> bool:
+    """Whether an object's ETag proves that it holds just these bytes.
+
+    S3 gives the MD5 of what was put in one piece; encrypted buckets may give something else, which only
+    costs a write.
+    """
+    return existing.etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def _concurrently(task: Callable[[Item], Awaitable[Result]], items: Iterator[Item]) -> Iterator[Result]:
+    """Run `task` on all items, CONCURRENCY at once, and give the results in order, a batch at a time."""
+
+    async def run(batch: list[Item]) -> list[Result]:
+        turn = asyncio.Semaphore(CONCURRENCY)
+
+        async def one(item: Item) -> Result:
+            async with turn:
+                return await task(item)
+
+        return await asyncio.gather(*map(one, batch))
+
+    while batch := list(islice(items, OBJECTS_PER_BATCH)):
+        yield from asyncio.run(run(batch))

@@ -1,0 +1,1 @@
+"""What lies in Redis beside the tokens."""

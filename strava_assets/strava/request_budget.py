@@ -1,0 +1,257 @@
+"""The request budget that all processes share, in Redis, so that Strava's limits are never exceeded.
+
+A request is reserved before it is sent, in one atomic step; what its answer's headers say corrects the
+count. What is known of a window: `sent` were reserved by us, `answered` of them are accounted for, and
+`others` is what Strava counted beyond those, by other programs with the same client id. Sent plus others
+is never below Strava's own count. A request that is on the way when a window ends may be counted on either
+side, so it counts on both.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from redis import Redis
+
+from strava_assets.errors import RateLimitExceeded
+from strava_assets.state.connection import answering
+from strava_assets.strava.clock import Clock
+from strava_assets.strava.rate_limits import (
+    DEFAULT_OVERALL_LIMIT,
+    DEFAULT_READ_LIMIT,
+    Quota,
+    Spent,
+    Usage,
+    WindowName,
+    day_index,
+    quarter_index,
+    refused_until,
+    usage,
+    window_end,
+)
+
+logger = logging.getLogger(__name__)
+
+_LIFETIME = timedelta(days=2)
+
+_ROLL = """
+local key = KEYS[1]
+local function number(name, default)
+  return tonumber(redis.call('HGET', key, name) or default)
+end
+local function roll(window, index)
+  local last = number(window .. ':index', -1)
+  if index > last then
+    local on_the_way = 0
+    if index == last + 1 then
+      on_the_way = number(window .. ':sent', 0) - number(window .. ':answered', 0)
+    end
+    redis.call('HSET', key, window .. ':index', index, window .. ':sent', 0, window .. ':answered', 0,
+      window .. ':read:others', on_the_way, window .. ':overall:others', on_the_way)
+  end
+end
+"""
+
+_RESERVE = f"""{_ROLL}
+local share = tonumber(ARGV[1])
+local index = {{quarter = tonumber(ARGV[2]), day = tonumber(ARGV[3])}}
+local default = {{
+  read = {{quarter = ARGV[4], day = ARGV[5]}}, overall = {{quarter = ARGV[6], day = ARGV[7]}}}}
+local blocked_until = number('blocked_until', 0)
+if blocked_until > tonumber(ARGV[8]) then
+  return {{'blocked', tostring(blocked_until)}}
+end
+for _, window in ipairs({{'day', 'quarter'}}) do
+  roll(window, index[window])
+  for _, family in ipairs({{'read', 'overall'}}) do
+    local limit = number(family .. ':' .. window .. ':limit', default[family][window])
+    local used = number(window .. ':sent', 0) + number(window .. ':' .. family .. ':others', 0)
+    local kept = math.floor(limit * share)
+    if used + 1 > limit - kept then
+      return {{window, used, limit, kept}}
+    end
+  end
+end
+redis.call('HINCRBY', key, 'quarter:sent', 1)
+redis.call('HINCRBY', key, 'day:sent', 1)
+redis.call('EXPIRE', key, {int(_LIFETIME.total_seconds())})
+return {{'ok', number('quarter:index', 0), number('day:index', 0)}}
+"""
+"""Count one request in every window, or say which window has no room for it."""
+
+_SETTLE = f"""{_ROLL}
+local reserved = {{quarter = tonumber(ARGV[1]), day = tonumber(ARGV[2])}}
+local index = {{quarter = tonumber(ARGV[3]), day = tonumber(ARGV[4])}}
+local used = {{
+  read = {{quarter = ARGV[5], day = ARGV[6]}}, overall = {{quarter = ARGV[9], day = ARGV[10]}}}}
+local limit = {{
+  read = {{quarter = ARGV[7], day = ARGV[8]}}, overall = {{quarter = ARGV[11], day = ARGV[12]}}}}
+for _, window in ipairs({{'quarter', 'day'}}) do
+  roll(window, index[window])
+  local same = reserved[window] == number(window .. ':index', -1)
+  local answered = 0
+  if same then
+    answered = redis.call('HINCRBY', key, window .. ':answered', 1)
+  end
+  for _, family in ipairs({{'read', 'overall'}}) do
+    local others = window .. ':' .. family .. ':others'
+    if same and used[family][window] ~= '' then
+      redis.call('HSET', key, others, math.max(number(others, 0), tonumber(used[family][window]) - answered))
+    end
+    if limit[family][window] ~= '' then
+      redis.call('HSET', key, family .. ':' .. window .. ':limit', limit[family][window])
+    end
+  end
+end
+if ARGV[13] ~= '' then
+  redis.call('HSET', key, 'blocked_until', math.max(number('blocked_until', 0), tonumber(ARGV[13])))
+end
+redis.call('EXPIRE', key, {int(_LIFETIME.total_seconds())})
+"""
+"""Account for one answer. What one that crossed a boundary says of its old window is of no use any more."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The windows in which a request was counted before it was sent."""
+
+    quarter: int
+    day: int
+
+
+class Budget:
+    """One caller's view of the application's shared budget.
+
+    `reserve_share` of each window is left to callers with `may_use_reserve`, which is the hourly run. A spent
+    window is waited out if it ends within `max_wait`; `on_wait` is told in a sentence before.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        client_id: str,
+        *,
+        reserve_share: float,
+        may_use_reserve: bool,
+        max_wait: timedelta,
+        clock: Clock,
+        on_wait: Callable[[str], None] | None,
+    ) -> None:
+        self._redis = redis
+        self._key = f"strava:budget:{client_id}"
+        self._share = 0.0 if may_use_reserve else reserve_share
+        self._max_wait = max_wait
+        self._clock = clock
+        self._on_wait = on_wait or logger.info
+        self._reserve = redis.register_script(_RESERVE)
+        self._settle = redis.register_script(_SETTLE)
+
+    def take(self) -> Reservation:
+        """Count one request, once there is room for it, waiting for that if need be.
+
+        Raises RateLimitExceeded if the wait would be longer than `max_wait`.
+        """
+        while True:
+            outcome = self._try()
+            if isinstance(outcome, Reservation):
+                return outcome
+            wait = self._seconds_to_wait(outcome)
+            self._on_wait(f"{outcome}; waiting until {outcome.until:%H:%M} UTC.")
+            self._clock.sleep(wait)
+
+    def settle(self, reservation: Reservation, headers: Mapping[str, str] | None, *, refused: bool = False) -> None:
+        """Account for a request's answer by its headers; None for an answer that was lost on the way.
+
+        `refused` means a 429: nothing more is asked by anybody until Strava may have room again.
+        """
+        now = self._clock.now()
+        reported = usage(headers or {})
+        blocked_until = str(refused_until(reported, now).timestamp()) if refused else ""
+        with answering(self._redis):
+            self._settle(
+                keys=[self._key],
+                args=[
+                    reservation.quarter,
+                    reservation.day,
+                    quarter_index(now),
+                    day_index(now),
+                    *_arguments(reported),
+                    blocked_until,
+                ],
+            )
+
+    def quota(self) -> Quota:
+        """How much of the read windows is used."""
+        names = [f"{window}:{name}" for window in ("quarter", "day") for name in ("index", "sent", "read:others")] + [
+            "read:quarter:limit",
+            "read:day:limit",
+        ]
+        with answering(self._redis):
+            values = self._redis.hmget(self._key, names)
+        known = {name: None if value is None else int(value) for name, value in zip(names, values, strict=True)}
+        now = self._clock.now()
+
+        def used(window: WindowName, index: int) -> int | None:
+            if known[f"read:{window}:limit"] is None:
+                return None
+            if known[f"{window}:index"] != index:
+                return 0
+            return (known[f"{window}:sent"] or 0) + (known[f"{window}:read:others"] or 0)
+
+        return Quota(
+            used("quarter", quarter_index(now)),
+            known["read:quarter:limit"],
+            used("day", day_index(now)),
+            known["read:day:limit"],
+        )
+
+    def _try(self) -> Reservation | Spent:
+        now = self._clock.now()
+        with answering(self._redis):
+            outcome: Any = self._reserve(
+                keys=[self._key],
+                args=[
+                    self._share,
+                    quarter_index(now),
+                    day_index(now),
+                    DEFAULT_READ_LIMIT.quarter,
+                    DEFAULT_READ_LIMIT.day,
+                    DEFAULT_OVERALL_LIMIT.quarter,
+                    DEFAULT_OVERALL_LIMIT.day,
+                    now.timestamp(),
+                ],
+            )
+        kind = outcome[0].decode() if isinstance(outcome[0], bytes) else outcome[0]
+        if kind == "ok":
+            return Reservation(int(outcome[1]), int(outcome[2]))
+        if kind == "blocked":
+            until = datetime.fromtimestamp(float(outcome[1]), UTC)
+            window: WindowName = "day" if until > window_end("quarter", now) + timedelta(minutes=1) else "quarter"
+            return Spent(window, None, None, 0, until)
+        window = "day" if kind == "day" else "quarter"
+        return Spent(window, int(outcome[1]), int(outcome[2]), int(outcome[3]), window_end(window, now))
+
+    def _seconds_to_wait(self, spent: Spent) -> float:
+        """Until a little after the boundary, since no two clocks agree, and not all at the same moment."""
+        wait = spent.until - self._clock.now()
+        if wait > self._max_wait:
+            raise RateLimitExceeded(f"{spent}; try again after {_moment(spent)}.", spent.until)
+        return max(0.0, wait.total_seconds()) + random.uniform(1.0, 2.0)
+
+
+def _moment(spent: Spent) -> str:
+    return "00:00 UTC" if spent.window == "day" else f"{spent.until:%H:%M} UTC"
+
+
+def _arguments(reported: Usage) -> list[int | str]:
+    """The eight numbers of the headers, in the script's order; empty where Strava did not tell."""
+    arguments: list[int | str] = []
+    for family in (reported.read, reported.overall):
+        if family:
+            arguments += [family.used.quarter, family.used.day, family.limit.quarter, family.limit.day]
+        else:
+            arguments += [""] * 4
+    return arguments

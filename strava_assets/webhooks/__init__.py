@@ -1,0 +1,1 @@
+"""Strava's webhook events: received, kept, and turned into hours to fetch."""

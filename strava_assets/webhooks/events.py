@@ -1,0 +1,158 @@
+"""Webhook events: what Strava may post, what it means, and the Redis stream in which events wait.
+
+An event is a hint to look at the API and nothing more: nothing about it proves who sent it, and events
+get lost, repeated and reordered. https://developers.strava.com/docs/webhooks/
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, NamedTuple, cast
+
+from redis import Redis
+
+from strava_assets.state.connection import answering
+
+STREAM = "strava:events"
+
+CAPACITY = 100_000
+"""Events that wait at most; beyond it the oldest go, and the comparisons find what they told."""
+
+_OBJECT_TYPES = frozenset({"activity", "athlete"})
+_ASPECTS = frozenset({"create", "update", "delete"})
+_ID_LIMIT = 2**63
+"""Ids are compared with a bigint column."""
+
+
+class Meaning(Enum):
+    """What an event asks to be done."""
+
+    LOOK_UP = "the activity was created or changed"
+    DELETED = "the activity was deleted, or hidden from this login"
+    REVOKED = "the athlete withdrew access"
+    NOTHING = "nothing that is kept here"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, without what it says of the change: a title never gets into Redis."""
+
+    object_type: str
+    aspect: str
+    object_id: int
+    owner_id: int
+    time: int
+    """When it happened, in seconds since 1970."""
+    revokes: bool = False
+
+    @property
+    def meaning(self) -> Meaning:
+        """What to do about it."""
+        if self.revokes:
+            return Meaning.REVOKED
+        if self.object_type != "activity":
+            return Meaning.NOTHING
+        return Meaning.DELETED if self.aspect == "delete" else Meaning.LOOK_UP
+
+    def to_json(self) -> str:
+        """How the event lies in Redis."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Event":
+        """The event that `to_json` wrote; ValueError if it is none."""
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(f"this is no event: {error}") from None
+
+
+class Posted(NamedTuple):
+    """What was posted to the callback: an event, and the subscription that it claims to come from."""
+
+    event: Event
+    subscription_id: int
+
+
+def posted(body: bytes) -> Posted:
+    """Read a request's body. Raises ValueError, saying why, if Strava would not post that."""
+    try:
+        said = json.loads(body)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    if not isinstance(said, dict):
+        raise ValueError("a JSON object was expected")
+    updates = said.get("updates")
+    if updates is not None and not isinstance(updates, dict):
+        raise ValueError("updates is no object")
+    object_type, aspect = _one_of(said, "object_type", _OBJECT_TYPES), _one_of(said, "aspect_type", _ASPECTS)
+    # A string, by Strava's documentation; and an update, not a delete.
+    revokes = (object_type, aspect) == ("athlete", "update") and str((updates or {}).get("authorized")) in {
+        "false",
+        "False",
+    }
+    event = Event(
+        object_type,
+        aspect,
+        _integer(said, "object_id"),
+        _integer(said, "owner_id"),
+        _integer(said, "event_time"),
+        revokes,
+    )
+    return Posted(event, _integer(said, "subscription_id"))
+
+
+def _one_of(said: dict[str, Any], name: str, known: frozenset[str]) -> str:
+    value = said.get(name)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} is none of {', '.join(sorted(known))}")
+    return value
+
+
+def _integer(said: dict[str, Any], name: str) -> int:
+    value = said.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _ID_LIMIT:
+        raise ValueError(f"{name} is no positive integer")
+    return value
+
+
+class Waiting(NamedTuple):
+    """An event of the stream; None in place of an entry that is no event of ours."""
+
+    entry_id: str
+    event: Event | None
+
+
+class EventStream:
+    """The events that wait in Redis, oldest first. The receiver writes them, the sensor drains them."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def waiting(self, count: int) -> list[Waiting]:
+        """The oldest events, at most `count`; they stay until they are settled."""
+        return [Waiting(entry_id.decode(), _event(fields)) for entry_id, fields in self._entries(count)]
+
+    def settle(self, entry_id: str) -> None:
+        """Forget every event up to this one, because what it asked for is under way."""
+        milliseconds, _, number = entry_id.partition("-")
+        with answering(self._redis):
+            self._redis.xtrim(STREAM, minid=f"{milliseconds}-{int(number) + 1}", approximate=False)
+
+    def forget(self, owner_id: int) -> int:
+        """Remove an athlete's events; how many there were."""
+        events = ((entry_id, _event(fields)) for entry_id, fields in self._entries(None))
+        of_owner = [entry_id for entry_id, event in events if event and event.owner_id == owner_id]
+        with answering(self._redis):
+            return int(self._redis.xdel(STREAM, *of_owner)) if of_owner else 0
+
+    def _entries(self, count: int | None) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        with answering(self._redis):
+            return cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(STREAM, count=count))
+
+
+def _event(fields: dict[bytes, bytes]) -> Event | None:
+    try:
+        return Event.from_json(fields.get(b"event", b""))
+    except ValueError:
+        return None

@@ -1,0 +1,156 @@
+"""The webhook receiver: a small ASGI app that writes events to a Redis stream, and nothing more.
+
+Strava wants every answer within two seconds, tries three times, and then the event is gone. So an event is
+checked and written here, and looked at elsewhere: by the sensor `strava_events`.
+https://developers.strava.com/docs/webhooks/
+"""
+
+import asyncio
+import hmac
+import time
+from http import HTTPStatus
+from typing import cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from strava_assets.settings import Settings
+from strava_assets.webhooks.event_writer import EventWriter
+from strava_assets.webhooks.events import posted
+from strava_assets.webhooks.identity import KEY, PATH, SUBSCRIPTION, VERIFY_TOKEN
+
+MAX_BODY = 16 * 1024
+"""Bytes; Strava's events have some 300."""
+
+MAX_CHALLENGE = 256
+
+BODY_TIMEOUT = 2.0
+REDIS_TIMEOUT = 0.8
+"""Seconds. Twice as long, to connect and to be answered, is less than Strava waits."""
+
+IDENTITY_MAX_AGE = 1.0
+"""Seconds for which the subscription's id is believed to be as it was."""
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The app: the callback, under any path that ends in the secret one, and /healthz."""
+    redis = _connect(settings.redis_url)
+    receiver = Receiver(redis, settings.webhook_verify_token)
+
+    async def health(_request: Request) -> Response:
+        try:
+            await redis.ping()
+        except RedisError:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer")
+        return JSONResponse({"status": "ok"})
+
+    return Starlette(routes=[Route("/healthz", health), Route("/{path:path}", receiver)])
+
+
+class Receiver:
+    """Answers Strava's handshake and takes its events."""
+
+    def __init__(self, redis: Redis, verify_token: str) -> None:
+        self._redis = redis
+        self._verify_token = verify_token
+        self._writer = EventWriter(redis)
+        self._identity: dict[str, str] = {}
+        self._read_at = float("-inf")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, as ASGI calls it."""
+        try:
+            response = await self._answer(Request(scope, receive))
+        except RedisError:
+            # Strava tries again later.
+            response = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer")
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if not _equal(request.path_params["path"].rpartition("/")[2], await self._known(PATH)):
+            return _refusal(HTTPStatus.NOT_FOUND, "nothing is here")
+        if request.method == "GET":
+            return await self._shake_hands(request)
+        if request.method == "POST":
+            return await self._take_event(request)
+        return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "GET and POST only", {"Allow": "GET, POST"})
+
+    async def _shake_hands(self, request: Request) -> Response:
+        challenge = request.query_params.get("hub.challenge", "")
+        if request.query_params.get("hub.mode") != "subscribe" or not 0 < len(challenge) <= MAX_CHALLENGE:
+            return _refusal(HTTPStatus.BAD_REQUEST, "this is no subscription's handshake")
+        expected = self._verify_token or await self._known(VERIFY_TOKEN)
+        if not _equal(request.query_params.get("hub.verify_token", ""), expected):
+            return _refusal(HTTPStatus.FORBIDDEN, "the verify token is another one")
+        return JSONResponse({"hub.challenge": challenge})
+
+    async def _take_event(self, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                body = await _body(request)
+        except TimeoutError:
+            return _refusal(HTTPStatus.REQUEST_TIMEOUT, "the body does not come")
+        if body is None:
+            return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"an event has at most {MAX_BODY} bytes")
+        try:
+            event, subscription_id = posted(body)
+        except ValueError as error:
+            return _refusal(HTTPStatus.BAD_REQUEST, f"this is no event: {error}")
+        if not await self._is_ours(subscription_id):
+            return _refusal(HTTPStatus.FORBIDDEN, "the subscription is another one")
+        await self._writer.write(event)
+        return Response(status_code=HTTPStatus.OK)
+
+    async def _is_ours(self, subscription_id: int) -> bool:
+        if await self._known(SUBSCRIPTION) == str(subscription_id):
+            return True
+        # It may have been made this very moment.
+        return await self._known(SUBSCRIPTION, max_age=0) == str(subscription_id)
+
+    async def _known(self, field: str, max_age: float = IDENTITY_MAX_AGE) -> str:
+        """A field of the webhook's identity, read again when it is older than `max_age` seconds; empty if unset."""
+        if time.monotonic() - self._read_at > max_age:
+            self._identity = cast("dict[str, str]", await self._redis.hgetall(KEY))
+            self._read_at = time.monotonic()
+        return self._identity.get(field, "")
+
+
+def _connect(redis_url: str) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        decode_responses=True,
+        max_connections=8,
+        timeout=REDIS_TIMEOUT,
+        socket_connect_timeout=REDIS_TIMEOUT,
+        socket_timeout=REDIS_TIMEOUT,
+    )
+    return Redis(connection_pool=pool)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, None if it is too large. It is never held as a whole to find that out."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > MAX_BODY:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)
+
+
+def _equal(given: str, expected: str) -> bool:
+    """Whether both are the same and not empty, in a time that does not tell how much of them is."""
+    return bool(expected) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _refusal(status: HTTPStatus, reason: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": reason}, status, headers)

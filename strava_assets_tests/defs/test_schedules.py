@@ -1,0 +1,42 @@
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from strava_assets.defs.schedules import closed_hours, hours_to_close
+from strava_assets.hours import HOUR, Window
+
+LAST = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EARLIEST = LAST - 48 * HOUR
+
+
+def hours_ago(*numbers: int) -> set[datetime]:
+    return {LAST - number * HOUR for number in numbers}
+
+
+@pytest.mark.parametrize(
+    ("done", "first"),
+    [
+        (hours_ago(*range(1, 49)), 0),  # nothing missed: the hour that has just ended
+        (hours_ago(*range(49)), 0),  # it was materialised while it was in progress: closed all the same
+        (hours_ago(*range(6, 49)), 5),  # five hours down
+        (hours_ago(*range(1, 20), *range(22, 49)), 21),  # an hour in between failed
+        (set(), 48),  # a fresh start closes the look-back
+    ],
+)
+def test_missed_hours_are_closed_together_with_the_one_that_ended(done: set[datetime], first: int):
+    assert hours_to_close(LAST, done, EARLIEST) == Window.of(LAST - first * HOUR, LAST)
+
+
+def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRAVA_LOOKBACK_DAYS", "1")
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance, scheduled_execution_time=datetime(2026, 11, 22, 13, 2, tzinfo=UTC)
+        )
+        request = closed_hours(context)
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-21-12:00"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-22-12:00"
+    assert request.tags["strava_assets/hourly"] == "true"
+    assert request.run_key == "2026-11-21-12:00...2026-11-22-12:00"

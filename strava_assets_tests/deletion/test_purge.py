@@ -1,0 +1,247 @@
+"""What a purge and the retention setting delete, and what they leave."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from sqlalchemy import create_engine, make_url, text
+
+from strava_assets.cli.dagster_runs import open_instance
+from strava_assets.cli.main import main
+from strava_assets.definitions import resources
+from strava_assets.defs.deletion_jobs import prune_old_activities, purge_athlete
+from strava_assets.deletion.purge import Data, Purger
+from strava_assets.deletion.retention import Pruned, prune
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.mirror.database import engine_for
+from strava_assets.services import open_deletion
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.state.revocations import Revocations
+from strava_assets.webhooks.events import STREAM, Event
+from strava_assets_tests.dagster_runs import problem, run
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
+DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
+ADA, BEN = 42, 4242
+
+
+def at(hour: datetime) -> str:
+    return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Redis:
+    return Redis.from_url(redis_url)
+
+
+@pytest.fixture
+def client(environment: dict[str, str]) -> "S3Client":
+    return boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
+
+
+@pytest.fixture
+def instance(simulation: Simulation, redis: Redis, client: "S3Client", bucket: str) -> Iterator[dg.DagsterInstance]:
+    """Two athletes with an activity in the same hour, fetched into a bucket that keeps versions."""
+    Path("dagster.yaml").write_text(DAGSTER_YAML.read_text())
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert CliRunner().invoke(main, ["init"]).exit_code == 0
+    for athlete_id, key in ((ADA, "STRAVA_TOKEN"), (BEN, f"STRAVA_TOKEN:{BEN}")):
+        simulation.add_athlete(athlete_id)
+        simulation.add_activity(athlete_id, name=f"Secret tour of {athlete_id}", start_date=at(HOUR_AGO))
+        simulation.add_activity(athlete_id, distance="invalid", start_date=at(HOUR_AGO))
+        redis.set(key, json.dumps(simulation.grant(athlete_id)))
+    with open_instance() as opened:
+        for _ in range(2):  # twice, so that there are versions
+            result = run(HOUR_AGO, instance=opened)
+            assert result.success, problem(result)
+            simulation.add_activity(ADA, name="Another secret", start_date=at(HOUR_AGO))
+        yield opened
+
+
+def purger() -> Purger:
+    settings = Settings.from_environment()
+    return Purger(
+        engine_for(settings.database_url), open_deletion(settings), Redis.from_url(settings.redis_url), lambda _: 0
+    )
+
+
+def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, config: dict[str, Any] | None = None) -> bool:
+    return job.execute_in_process(run_config=config, instance=instance, resources=resources()).success
+
+
+def versions(client: "S3Client", bucket: str) -> list[str]:
+    """The key of every version and delete marker."""
+    listed = client.list_object_versions(Bucket=bucket)
+    return sorted(each["Key"] for each in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])])
+
+
+def scalars(url: str, statement: str) -> list[object]:
+    engine = create_engine(make_url(url))
+    with engine.connect() as connection:
+        found = list(connection.execute(text(statement)).scalars())
+    engine.dispose()
+    return found
+
+
+def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
+    instance: dg.DagsterInstance, environment: dict[str, str], redis: Redis, client: "S3Client", bucket: str
+):
+    folder = f"stravaact/{ADA}/"
+    theirs = f"stravaact/{BEN}/{HOUR_AGO:%Y%m%dT%H}0000.json"
+    # Deleted by hand: what remains is a version and a marker. And what the old DAG wrote.
+    client.put_object(Bucket=bucket, Key=f"{folder}20250101T000000.json", Body=b"[]")
+    client.delete_object(Bucket=bucket, Key=f"{folder}20250101T000000.json")
+    old_hers, old_his = "stravaact/20240101T000000.json", "stravaact/20240101T010000.json"
+    client.put_object(Bucket=bucket, Key=old_hers, Body=json.dumps([{"id": 1, "athlete": {"id": ADA}}]).encode())
+    client.delete_object(Bucket=bucket, Key=old_hers)
+    client.put_object(Bucket=bucket, Key=old_his, Body=json.dumps([{"id": 1, "athlete": {"id": BEN}}]).encode())
+    redis.xadd(STREAM, {"event": Event("activity", "create", 1, ADA, 1).to_json()})
+    redis.xadd(STREAM, {"event": Event("activity", "create", 1, BEN, 1).to_json()})
+    redis.set(f"strava:fetched:{ADA}:2026-01-01T00", "2026-01-02")
+    Revocations(redis).mark(ADA, HOUR_AGO)
+
+    result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"Athlete {ADA}: deleted 1 tokens, ")
+    assert result.output.endswith("Nothing is left.\n")
+
+    left = versions(client, bucket)
+    assert not [key for key in left if key.startswith(folder)]
+    assert old_hers not in left
+    assert {theirs, old_his} <= set(left)
+    owners = scalars(
+        environment["DATABASE_URL"],
+        "SELECT athlete_id FROM strava_activity UNION ALL SELECT athlete_id FROM strava_activity_reject "
+        "UNION ALL SELECT athlete_id FROM strava_mirrored_object",
+    )
+    assert owners == [BEN, BEN, BEN]
+    assert sorted(redis.scan_iter("STRAVA_TOKEN*")) == [f"STRAVA_TOKEN:{BEN}".encode()]
+    assert redis.xlen(STREAM) == 1
+    assert not redis.exists(f"strava:fetched:{ADA}:2026-01-01T00")
+    assert not Revocations(redis).athletes()
+
+    events = scalars(environment["DAGSTER_POSTGRES_URL"], "SELECT event FROM event_logs")
+    events += scalars(environment["DAGSTER_POSTGRES_URL"], "SELECT last_materialization FROM asset_keys")
+    assert not [event for event in events if "secret" in str(event).lower() or f"/{ADA}/" in str(event)]
+    assert [event for event in events if f"/{BEN}/" in str(event)]
+    # Dagster can still read what was rewritten.
+    record = instance.fetch_materializations(dg.AssetKey("strava_activity"), limit=10).records[0]
+    assert record.asset_materialization
+    assert record.asset_materialization.metadata["preview"] == dg.MetadataValue.md("Removed.")
+
+    again = CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
+    assert again.output == f"Athlete {ADA}: deleted nothing. Nothing is left.\n"
+
+
+@pytest.mark.usefixtures("instance")
+def test_a_purge_asks_before_it_deletes(redis: Redis):
+    result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA)], input="n\n")
+    assert result.exit_code == 1
+    assert (
+        f"Athlete {ADA}: 1 tokens, 2 objects, 2 rows, 1 rejects, 1 hours. Delete all of it for good?" in result.output
+    )
+    assert redis.exists("STRAVA_TOKEN")
+
+
+@pytest.mark.usefixtures("instance")
+def test_an_interrupted_purge_does_not_fetch_anew_and_is_finished_by_the_next(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupt(*_: object) -> None:
+        raise ServiceUnavailable("S3 is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("strava_assets.raw.deletion.RawDeletion.delete_athlete", interrupt)
+        with pytest.raises(ServiceUnavailable):
+            purger().purge(ADA)
+    assert not redis.exists("STRAVA_TOKEN")
+    assert purger().purge(ADA) == Data(objects=2, rows=2, rejects=1, hours=1)
+    assert not purger().kept(ADA)
+
+
+@pytest.mark.usefixtures("instance")
+def test_a_purge_says_so_when_something_writes_meanwhile(client: "S3Client", bucket: str):
+    class Haunted(Purger):
+        def kept(self, athlete_id: int) -> Data:
+            client.put_object(Bucket=bucket, Key=f"stravaact/{athlete_id}/20250101T000000.json", Body=b"[]")
+            return super().kept(athlete_id)
+
+    whole = purger()
+    with pytest.raises(ServiceUnavailable, match="Of athlete 42 there is 1 objects again"):
+        Haunted(whole.engine, whole.objects, whole.redis, whole.forget_events).purge(ADA)
+
+
+def test_the_job_purges_only_who_is_still_revoked(instance: dg.DagsterInstance, redis: Redis):
+    config = {"ops": {"purge_everything": {"config": {"athlete_id": ADA, "only_if_revoked": True}}}}
+    assert execute(purge_athlete, instance, config)
+    assert purger().kept(ADA)
+    Revocations(redis).mark(ADA, HOUR_AGO)
+    assert execute(purge_athlete, instance, config)
+    assert not purger().kept(ADA)
+    assert purger().kept(BEN)
+
+
+def test_rows_that_the_old_dag_wrote_go_with_the_athlete_it_served(
+    instance: dg.DagsterInstance, environment: dict[str, str]
+):
+    assert instance
+    engine = create_engine(make_url(environment["DATABASE_URL"]))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO strava_activity (id) VALUES (7)"))
+    engine.dispose()
+    assert purger().purge(ADA).rows == 3
+
+
+@pytest.mark.usefixtures("environment")
+def test_deletion_without_a_bucket_says_what_to_check(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("S3_BUCKET", "not-there")
+    with pytest.raises(ConfigurationError, match="'not-there' does not exist"):
+        open_deletion(Settings.from_environment()).count(ADA)
+
+
+def test_retention_deletes_whole_hours_from_table_and_bucket_alike(
+    instance: dg.DagsterInstance, environment: dict[str, str], client: "S3Client", bucket: str
+):
+    assert instance
+    settings = Settings.from_environment()
+    old_key = f"stravaact/{HOUR_AGO - HOUR:%Y%m%dT%H}0000.json"
+    client.put_object(Bucket=bucket, Key=old_key, Body=b"[]")
+    engine, objects = engine_for(settings.database_url), open_deletion(settings)
+    assert prune(engine, objects, HOUR_AGO - HOUR) == Pruned(0, 0, 0)
+    assert prune(engine, objects, HOUR_AGO + HOUR) == Pruned(objects=5, rows=3, rejects=2)
+    assert versions(client, bucket) == []
+    assert scalars(environment["DATABASE_URL"], "SELECT id FROM strava_activity") == []
+
+
+def test_what_was_pruned_is_not_fetched_again(
+    instance: dg.DagsterInstance, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+):
+    long_ago = HOUR_AGO - timedelta(hours=30)
+    simulation.add_activity(BEN, name="Secret of old", start_date=at(long_ago))
+    assert run(long_ago, instance=instance).success
+    assert execute(prune_old_activities, instance)  # nothing: the setting is not there
+    monkeypatch.setenv("STRAVA_RETENTION_DAYS", "1")
+    assert execute(prune_old_activities, instance)
+
+    shown = "SELECT count(*) FROM event_logs WHERE event LIKE '%Secret of old%'"
+    assert scalars(environment["DAGSTER_POSTGRES_URL"], shown) == [0]
+    oldest = "SELECT min(start_date) > now() - interval '25 hours' FROM strava_activity"
+    assert scalars(environment["DATABASE_URL"], oldest) == [True]
+
+    result = run(long_ago, instance=instance)
+    assert not result.success
+    assert "older than STRAVA_RETENTION_DAYS keeps" in problem(result)
+    assert run(Window.of(long_ago, HOUR_AGO), instance=instance).success
+    assert scalars(environment["DATABASE_URL"], oldest) == [True]

@@ -1,0 +1,267 @@
+"""What the sensor and the reconciliation find, and what they let be."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from redis import Redis
+
+from strava_assets.cli.init import migrate
+from strava_assets.defs.jobs import sync_hours
+from strava_assets.defs.runs import look_back
+from strava_assets.defs.sensors import strava_changes
+from strava_assets.errors import ConfigurationError, TooManyDeletions
+from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
+from strava_assets.mirror.database import engine_for
+from strava_assets.mirror.differences import Known, differences
+from strava_assets.services import open_deletion, open_store
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.strava.client import StravaClient
+from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.fetch import Fetcher, ResumePoints
+from strava_assets_tests.dagster_runs import problem, run
+
+NOW = datetime.now(UTC)
+THIS_HOUR = floor_to_hour(NOW)
+DAYS_AGO = THIS_HOUR - timedelta(days=4)
+
+
+def at(hour: datetime) -> str:
+    return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+
+
+@pytest.fixture
+def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
+    migrate(Settings.from_environment().database_url)
+    simulation.add_athlete(42)
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    return simulation
+
+
+def compare(days: float = 5, **options: int) -> Comparison:
+    settings = Settings.from_environment()
+    with StravaClient.open(settings) as client:
+        comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
+        return comparer.compare(look_back(NOW, NOW - timedelta(days=days)), **options)
+
+
+def refresh(comparison: Comparison) -> None:
+    for window in comparison.windows:
+        result = run(window)
+        assert result.success, problem(result)
+
+
+def test_each_kind_of_difference_names_the_hours_to_refresh():
+    hours = [THIS_HOUR - n * HOUR for n in range(5)]
+    listed: dict[int | str, Known] = {
+        1: Known(hours[0], "same"),
+        2: Known(hours[1], "edited"),
+        3: Known(hours[2], "same"),
+        4: Known(hours[3], "new"),
+        "no id": Known(hours[4], "undated", is_dated=False),
+    }
+    here: dict[int | str, Known] = {
+        1: Known(hours[0], "same"),
+        2: Known(hours[1], "as it was"),
+        3: Known(hours[0], "same"),
+        5: Known(hours[4], "gone"),
+        "no id": Known(hours[0], "undated"),  # its hour is a guess on both sides
+    }
+    found = differences(listed, here)
+    assert found.by_kind() == {
+        "new": {4: {hours[3]}},
+        "changed": {2: {hours[1]}},
+        "moved": {3: {hours[0], hours[2]}},
+        "gone": {5: {hours[4]}},
+        "unmirrored": {},
+    }
+    assert str(found) == "1 new, 1 changed, 1 moved, 1 gone"
+    assert str(differences({}, {})) == "nothing differs"
+
+
+def test_after_a_pass_nothing_differs_whatever_happened(strava: Simulation):
+    late, edited, moved, deleted, broken = (
+        strava.add_activity(42, start_date=at(DAYS_AGO + n * HOUR)) for n in range(5)
+    )
+    refresh(compare())
+    assert compare().windows == []
+    strava.edit(edited, name="Another name")
+    strava.edit(moved, start_date=at(DAYS_AGO + 50 * HOUR))
+    strava.edit(broken, distance="far")
+    strava.delete(deleted)
+    strava.edit(late, kudos_count=99, comment_count=7)
+    found = compare()
+    assert {kind: set(each) for kind, each in found.differences[42].by_kind().items()} == {
+        "new": set(),
+        "changed": {edited, broken},
+        "moved": {moved},
+        "gone": {deleted},
+        "unmirrored": set(),
+    }
+    assert found.windows == [
+        Window.of(DAYS_AGO + 1 * HOUR, DAYS_AGO + 4 * HOUR),
+        Window.of(DAYS_AGO + 50 * HOUR, DAYS_AGO + 50 * HOUR),
+    ]
+    refresh(found)
+    assert compare().windows == []
+
+
+def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simulation):
+    activity = strava.add_activity(42, start_date=at(DAYS_AGO))
+    settings = Settings.from_environment()
+    store, resume = open_store(settings), ResumePoints(Redis.from_url(settings.redis_url))
+    with StravaClient.open(settings) as client:
+        Fetcher(client, store, resume, engine_for(settings.database_url)).fetch(Window.of(DAYS_AGO, DAYS_AGO))
+    strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
+    found = compare()
+    assert str(found.differences[42]) == "1 unmirrored"
+    assert found.windows == [Window.of(DAYS_AGO, DAYS_AGO)]
+    refresh(found)
+    assert dict(store.read(42, [DAYS_AGO])) == {DAYS_AGO: []}
+    assert compare().windows == []
+
+
+def test_an_activity_that_moved_does_not_stay_in_the_object_of_its_old_hour(strava: Simulation):
+    moved = strava.add_activity(42, start_date=at(DAYS_AGO))
+    refresh(compare())
+    strava.edit(moved, start_date=at(DAYS_AGO + 50 * HOUR))
+    assert run(DAYS_AGO + 50 * HOUR).success  # somebody materialises the new hour alone
+    found = compare()
+    assert set(found.differences[42].unmirrored) == {partition_key(DAYS_AGO)}
+    refresh(found)
+    assert dict(open_store(Settings.from_environment()).read(42, [DAYS_AGO])) == {DAYS_AGO: []}
+    assert compare().windows == []
+
+
+def test_objects_that_somebody_deleted_or_changed_are_written_again(strava: Simulation):
+    strava.add_activity(42, start_date=at(DAYS_AGO))
+    strava.add_activity(42, start_date=at(DAYS_AGO + HOUR))
+    refresh(compare())
+    store = open_store(Settings.from_environment())
+    before = dict(store.read(42, [DAYS_AGO, DAYS_AGO + HOUR]))
+    open_deletion(Settings.from_environment()).delete_before(DAYS_AGO + HOUR)
+    store.write(42, {DAYS_AGO + HOUR: []})
+    found = compare()
+    assert set(found.differences[42].unmirrored) == {partition_key(DAYS_AGO), partition_key(DAYS_AGO + HOUR)}
+    refresh(found)
+    assert dict(store.read(42, [DAYS_AGO, DAYS_AGO + HOUR])) == before
+    assert compare().windows == []
+
+
+def test_an_activity_moved_in_from_before_the_look_back_refreshes_its_old_hour_too(strava: Simulation):
+    old_hour = THIS_HOUR - timedelta(days=9)
+    moved = strava.add_activity(42, start_date=at(old_hour))
+    refresh(compare(days=10))
+    strava.edit(moved, start_date=at(DAYS_AGO))
+    assert compare(days=5).differences[42].hours == {old_hour, DAYS_AGO}
+
+
+def test_a_comparison_costs_a_request_for_200_activities_and_one_more(strava: Simulation):
+    for number in range(150):
+        strava.add_activity(42, start_date=at(DAYS_AGO + number % 40 * HOUR))
+    before = len(strava.requests)
+    compare()
+    assert len(strava.requests) - before == 2
+
+
+def test_a_mass_deletion_stops_and_can_be_confirmed(strava: Simulation):
+    ids = [strava.add_activity(42, start_date=at(DAYS_AGO + n * HOUR)) for n in range(20)]
+    refresh(compare())
+    for each in ids[:8]:
+        strava.delete(each)
+    with pytest.raises(TooManyDeletions, match=r"no longer lists 8 of athlete 42's 20 .*--confirm-deletions"):
+        compare()
+    assert len(compare(confirmed=42).differences[42].gone) == 8
+
+
+def test_an_activity_without_a_start_is_found_between_its_neighbours_and_kept_as_a_reject(strava: Simulation):
+    """Strava lists it where it started, but only the neighbours say where that is."""
+    strava.add_activity(42, start_date=at(DAYS_AGO))
+    lost = strava.add_activity(42, start_date=at(DAYS_AGO + 30 * HOUR))
+    strava.add_activity(42, start_date=at(DAYS_AGO + 60 * HOUR))
+    strava.edit(lost, start_date=None)
+    found = compare()
+    assert found.windows == [Window.of(DAYS_AGO, DAYS_AGO + 60 * HOUR)]
+    refresh(found)
+    assert compare().windows == []
+
+
+def test_an_activity_without_a_start_is_not_lost_when_a_part_of_where_it_may_lie_is_fetched_again(strava: Simulation):
+    before = strava.add_activity(42, start_date=at(DAYS_AGO))
+    lost = strava.add_activity(42, start_date=at(DAYS_AGO + 30 * HOUR))
+    strava.add_activity(42, start_date=at(DAYS_AGO + 60 * HOUR))
+    strava.edit(lost, start_date=None)
+    refresh(compare())
+    strava.edit(before, name="Another name")  # in the hour that holds the lost one, too
+    found = compare()
+    assert str(found.differences[42]) == "1 changed"
+    assert found.windows == [Window.of(DAYS_AGO, DAYS_AGO + 60 * HOUR)]
+    refresh(found)
+    assert compare().windows == []
+
+
+def test_an_activity_in_the_future_is_left_alone(strava: Simulation):
+    strava.add_activity(42, start_date=at(THIS_HOUR + timedelta(days=300)))
+    assert compare().windows == []
+
+
+@pytest.mark.usefixtures("strava")
+def test_somebody_who_is_not_logged_in_cannot_be_compared():
+    with pytest.raises(ConfigurationError, match=r"^Athlete 7 is not logged in to Strava. Run: strava-assets login$"):
+        compare(only=7)
+
+
+def tick(instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
+    from strava_assets.definitions import resources
+
+    available = resources()
+    needed = {name: available[name] for name in ("strava", "bucket", "postgres")}
+    with dg.build_sensor_context(instance=instance, resources=needed) as context:
+        found = strava_changes(context)
+    assert isinstance(found, dg.SensorResult | dg.SkipReason)
+    return found
+
+
+def test_the_sensor_requests_just_the_hours_that_differ_and_says_what_it_found(strava: Simulation):
+    with dg.instance_for_test() as instance:
+        strava.add_activity(42, start_date=at(DAYS_AGO))
+        found = tick(instance)
+        assert isinstance(found, dg.SensorResult)
+        (request,) = found.run_requests or []
+        key = f"{DAYS_AGO:%Y-%m-%d-%H:00}"
+        assert (
+            request.tags["dagster/asset_partition_range_start"],
+            request.tags["dagster/asset_partition_range_end"],
+        ) == (key, key)
+        assert run(DAYS_AGO).success
+        found = tick(instance)
+        assert isinstance(found, dg.SkipReason)
+        assert found.skip_message == "1 activities listed; athlete 42: nothing differs."
+
+
+def test_the_sensor_does_not_ask_twice_for_what_is_under_way(strava: Simulation):
+    with dg.instance_for_test() as instance:
+        strava.add_activity(42, start_date=at(DAYS_AGO))
+        found = tick(instance)
+        assert isinstance(found, dg.SensorResult)
+        instance.create_run_for_job(
+            _job(), tags=dict((found.run_requests or [])[0].tags), status=dg.DagsterRunStatus.NOT_STARTED
+        )
+        assert isinstance(tick(instance), dg.SkipReason)
+
+
+def test_the_sensor_skips_with_a_reason_while_nobody_is_logged_in(strava: Simulation, environment: dict[str, str]):
+    assert strava.accounts
+    Redis.from_url(environment["REDIS_URL"]).delete("STRAVA_TOKEN")
+    with dg.instance_for_test() as instance:
+        found = tick(instance)
+    assert isinstance(found, dg.SkipReason)
+    assert found.skip_message == "Nobody is logged in to Strava. Run: strava-assets login"
+
+
+def _job() -> dg.JobDefinition:
+    from strava_assets.definitions import defs
+
+    return defs.resolve_job_def(sync_hours.name)
