@@ -16,11 +16,11 @@ from typing import Any
 
 from redis import Redis as RedisClient
 
-from strava_assets.cli.init import initialise
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
 PROJECT = Path(__file__).parent.parent

@@ -1,23 +1,23 @@
 """Every error that this project raises on purpose, in three branches.
 
     StravaAssetsError
-    ├── TransientError          the outside world is unwell; the same call may succeed later
+    ├── TransientError            the outside world is unwell; the same call may succeed later
     │   ├── StravaUnavailable     5xx, resets, timeouts, after bounded retries
     │   ├── MalformedPage         an answer that is not a complete JSON array of objects
-    │   ├── RateLimitExceeded            Strava's quarter-hour or daily window is used up
+    │   ├── RateLimitExceeded     Strava's 15-minute or daily limit is reached
     │   └── ServiceUnavailable    Postgres, Redis or S3 does not answer
-    ├── PermanentError       somebody has to decide or repair something first
+    ├── PermanentError            somebody has to decide or repair something first
     │   ├── ApplicationInactive   the API application is switched off, or its owner's subscription lapsed
-    │   ├── RawObjectMissing        an hour that was never fetched was asked to be mirrored
-    │   └── AthleteError        one athlete's trouble, which must not stop the others
+    │   ├── RawObjectMissing      an hour that was never fetched was requested to be loaded
+    │   └── AthleteError          an error of one athlete, which must not stop the others
     │       ├── AccessRevoked
     │       ├── LoginLost
     │       ├── ScopeMissing
     │       └── TooManyDeletions
-    └── ConfigurationError              a setting, a login, a bucket or a migration is missing
+    └── ConfigurationError        a setting, a login, a bucket or a migration is missing
 
 A message is one or two sentences: what is wrong, where, and what to do. It never holds a token or a
-secret. Dagster's own exceptions are made from these in one place: `assets.as_dagster_failure`.
+secret. Dagster's own exceptions are made from these in one place: `defs/failures.py`.
 """
 
 from datetime import datetime

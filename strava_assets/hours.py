@@ -4,7 +4,6 @@ An hour is a timezone-aware datetime in UTC with no minutes. Every name of an ho
 here and nowhere else. This module knows neither Dagster nor any server.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +12,6 @@ HOUR = timedelta(hours=1)
 
 PARTITION_KEY_FORMAT = "%Y-%m-%d-%H:%M"
 """Dagster's own format of hourly partition keys, e.g. `2026-11-22-13:00`."""
-
-TS_NODASH_FORMAT = "%Y%m%dT%H%M%S"
-"""The hour in an object's key, e.g. `20261122T130000`: Airflow's ts_nodash, as the old DAG wrote it."""
-
-_OBJECT_KEY = re.compile(r"(?:^|/)(?P<athlete_id>\d+)/(?P<ts_nodash>\d{8}T\d{4}00)\.json$")
-_OLD_OBJECT_KEY = re.compile(r"(?:^|/)(?P<ts_nodash>\d{8}T\d{4}00)\.json$")
 
 
 @dataclass(frozen=True, order=True)
@@ -66,41 +59,6 @@ def partition_key(hour: datetime) -> str:
 def from_partition_key(key: str) -> datetime:
     """The hour that a Dagster partition key names; ValueError if it is not one."""
     return datetime.strptime(key, PARTITION_KEY_FORMAT).replace(tzinfo=UTC)
-
-
-def object_key(prefix: str, athlete_id: int, hour: datetime) -> str:
-    """Where the raw object of an athlete's hour lies: `stravaact/42/20261122T130000.json`."""
-    return f"{athlete_prefix(prefix, athlete_id)}{hour.strftime(TS_NODASH_FORMAT)}.json"
-
-
-def athlete_prefix(prefix: str, athlete_id: int) -> str:
-    """The common beginning of all object keys of an athlete."""
-    return f"{prefix}/{athlete_id}/" if prefix else f"{athlete_id}/"
-
-
-def from_object_key(key: str) -> tuple[int, datetime] | None:
-    """The athlete and the hour that an object's key names.
-
-    None for anything else in the bucket, such as the old DAG's `stravaact/20261122T130000.json`: those
-    held the newest 30 activities of a moment, not the activities of that hour.
-    """
-    if not (match := _OBJECT_KEY.search(key)):
-        return None
-    try:
-        hour = datetime.strptime(match["ts_nodash"], TS_NODASH_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return (int(match["athlete_id"]), hour) if hour.minute == 0 else None
-
-
-def from_old_object_key(key: str) -> datetime | None:
-    """The hour in which the old DAG wrote an object, by its key `stravaact/20261122T130000.json`; else None."""
-    if _OBJECT_KEY.search(key) or not (match := _OLD_OBJECT_KEY.search(key)):
-        return None
-    try:
-        return datetime.strptime(match["ts_nodash"], TS_NODASH_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def merge_into_windows(hours: Iterable[datetime], *, max_gap: timedelta) -> list[Window]:

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import boto3
 from redis import Redis
-from rich.console import Console
 
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.raw.store import RawStore
@@ -46,8 +45,3 @@ def open_deletion(settings: Settings) -> RawDeletion:
 def open_redis(settings: Settings) -> Redis:
     """Redis, which holds tokens, budget and resume points."""
     return connect(settings.redis_url)
-
-
-def console() -> Console:
-    """Where progress and tables go; colours only on a terminal."""
-    return Console(highlight=False)

@@ -85,9 +85,6 @@ DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 OLD_NAMES = {"STRAVA_CLIENT_ID": "STRAVA_CLIENT"}
 """What the old DAG called a variable; read where the new name is absent."""
 
-MIN_DELETIONS_GUARDED = 5
-"""Up to this many deletions never need a confirmation, however few rows the athlete has."""
-
 
 @dataclass(frozen=True)
 class Settings:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from strava_assets.definitions import resources
 from strava_assets.defs.assets import raw_activities, strava_activity
-from strava_assets.defs.partitions import range_tags
+from strava_assets.defs.run_tags import range_tags
 from strava_assets.hours import Window
 
 

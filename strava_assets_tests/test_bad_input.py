@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 from redis import Redis
 
-from strava_assets.cli.init import migrate
 from strava_assets.definitions import resources
 from strava_assets.defs.assets import raw_activities
 from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.dagster_runs import problem, run

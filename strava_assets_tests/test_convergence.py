@@ -26,21 +26,22 @@ from hypothesis.stateful import (
 from redis import Redis
 from sqlalchemy import text
 
-from strava_assets.cli.init import migrate
 from strava_assets.errors import TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.activity import Activity, validate
 from strava_assets.mirror.database import engine_for, transaction
-from strava_assets.mirror.load import DeletionGuard
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import RawActivity
 from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.compare import Comparer
-from strava_assets.sync.fetch import Etags, Fetcher, Hours, ResumePoints
+from strava_assets.sync.fetch import Etags, Fetcher, Hours
 from strava_assets.sync.load import mirror_window
 
 NOW = floor_to_hour(datetime.now(UTC))

@@ -15,8 +15,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import create_engine, text
 
-from strava_assets.cli.init import migrate
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.sync import fetch
@@ -120,7 +120,7 @@ def test_two_runs_on_the_same_hours_at_once_end_in_the_same_rows(
 def test_a_long_range_killed_after_a_page_goes_on_there(
     strava: Simulation, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(fetching, "RESUMED_FROM", HOUR)
+    monkeypatch.setattr(fetch, "RESUMED_FROM", HOUR)
     die(environment, tmp_path, "after the first page", LAST_HOURS)
     requests = len(strava.requests)
     result = run(LAST_HOURS)

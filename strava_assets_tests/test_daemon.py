@@ -15,8 +15,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from strava_assets.cli.init import initialise
 from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests import kill_points

@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_assets.hours import (
-    HOUR,
-    Window,
-    floor_to_hour,
-    from_object_key,
-    from_partition_key,
-    merge_into_windows,
-    object_key,
-    partition_key,
-)
+from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key, merge_into_windows, partition_key
+from strava_assets.raw.keys import from_object_key, object_key
 
 HOURS = st.integers(0, 100 * 365 * 24).map(lambda hours: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(hours=hours))
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.cli.init import initialise
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from strava_assets.cli.init import migrate
 from strava_assets.defs import assets
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.dagster_runs import problem, run

@@ -11,8 +11,8 @@ import boto3
 from redis import Redis
 from sqlalchemy import create_engine, inspect, make_url, text
 
-from strava_assets.cli.init import initialise
 from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 

@@ -10,19 +10,20 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from strava_assets.cli.init import migrate
 from strava_assets.errors import RateLimitExceeded
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
-from strava_assets.mirror.load import DeletionGuard
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.provisioning import migrate
 from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.sync.compare import Comparer
-from strava_assets.sync.fetch import Fetcher, ResumePoints
+from strava_assets.sync.fetch import Fetcher
 from strava_assets.sync.load import mirror_window
 from strava_assets_tests.equality import expected_rows, rows
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import boto3
 import click
 
+from strava_assets.cli.console import console
 from strava_assets.cli.postgres_tools import dump
 from strava_assets.errors import ConfigurationError
-from strava_assets.services import console, open_redis
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import TokenStore
 

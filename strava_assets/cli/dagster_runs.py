@@ -1,13 +1,16 @@
 """Dagster's instance for commands: the one that the stock commands in the same folder use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 from sqlalchemy.exc import OperationalError
 
+from strava_assets.definitions import definitions
+from strava_assets.defs.run_tags import range_tags
 from strava_assets.errors import ServiceUnavailable
+from strava_assets.hours import Window
+from strava_assets.instance.command_line import execute, instance_of_folder
 from strava_assets.mirror.database import place
 from strava_assets.settings import Settings
 
@@ -19,7 +22,7 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     Raises ServiceUnavailable where Dagster's own database does not answer.
     """
     try:
-        with get_possibly_temporary_instance_for_cli() as instance:
+        with instance_of_folder() as instance:
             yield instance
     except (OperationalError, dg.DagsterInvariantViolationError) as error:
         url = Settings.from_environment().dagster_postgres_url
@@ -27,3 +30,8 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
             f"Dagster's storage, the database {url.database!r} at {place(url)}, cannot be opened "
             f"({str(error).partition(chr(10))[0][:200]}). Check DAGSTER_POSTGRES_URL, and run: strava-assets init."
         ) from None
+
+
+def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
+    """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
+    return execute(definitions().resolve_job_def("sync_hours"), instance, {**range_tags(window), **(tags or {})})

@@ -8,19 +8,22 @@ import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from strava_assets.cli.dagster_runs import open_instance
-from strava_assets.defs.assets import FETCHED_TAG, raw_activities, strava_activity
-from strava_assets.defs.runs import first_hour, materialise
+from strava_assets.cli.console import console
+from strava_assets.cli.dagster_runs import materialise, open_instance
+from strava_assets.defs.assets import raw_activities, strava_activity
+from strava_assets.defs.run_tags import FETCHED_TAG
+from strava_assets.defs.runs import first_hour
 from strava_assets.errors import TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
-from strava_assets.services import console, open_client, open_redis, open_store
+from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
+from strava_assets.state.pending_import import PendingImport
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.airflow_rows import adopt_old_rows
-from strava_assets.sync.fetch import ResumePoints
-from strava_assets.sync.history_import import Importer, PendingImport, recorded_window
+from strava_assets.sync.history_import import Importer, recorded_window
 from strava_assets.sync.history_import import Progress as ImportProgress
 
 DAY = click.DateTime(["%Y-%m-%d"])

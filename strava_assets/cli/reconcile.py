@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from strava_assets.cli.dagster_runs import open_instance
-from strava_assets.defs.assets import CONFIRMED_TAG
-from strava_assets.defs.runs import first_hour, look_back, materialise
+from strava_assets.cli.console import console
+from strava_assets.cli.dagster_runs import materialise, open_instance
+from strava_assets.defs.run_tags import CONFIRMED_TAG
+from strava_assets.defs.runs import first_hour, look_back
 from strava_assets.errors import TransientError
 from strava_assets.hours import partition_key
 from strava_assets.mirror.database import engine_for
-from strava_assets.services import console, open_client, open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.sync.compare import Comparer, Comparison
 

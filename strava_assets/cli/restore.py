@@ -7,11 +7,12 @@ import click
 from sqlalchemy import URL, text
 
 from strava_assets.cli.backup import DATABASES, LOGINS, OBJECTS
-from strava_assets.cli.init import create_bucket, create_database, migrate
+from strava_assets.cli.console import console
 from strava_assets.cli.postgres_tools import restore
 from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import engine_for, transaction
-from strava_assets.services import console, open_redis
+from strava_assets.provisioning import create_bucket, create_database, migrate
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import Token, TokenStore
 

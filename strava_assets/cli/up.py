@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from strava_assets.cli.init import initialise
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.instance.missing_hours import missing_hours
 from strava_assets.local.dagster_processes import Daemon, RangeRun, Webserver
@@ -20,6 +19,7 @@ from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
 from strava_assets.local.settings_file import FOLDER, try_to_lock, write_settings
 from strava_assets.local.simulated_strava import SimulatedStrava
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore

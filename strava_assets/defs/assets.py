@@ -4,51 +4,37 @@ https://docs.dagster.io/guides/build/assets
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import dagster as dg
 
 from strava_assets.defs import checks
+from strava_assets.defs.failures import as_dagster_failure
+from strava_assets.defs.metadata import athlete_errors, fetch_summary, report_hours, result
 from strava_assets.defs.partitions import hourly, window_of
 from strava_assets.defs.resources import Postgres, RawBucket, RedisTokens, Strava
-from strava_assets.errors import AthleteError, RateLimitExceeded, StravaAssetsError, TransientError
-from strava_assets.hours import Window, partition_key
+from strava_assets.defs.run_tags import CONFIRMED_TAG, FETCHED_TAG, HOURLY_RUN_TAG
+from strava_assets.hours import Window
 from strava_assets.instance.process_tags import process_tags
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.load import DeletionGuard
+from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.preview import preview
 from strava_assets.mirror.table import activity as activity_table
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
-from strava_assets.state.refetch_queue import RefetchQueue
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.sync.airflow_rows import adopt_old_rows
-from strava_assets.sync.fetch import Fetched, Fetcher, ResumePoints
+from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.load import mirror_window
 
 # That Dagster may change a parameter concerns whoever raises the pinned version, not everybody who runs a command.
 warnings.simplefilter("ignore", dg.BetaWarning)
 
-HOURLY_RUN_TAG = "strava_assets/hourly"
-"""Marks the schedule's runs, the only ones that may use the reserve of Strava's request window."""
-
-FETCHED_TAG = "strava_assets/fetched_at"
-"""Marks a run that records what an import has just fetched, so that it need not fetch it again."""
-
-CONFIRMED_TAG = "strava_assets/confirmed_deletions"
-"""The id of the athlete whose deletions somebody confirmed for this run."""
 
 SHORT_WAIT = timedelta(minutes=1)
 """A run waits this long for Strava's window; longer, and it gives its place in the queue to others."""
 
-RETRY_AFTER_SECONDS = 5
-"""After trouble that may pass, a step is tried again so much later, twice; what is left the sensor repairs."""
-
-MAX_DETAILED_HOURS = 500
-"""Hours of a range that get metadata of their own; Dagster's cost of it grows with the square."""
 
 OWNERS = ["team:athletes"]
 
@@ -84,13 +70,13 @@ def raw_activities(
             if adopted := adopt_old_rows(engine, tokens.open()):
                 context.log.info("Adopted %s rows of the old DAG.", adopted)
             fetched = Fetcher(client, store, ResumePoints(redis), engine).fetch(window)
-            _report_hours(context, store, fetched)
+            report_hours(context, store, fetched)
             summary = {
-                **_summary(fetched),
+                **fetch_summary(fetched),
                 "api_requests": client.requests_made,
                 "quota": str(client.quota()),
             }
-        return _result(context, window, summary, [checks.all_athletes_fetched(fetched, Revocations(redis).athletes())])
+        return result(context, window, summary, [checks.all_athletes_fetched(fetched, Revocations(redis).athletes())])
 
 
 @dg.asset(
@@ -152,31 +138,9 @@ def strava_activity(
             "rejected": loaded.rejected,
             "hours_mirrored": loaded.hours,
             "preview": dg.MetadataValue.md(sample),
-            **_errors(mirrored.errors),
+            **athlete_errors(mirrored.errors),
         }
-        return _result(context, window, summary, results)
-
-
-@contextmanager
-def as_dagster_failure(context: dg.AssetExecutionContext, tokens: RedisTokens) -> Iterator[None]:
-    """The one place where this project's errors become Dagster's: fail, retry soon, or go on after a window.
-
-    A run that must wait long for Strava's window ends, so that the hourly run can pass, and its hours are
-    asked for again: the sensor `strava_events` requests them once the window has refilled.
-    """
-    try:
-        yield
-    except RateLimitExceeded as error:
-        RefetchQueue(tokens.connect()).ask(window_of(context.partition_keys), not_before=error.until)
-        message = f"{error} These hours are fetched by themselves after {error.until:%Y-%m-%d %H:%M} UTC."
-        raise dg.Failure(message, allow_retries=False) from None
-    except TransientError as error:
-        if context.retry_number >= 2:  # noqa: PLR2004 - the sensor repairs what three tries could not
-            raise dg.Failure(str(error), allow_retries=False) from None
-        context.log.warning(str(error))
-        raise dg.RetryRequested(max_retries=2, seconds_to_wait=RETRY_AFTER_SECONDS) from None
-    except StravaAssetsError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+        return result(context, window, summary, results)
 
 
 def _tag_process(context: dg.AssetExecutionContext) -> None:
@@ -198,52 +162,4 @@ def _already_fetched(
     check = checks.all_athletes_fetched(
         Fetched(athletes=tokens.open().athletes()), Revocations(tokens.connect()).athletes()
     )
-    return _result(context, window, summary, [check])
-
-
-def _result(
-    context: dg.AssetExecutionContext,
-    window: Window,
-    summary: dict[str, Any],
-    check_results: list[dg.AssetCheckResult],
-) -> dg.MaterializeResult:
-    """The result of a run; a range's summary stands at its last hour.
-
-    Dagster would copy a result's metadata into the event of each of 43,800 hours.
-    """
-    if len(context.partition_keys) == 1:
-        return dg.MaterializeResult(metadata=summary, check_results=check_results)
-    summary = {"window": str(window), **{f"window_{name.rpartition('/')[2]}": value for name, value in summary.items()}}
-    context.add_asset_metadata(summary, partition_key=context.partition_keys[-1])
-    return dg.MaterializeResult(check_results=check_results)
-
-
-def _summary(fetched: Fetched) -> dict[str, Any]:
-    return {
-        "activities": fetched.activities.total(),
-        "athletes": len(fetched.athletes),
-        "objects_written": fetched.written.objects,
-        "objects_unchanged": fetched.written.unchanged,
-        "bytes_written": fetched.written.bytes,
-        **{
-            f"resumed_{athlete_id}": f"everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try"
-            for athlete_id, reached in fetched.resumed.items()
-        },
-        **_errors(fetched.errors),
-    }
-
-
-def _errors(errors: Mapping[int, AthleteError]) -> dict[str, Any]:
-    return {f"trouble_{athlete_id}": str(trouble) for athlete_id, trouble in errors.items()}
-
-
-def _report_hours(context: dg.AssetExecutionContext, store: RawStore, fetched: Fetched) -> None:
-    """Each hour with activities says how many, and links to its objects."""
-    hours: dict[datetime, dict[str, Any]] = {}
-    for (athlete_id, hour), count in sorted(fetched.activities.items(), key=lambda item: item[0][1], reverse=True):
-        if count and (hour in hours or len(hours) < MAX_DETAILED_HOURS):
-            details = hours.setdefault(hour, {"activities": 0})
-            details["activities"] += count
-            details[f"object_{athlete_id}"] = dg.MetadataValue.url(store.url(athlete_id, hour))
-    for hour, details in hours.items():
-        context.add_asset_metadata(details, partition_key=partition_key(hour))
+    return result(context, window, summary, [check])

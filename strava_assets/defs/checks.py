@@ -12,8 +12,8 @@ import dagster as dg
 from sqlalchemy import Connection, text
 
 from strava_assets.hours import Window
-from strava_assets.mirror.differences import known_hours
-from strava_assets.mirror.load import activity_key
+from strava_assets.mirror.queries import known_hours
+from strava_assets.raw.activity import activity_key
 from strava_assets.raw.store import RawStore
 from strava_assets.state.revocations import waits_to_be_purged
 from strava_assets.sync.fetch import Fetched

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from strava_assets.errors import PermanentError
-from strava_assets.hours import PARTITION_KEY_FORMAT, Window, from_partition_key, partition_key
+from strava_assets.hours import PARTITION_KEY_FORMAT, Window, from_partition_key
 from strava_assets.settings import Settings
 
 hourly = dg.HourlyPartitionsDefinition(
@@ -37,12 +37,3 @@ def window_of(partition_keys: Sequence[str]) -> Window:
             f"{window} is older than STRAVA_RETENTION_DAYS keeps, so it is neither fetched nor mirrored."
         )
     return Window(oldest, window.end)
-
-
-def range_tags(window: Window) -> dict[str, str]:
-    """The two tags by which Dagster makes one run of a range of partitions."""
-    hours = list(window.hours())
-    return {
-        "dagster/asset_partition_range_start": partition_key(hours[0]),
-        "dagster/asset_partition_range_end": partition_key(hours[-1]),
-    }

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import dagster as dg
 
-from strava_assets.defs.assets import HOURLY_RUN_TAG, strava_activity
+from strava_assets.defs.assets import strava_activity
 from strava_assets.defs.deletion_jobs import prune_old_activities
 from strava_assets.defs.jobs import reconcile_history, sync_hours
-from strava_assets.defs.partitions import range_tags
+from strava_assets.defs.run_tags import HOURLY_RUN_TAG, range_tags
 from strava_assets.defs.runs import first_hour
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.settings import Settings

@@ -14,10 +14,10 @@ from strava_assets.errors import ServiceUnavailable
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion import count_of_athlete, remove_athlete
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.airflow_rows import adopt_old_rows
-from strava_assets.sync.fetch import ResumePoints
 from strava_assets.webhooks.pending_events import PendingEvents
 
 ROUNDS = 3

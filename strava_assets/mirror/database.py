@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from psycopg2 import errorcodes
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
@@ -61,3 +61,11 @@ def place(url: URL) -> str:
     """Host and port, or the socket's folder, of a database; never its password."""
     host = url.host or url.query.get("host") or "the local socket"
     return f"{host}:{url.port}" if url.port else str(host)
+
+
+def wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
+    """Wait until no other transaction changes the athlete's rows; none starts to until this one ends."""
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('strava_activity', :athlete_id))"),
+        {"athlete_id": athlete_id},
+    )

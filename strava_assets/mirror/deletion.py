@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from strava_assets.mirror.load import wait_for_other_loads
+from strava_assets.mirror.database import wait_for_other_loads
 
 
 class Removed(NamedTuple):

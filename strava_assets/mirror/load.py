@@ -4,30 +4,20 @@ Bulk, not row by row: COPY into a temporary table, then one delete and one upser
 would not change is not written.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from strava_assets.errors import TooManyDeletions
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
 from strava_assets.mirror.bulk_copy import copy_rows
-from strava_assets.raw.activity import RawActivity
-from strava_assets.settings import MIN_DELETIONS_GUARDED
-
-
-@dataclass(frozen=True)
-class HourSnapshot:
-    """What a raw object says: these, and no others, are the athlete's activities of that hour."""
-
-    hour: datetime
-    fetched_at: datetime
-    etag: str | None
-    """Which version of the object it is."""
-    activities: Sequence[RawActivity]
+from strava_assets.mirror.database import wait_for_other_loads
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.rejects import keep_newest_version, reject_row, settle_rejects
+from strava_assets.raw.activity import activity_key
+from strava_assets.raw.snapshot import HourSnapshot
 
 
 @dataclass(frozen=True)
@@ -45,35 +35,10 @@ class Loaded:
         return Loaded(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-@dataclass(frozen=True)
-class DeletionGuard:
-    """How many of an athlete's rows may be deleted at once without a confirmation.
+def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnapshot], guard: DeletionGuard) -> Loaded:
+    """Make the athlete's rows of the snapshot hours equal the snapshots' valid activities.
 
-    Losing the permission to read private activities looks just like a mass deletion.
-    """
-
-    max_share: float
-    confirmed: bool = False
-    deleted_before: int = 0
-    """Rows that earlier loads of the same run deleted: many small steps must not add up unseen."""
-
-    def check(self, athlete_id: int, deletions: int, rows: int) -> None:
-        """Raise TooManyDeletions if so many `deletions` out of `rows` need a confirmation."""
-        deletions, rows = deletions + self.deleted_before, rows + self.deleted_before
-        if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * rows):
-            return
-        raise TooManyDeletions(
-            f"Strava no longer lists {deletions} of athlete {athlete_id}'s {rows} activities; nothing was deleted. "
-            f"If that is right, run: strava-assets reconcile --athlete {athlete_id} --confirm-deletions. "
-            f"If not, log in again: strava-assets login.",
-            athlete_id,
-        )
-
-
-def mirror(connection: Connection, athlete_id: int, statements: Iterable[HourSnapshot], guard: DeletionGuard) -> Loaded:
-    """Make the athlete's rows of the stated hours equal the statements' valid activities.
-
-    Runs in the caller's transaction, after waiting for any other load of the same athlete; `statements`,
+    Runs in the caller's transaction, after waiting for any other load of the same athlete; `snapshots`,
     one an hour, are consumed only then, so that what is read is not older than what the other load wrote.
     Invalid activities go to the table of rejects, and leave it when they have become valid or are gone.
 
@@ -81,14 +46,14 @@ def mirror(connection: Connection, athlete_id: int, statements: Iterable[HourSna
     """
     wait_for_other_loads(connection, athlete_id)
     _create_staging_tables(connection)
-    hours, rejected = _stage(connection, athlete_id, statements)
+    hours, rejected = _stage(connection, athlete_id, snapshots)
     deletions, rows = _count_deletions(connection, athlete_id)
     guard.check(athlete_id, deletions, rows)
     connection.execute(_FORGET_LEFT_OBJECTS, {"athlete_id": athlete_id})
     deleted = connection.execute(_DELETE, {"athlete_id": athlete_id}).rowcount
     staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
     outcomes = connection.execute(_UPSERT).one()
-    _settle_rejects(connection, athlete_id)
+    settle_rejects(connection, athlete_id)
     connection.execute(_REMEMBER_OBJECTS, {"athlete_id": athlete_id})
     _drop_staging_tables(connection)
     return Loaded(
@@ -101,28 +66,15 @@ def mirror(connection: Connection, athlete_id: int, statements: Iterable[HourSna
     )
 
 
-def adopt_rows(connection: Connection, athlete_id: int) -> int:
-    """Give rows of the old DAG, which know no athlete, to the one athlete it served; how many those were."""
-    statement = text("UPDATE strava_activity SET athlete_id = :athlete_id WHERE athlete_id IS NULL")
-    return connection.execute(statement, {"athlete_id": athlete_id}).rowcount
-
-
-def has_unowned_rows(connection: Connection) -> bool:
-    """Whether there are rows that the old DAG wrote and nobody adopted yet."""
-    return bool(
-        connection.execute(text("SELECT EXISTS (SELECT FROM strava_activity WHERE athlete_id IS NULL)")).scalar()
-    )
-
-
 _COLUMN_LIST = ", ".join(COLUMNS)
 _OTHER_COLUMNS = tuple(name for name in COLUMNS if name != "id")
 
 _ROWS_TO_DELETE = """
     FROM strava_activity AS present
     WHERE present.athlete_id = :athlete_id
-      AND present.start_date >= (SELECT min(hour) FROM stated)
-      AND present.start_date < (SELECT max(hour) + interval '1 hour' FROM stated)
-      AND date_trunc('hour', present.start_date, 'UTC') IN (SELECT hour FROM stated)
+      AND present.start_date >= (SELECT min(hour) FROM snapshot_hours)
+      AND present.start_date < (SELECT max(hour) + interval '1 hour' FROM snapshot_hours)
+      AND date_trunc('hour', present.start_date, 'UTC') IN (SELECT hour FROM snapshot_hours)
       AND NOT EXISTS (SELECT FROM staged WHERE staged.id = present.id)
 """
 # The span is for the index: without it, each page of an import would look at all rows of those before.
@@ -147,7 +99,7 @@ _UPSERT = text(
 _FORGET_LEFT_OBJECTS = text(
     """
     DELETE FROM strava_mirrored_object
-    WHERE athlete_id = :athlete_id AND hour NOT IN (SELECT hour FROM stated) AND hour IN (
+    WHERE athlete_id = :athlete_id AND hour NOT IN (SELECT hour FROM snapshot_hours) AND hour IN (
         SELECT date_trunc('hour', start_date, 'UTC') FROM strava_activity
         WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged UNION ALL SELECT id FROM staged_reject)
         UNION ALL
@@ -162,19 +114,11 @@ _FORGET_LEFT_OBJECTS = text(
 _REMEMBER_OBJECTS = text(
     """
     INSERT INTO strava_mirrored_object AS present (athlete_id, hour, etag)
-    SELECT :athlete_id, hour, etag FROM stated
+    SELECT :athlete_id, hour, etag FROM snapshot_hours
     ON CONFLICT (athlete_id, hour) DO UPDATE SET etag = excluded.etag
     WHERE present.etag IS DISTINCT FROM excluded.etag
     """
 )
-
-
-def wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
-    """Wait until no other transaction changes the athlete's rows; none starts to until this one ends."""
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('strava_activity', :athlete_id))"),
-        {"athlete_id": athlete_id},
-    )
 
 
 def _create_staging_tables(connection: Connection) -> None:
@@ -184,7 +128,9 @@ def _create_staging_tables(connection: Connection) -> None:
     )
     # What the planner needs is how many rows there are: a tenth of the usual sample tells it.
     connection.execute(text("ALTER TABLE pg_temp.staged ALTER id SET STATISTICS 10"))
-    connection.execute(text("CREATE TEMPORARY TABLE stated (hour timestamptz NOT NULL, etag text) ON COMMIT DROP"))
+    connection.execute(
+        text("CREATE TEMPORARY TABLE snapshot_hours (hour timestamptz NOT NULL, etag text) ON COMMIT DROP")
+    )
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE staged_reject (id bigint, key text NOT NULL, hour timestamptz NOT NULL, "
@@ -195,60 +141,33 @@ def _create_staging_tables(connection: Connection) -> None:
 
 
 def _drop_staging_tables(connection: Connection) -> None:
-    connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged, pg_temp.stated, pg_temp.staged_reject"))
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged, pg_temp.snapshot_hours, pg_temp.staged_reject"))
 
 
-def _stage(connection: Connection, athlete_id: int, statements: Iterable[HourSnapshot]) -> tuple[int, int]:
+def _stage(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnapshot]) -> tuple[int, int]:
     """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are."""
     hours: list[tuple[datetime, str | None]] = []
     rejects: dict[int | str, tuple[Any, ...]] = {}
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        for statement in statements:
-            hours.append((statement.hour, statement.etag))
-            for raw in statement.activities:
+        for snapshot in snapshots:
+            hours.append((snapshot.hour, snapshot.etag))
+            for raw in snapshot.activities:
                 valid = validate(raw, athlete_id)
                 if isinstance(valid, Activity):
-                    yield (*valid.__dict__.values(), statement.fetched_at)
+                    yield (*valid.__dict__.values(), snapshot.fetched_at)
                 else:
-                    reject = _reject_row(raw, statement, valid)
+                    reject = reject_row(raw, snapshot, valid)
                     previous = rejects.setdefault(activity_key(raw), reject)
-                    if statement.fetched_at > previous[-1]:
+                    if snapshot.fetched_at > previous[-1]:
                         rejects[activity_key(raw)] = reject
 
     copy_rows(connection, f"staged ({_COLUMN_LIST}, fetched_at)", rows())
-    copy_rows(connection, "stated (hour, etag)", iter(hours))
+    copy_rows(connection, "snapshot_hours (hour, etag)", iter(hours))
     copy_rows(connection, "staged_reject (id, key, hour, digest, payload, errors, fetched_at)", iter(rejects.values()))
-    rejected = len(rejects) - _keep_newest_statement(connection) if rejects else 0
-    connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.stated"))
+    rejected = len(rejects) - keep_newest_version(connection) if rejects else 0
+    connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.snapshot_hours"))
     return len(hours), rejected
-
-
-def _keep_newest_statement(connection: Connection) -> int:
-    """Where one object has a valid and another an invalid version, keep the newer; rejects dropped."""
-    dropped = connection.execute(
-        text(
-            "DELETE FROM staged_reject AS invalid USING staged "
-            "WHERE staged.id = invalid.id AND staged.fetched_at >= invalid.fetched_at"
-        )
-    ).rowcount
-    connection.execute(text("DELETE FROM staged USING staged_reject AS invalid WHERE staged.id = invalid.id"))
-    return dropped
-
-
-def activity_key(raw: RawActivity) -> int | str:
-    """What identifies an activity, valid or not: its id where that fits the id column, else its digest."""
-    return raw.digest if raw.id is None or not -(2**63) <= raw.id < 2**63 else raw.id
-
-
-def _reject_row(raw: RawActivity, statement: HourSnapshot, errors: list[str]) -> tuple[Any, ...]:
-    # jsonb can hold neither NUL nor half of a surrogate pair; the raw object keeps both.
-    payload = json.dumps(raw.fields, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    payload = payload.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
-    faults = json.dumps([fault.replace("\0", "\N{REPLACEMENT CHARACTER}") for fault in errors])
-    key = activity_key(raw)
-    activity_id = key if isinstance(key, int) else None
-    return (activity_id, key, statement.hour, raw.digest, payload, faults, statement.fetched_at)
 
 
 def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]:
@@ -263,36 +182,3 @@ def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]
         {"athlete_id": athlete_id},
     ).one()
     return counts[0], counts[1]
-
-
-def _settle_rejects(connection: Connection, athlete_id: int) -> None:
-    """Rejects of the stated hours become what was staged; what is a valid row now is none any more."""
-    owner = {"athlete_id": athlete_id}
-    connection.execute(
-        text(
-            """
-            DELETE FROM strava_activity_reject AS present
-            WHERE athlete_id = :athlete_id
-              AND (hour IN (SELECT hour FROM stated) OR id IN (SELECT id FROM staged))
-              AND coalesce(id::text, digest) NOT IN (SELECT key FROM staged_reject)
-            """
-        ),
-        owner,
-    )
-    connection.execute(
-        text(
-            """
-            INSERT INTO strava_activity_reject AS present (athlete_id, id, hour, digest, payload, errors)
-            SELECT :athlete_id, id, hour, digest, payload, errors FROM staged_reject
-            ON CONFLICT (athlete_id, coalesce(id::text, digest)) DO UPDATE
-            SET hour = excluded.hour, digest = excluded.digest, payload = excluded.payload,
-                errors = excluded.errors, last_seen = now()
-            """
-        ),
-        owner,
-    )
-    # A row whose hour was not stated, but which is known to be invalid now, must not stay beside its reject.
-    connection.execute(
-        text("DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged_reject)"),
-        owner,
-    )

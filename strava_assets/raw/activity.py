@@ -149,3 +149,8 @@ def _skip_whitespace(text: str, at: int) -> int:
 
 def _glimpse(text: str) -> str:
     return repr(text[:40]) if text else "nothing"
+
+
+def activity_key(raw: RawActivity) -> int | str:
+    """What identifies an activity, valid or not: its id where that fits the id column, else its digest."""
+    return raw.digest if raw.id is None or not -(2**63) <= raw.id < 2**63 else raw.id

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
-from strava_assets.hours import athlete_prefix, from_object_key, from_old_object_key
+from strava_assets.raw.keys import athlete_prefix, from_object_key, from_old_object_key
 
 if TYPE_CHECKING:
     import boto3.session

@@ -20,8 +20,9 @@ from obstore.exceptions import BaseError, UnauthenticatedError
 from obstore.store import S3Store
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
-from strava_assets.hours import Window, athlete_prefix, from_object_key, object_key
+from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, join_array, split_array
+from strava_assets.raw.keys import athlete_prefix, from_object_key, object_key
 
 if TYPE_CHECKING:
     import boto3.session

@@ -13,10 +13,10 @@ from typing import Any, Self
 from strava_assets.errors import AthleteError, ConfigurationError
 from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, split_array
-from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava.api_errors import NEEDED_SCOPE, scope_missing
 from strava_assets.strava.clock import REAL, Clock
+from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.pagination import Listed, Listing, Page
 from strava_assets.strava.rate_limits import Quota
@@ -46,7 +46,7 @@ class StravaClient:
     @classmethod
     def open(
         cls,
-        settings: Settings,
+        settings: StravaConfig,
         *,
         may_use_reserve: bool = False,
         max_wait: timedelta = MAX_WAIT,

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 import requests
 
 from strava_assets.errors import AccessRevoked
-from strava_assets.settings import Settings
 from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
+from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.transport import TIMEOUT, Answer, StravaSession, https_form, open_session
 
@@ -26,7 +26,7 @@ _EXCHANGE = "POST /oauth/token"
 class OAuth:
     """The application's conversation with Strava's OAuth server. Its `repr` shows no secret."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: StravaConfig, clock: Clock) -> None:
         settings.require_application()
         self._client_id = settings.client_id
         self._client_secret = settings.client_secret

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from strava_assets.errors import MalformedPage
-from strava_assets.settings import Settings
 from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
+from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.request_budget import Budget
 from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.token_renewal import Access
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class ApiSession:
     """Asks the API on behalf of an athlete, over one connection that is kept."""
 
-    def __init__(self, settings: Settings, access: Access, budget: Budget, clock: Clock) -> None:
+    def __init__(self, settings: StravaConfig, access: Access, budget: Budget, clock: Clock) -> None:
         self._api_url = https_form(settings.api_url)
         self._session = open_session(settings.client_id, settings.api_url)
         self._access = access

@@ -102,7 +102,8 @@ class StravaSession(OAuth2Session):
 def open_session(client_id: str, *urls: str) -> StravaSession:
     """A session for requests to `urls`, to be addressed by `https_form`.
 
-    Raises ConfigurationError for an http:// URL of another host than this machine: the token would travel in clear text.
+    Raises ConfigurationError for an http:// URL of another host than this machine: the token would travel in
+    clear text.
     """
     session = StravaSession(client_id)
     for url in urls:

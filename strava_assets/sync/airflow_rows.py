@@ -1,9 +1,8 @@
 """Rows of the old Airflow DAG know no athlete: they belong to the one whose token lies where it left it."""
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.load import adopt_rows, has_unowned_rows
 from strava_assets.strava.tokens import FIRST_KEY, TokenStore
 
 
@@ -17,3 +16,16 @@ def adopt_old_rows(engine: Engine, tokens: TokenStore) -> int:
             return 0
         token = tokens.load(FIRST_KEY)
         return adopt_rows(connection, token.athlete_id) if token and token.athlete_id is not None else 0
+
+
+def adopt_rows(connection: Connection, athlete_id: int) -> int:
+    """Give rows of the old DAG, which know no athlete, to the one athlete it served; how many those were."""
+    statement = text("UPDATE strava_activity SET athlete_id = :athlete_id WHERE athlete_id IS NULL")
+    return connection.execute(statement, {"athlete_id": athlete_id}).rowcount
+
+
+def has_unowned_rows(connection: Connection) -> bool:
+    """Whether there are rows that the old DAG wrote and nobody adopted yet."""
+    return bool(
+        connection.execute(text("SELECT EXISTS (SELECT FROM strava_activity WHERE athlete_id IS NULL)")).scalar()
+    )

@@ -7,19 +7,9 @@ from sqlalchemy import Engine
 from strava_assets.errors import AthleteError, ConfigurationError
 from strava_assets.hours import HOUR, Window, merge_into_windows
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.differences import (
-    Differences,
-    Known,
-    bounded,
-    count_rows,
-    differences,
-    known,
-    mirrored_etags,
-    stored,
-    undated,
-    unmirrored,
-)
-from strava_assets.mirror.load import DeletionGuard
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
+from strava_assets.mirror.queries import count_rows, mirrored_etags, stored
 from strava_assets.raw.store import RawStore
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete

@@ -8,17 +8,15 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.errors import AthleteError, ConfigurationError
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.differences import known_hours
-from strava_assets.mirror.load import activity_key
-from strava_assets.raw.activity import RawActivity
+from strava_assets.mirror.queries import known_hours
+from strava_assets.raw.activity import RawActivity, activity_key
 from strava_assets.raw.store import RawStore, Written
-from strava_assets.state.connection import answering
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 
@@ -28,44 +26,6 @@ Etags = dict[datetime, str | None]
 
 RESUMED_FROM = timedelta(days=31)
 """Windows longer than this go on where an earlier try stopped."""
-
-
-class ResumePoints:
-    """How far a fetch got since a range's first hour, by athlete: in Redis for a day, gone when it is complete.
-
-    The range's end is not part of it: a later try often ends an hour later. Every method raises ServiceUnavailable
-    if Redis does not answer.
-    """
-
-    LIFETIME = timedelta(days=1)
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    def reached(self, athlete_id: int, window: Window) -> datetime:
-        """Everything of the window before this moment was fetched and written less than a day ago."""
-        with answering(self._redis):
-            value = self._redis.get(self._key(athlete_id, window))
-        reached = datetime.fromisoformat(value.decode()) if isinstance(value, bytes) else window.start
-        return reached if reached < window.end else window.start
-
-    def reach(self, athlete_id: int, window: Window, moment: datetime) -> None:
-        """Remember that everything before `moment` is written."""
-        with answering(self._redis):
-            if moment >= window.end:
-                self._redis.delete(self._key(athlete_id, window))
-            else:
-                self._redis.set(self._key(athlete_id, window), moment.isoformat(), ex=self.LIFETIME)
-
-    def forget(self, athlete_id: int) -> int:
-        """Remove all of an athlete's; how many there were."""
-        with answering(self._redis):
-            keys = list(self._redis.scan_iter(match=f"strava:fetched:{athlete_id}:*", count=1000))
-            return int(self._redis.delete(*keys)) if keys else 0
-
-    @staticmethod
-    def _key(athlete_id: int, window: Window) -> str:
-        return f"strava:fetched:{athlete_id}:{window.start:%Y-%m-%dT%H}"
 
 
 @dataclass

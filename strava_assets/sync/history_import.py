@@ -8,19 +8,20 @@ one run of the whole range record what is there (`assets.FETCHED_TAG`), without 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.load import DeletionGuard, HourSnapshot, Loaded, mirror
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.load import Loaded, mirror
+from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets.raw.store import RawStore
-from strava_assets.state.connection import answering
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.fetch import Etags, Fetched, Fetcher, Hours, ResumePoints
+from strava_assets.sync.fetch import Etags, Fetched, Fetcher, Hours
 
 
 @dataclass
@@ -72,33 +73,6 @@ class Importer:
 
         fetched = Fetcher(self.client, self.store, self.resume, self.engine, make_queryable).fetch(window)
         return fetched, progress
-
-
-class PendingImport:
-    """An import whose data is complete, but which Dagster has not recorded yet: in Redis, for an hour."""
-
-    LIFETIME = timedelta(hours=1)
-
-    def __init__(self, redis: Redis, asked: Window) -> None:
-        self._redis = redis
-        # The end moves on by itself while an import is tried again.
-        self._key = f"strava:imported:{asked.start:%Y-%m-%dT%H}"
-
-    def remember(self, window: Window) -> None:
-        """The window is fetched and mirrored; what is left to do is to record it."""
-        with answering(self._redis):
-            self._redis.set(self._key, f"{window.start.isoformat()}/{window.end.isoformat()}", ex=self.LIFETIME)
-
-    def window(self) -> Window | None:
-        """The window that waits to be recorded, if there is one."""
-        with answering(self._redis):
-            value = self._redis.get(self._key)
-        return Window(*map(datetime.fromisoformat, value.decode().split("/"))) if isinstance(value, bytes) else None
-
-    def forget(self) -> None:
-        """The window is recorded."""
-        with answering(self._redis):
-            self._redis.delete(self._key)
 
 
 def recorded_window(asked: Window, oldest: datetime | None) -> Window:

@@ -8,7 +8,9 @@ from sqlalchemy import Engine
 from strava_assets.errors import AthleteError, RawObjectMissing
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.load import DeletionGuard, HourSnapshot, Loaded, mirror
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.load import Loaded, mirror
+from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets.raw.store import RawStore
 
 

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from strava_assets.errors import AccessRevoked, AthleteError, MalformedPage, RateLimitExceeded, StravaUnavailable
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.differences import Known, stored
+from strava_assets.mirror.differences import Known
+from strava_assets.mirror.queries import stored
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete

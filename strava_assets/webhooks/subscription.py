@@ -10,9 +10,9 @@ from http import HTTPStatus
 from typing import Any
 
 from strava_assets.errors import ConfigurationError, PermanentError, StravaAssetsError
-from strava_assets.settings import Settings
 from strava_assets.strava import api_errors
 from strava_assets.strava.clock import REAL
+from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.transport import TIMEOUT, Answer, https_form, open_session, read
 
@@ -42,9 +42,12 @@ class Subscription:
 
 
 class Subscriptions:
-    """What Strava is told and asked about subscriptions. Raises ConfigurationError where no application is configured."""
+    """What Strava is told and asked about subscriptions.
 
-    def __init__(self, settings: Settings) -> None:
+    Raises ConfigurationError where no application is configured.
+    """
+
+    def __init__(self, settings: StravaConfig) -> None:
         settings.require_application()
         self._client_id = settings.client_id
         self._credentials = {"client_id": settings.client_id, "client_secret": settings.client_secret}

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.cli.init import create_database, initialise
 from strava_assets.cli.main import main
 from strava_assets.cli.postgres_tools import dump, restore
+from strava_assets.provisioning import create_database, initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 

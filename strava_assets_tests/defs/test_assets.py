@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.cli.init import migrate
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.activity import validate
+from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import split_array
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation

@@ -12,11 +12,11 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.cli.init import migrate
 from strava_assets.definitions import defs, resources
-from strava_assets.defs.assets import FETCHED_TAG
 from strava_assets.defs.events_sensor import strava_events, windows_to_fetch
+from strava_assets.defs.run_tags import FETCHED_TAG
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key, partition_key
+from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.delayed_queue import DelayedQueue

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
-DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
+DAGSTER_YAML = Path(__file__).parent.parent.parent / "dagster.yaml"
 ADA, BEN = 42, 4242
 
 

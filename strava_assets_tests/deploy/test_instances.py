@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from strava_assets.cli.init import initialise
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from dagster._core.instance import InstanceRef
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from strava_assets.cli.init import initialise
 from strava_assets.cli.main import main
 from strava_assets.errors import ConfigurationError
 from strava_assets.instance.event_pruning import prune_events
+from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets_tests.instance.test_event_log import BULK, broken, first, second
 

@@ -8,8 +8,11 @@ from sqlalchemy import Engine, text
 from strava_assets.errors import TooManyDeletions
 from strava_assets.hours import HOUR
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
-from strava_assets.mirror.load import DeletionGuard, HourSnapshot, Loaded, adopt_rows, has_unowned_rows, mirror
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.load import Loaded, mirror
 from strava_assets.raw.activity import RawActivity, split_array
+from strava_assets.raw.snapshot import HourSnapshot
+from strava_assets.sync.airflow_rows import adopt_rows, has_unowned_rows
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ATHLETE = 42

@@ -7,7 +7,6 @@ import dagster as dg
 import pytest
 from redis import Redis
 
-from strava_assets.cli.init import migrate
 from strava_assets.defs.jobs import sync_hours
 from strava_assets.defs.runs import look_back
 from strava_assets.defs.sensors import strava_changes
@@ -15,12 +14,14 @@ from strava_assets.errors import ConfigurationError, TooManyDeletions
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.differences import Known, differences
+from strava_assets.provisioning import migrate
 from strava_assets.services import open_deletion, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.sync.compare import Comparer, Comparison
-from strava_assets.sync.fetch import Fetcher, ResumePoints
+from strava_assets.sync.fetch import Fetcher
 from strava_assets_tests.dagster_runs import problem, run
 
 NOW = datetime.now(UTC)

@@ -1,0 +1,65 @@
+"""What runs say of themselves in Dagster: one name for one thing, whatever the run's length."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from strava_assets.errors import AthleteError
+from strava_assets.hours import Window, partition_key
+from strava_assets.raw.store import RawStore
+from strava_assets.sync.fetch import Fetched
+
+MAX_DETAILED_HOURS = 500
+"""Hours of a range that get metadata of their own; Dagster's cost of it grows with the square."""
+
+
+def result(
+    context: dg.AssetExecutionContext,
+    window: Window,
+    summary: dict[str, Any],
+    check_results: list[dg.AssetCheckResult],
+) -> dg.MaterializeResult:
+    """The result of a run; a range's summary stands at its last hour.
+
+    Dagster would copy a result's metadata into the event of each of 43,800 hours.
+    """
+    if len(context.partition_keys) == 1:
+        return dg.MaterializeResult(metadata=summary, check_results=check_results)
+    summary = {"window": str(window), **{f"window_{name.rpartition('/')[2]}": value for name, value in summary.items()}}
+    context.add_asset_metadata(summary, partition_key=context.partition_keys[-1])
+    return dg.MaterializeResult(check_results=check_results)
+
+
+def fetch_summary(fetched: Fetched) -> dict[str, Any]:
+    """What a fetch brought, all athletes together."""
+    return {
+        "activities": fetched.activities.total(),
+        "athletes": len(fetched.athletes),
+        "objects_written": fetched.written.objects,
+        "objects_unchanged": fetched.written.unchanged,
+        "bytes_written": fetched.written.bytes,
+        **{
+            f"resumed_{athlete_id}": f"everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try"
+            for athlete_id, reached in fetched.resumed.items()
+        },
+        **athlete_errors(fetched.errors),
+    }
+
+
+def athlete_errors(errors: Mapping[int, AthleteError]) -> dict[str, Any]:
+    """A sentence for each athlete who could not be fetched or loaded."""
+    return {f"error_{athlete_id}": str(error) for athlete_id, error in errors.items()}
+
+
+def report_hours(context: dg.AssetExecutionContext, store: RawStore, fetched: Fetched) -> None:
+    """Each hour with activities says how many, and links to its objects."""
+    hours: dict[datetime, dict[str, Any]] = {}
+    for (athlete_id, hour), count in sorted(fetched.activities.items(), key=lambda item: item[0][1], reverse=True):
+        if count and (hour in hours or len(hours) < MAX_DETAILED_HOURS):
+            details = hours.setdefault(hour, {"activities": 0})
+            details["activities"] += count
+            details[f"object_{athlete_id}"] = dg.MetadataValue.url(store.url(athlete_id, hour))
+    for hour, details in hours.items():
+        context.add_asset_metadata(details, partition_key=partition_key(hour))

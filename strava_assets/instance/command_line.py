@@ -1,0 +1,33 @@
+"""Dagster for a command: its instance, and a run in this process, past the queue of the daemon."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+import dagster as dg
+from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The configuration of a run whose caller shows what matters."""
+
+
+def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> str | None:
+    """Run the job in this process; None, or the first line of why it failed.
+
+    The public `execute_in_process` keeps every event of every hour until the end, 3 kB an hour.
+    """
+    run = instance.create_run_for_job(job, tags=dict(tags), run_config=QUIET)
+    has_succeeded, reason = False, "it was stopped"
+    for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        has_succeeded = has_succeeded or event.is_job_success
+        if event.is_step_failure:
+            reason = event.step_failure_data.error_display_string
+    if has_succeeded:
+        return None
+    return reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
+
+
+def instance_of_folder() -> AbstractContextManager[dg.DagsterInstance]:
+    """The instance of DAGSTER_HOME, else of the dagster.yaml in the working folder, as `dagster asset` commands do."""
+    return get_possibly_temporary_instance_for_cli()

@@ -1,0 +1,78 @@
+"""What the mirror holds of an athlete: rows, rejects, and the raw objects that they were made from."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from strava_assets.hours import Window, floor_to_hour
+from strava_assets.mirror.differences import Known
+
+
+def stored(
+    connection: Connection, athlete_id: int, window: Window, listed: Iterable[int | str]
+) -> dict[int | str, Known]:
+    """The mirror's rows and rejects of the window, and wherever they are, of the `listed` keys.
+
+    The latter find the old hour of an activity that was moved into the window from outside.
+    """
+    keys = list(listed)
+    rows = connection.execute(
+        text(
+            """
+            SELECT id, start_date AS moment, digest FROM strava_activity
+            WHERE athlete_id = :athlete_id AND start_date IS NOT NULL
+              AND (start_date >= :start AND start_date < :end OR id = ANY(CAST(:ids AS bigint[])))
+            UNION ALL
+            SELECT id, hour, digest FROM strava_activity_reject
+            WHERE athlete_id = :athlete_id
+              AND (hour >= :start AND hour < :end OR coalesce(id::text, digest) = ANY(CAST(:keys AS text[])))
+            """
+        ),
+        {
+            "athlete_id": athlete_id,
+            "start": window.start,
+            "end": window.end,
+            "ids": [key for key in keys if isinstance(key, int)],
+            "keys": [str(key) for key in keys],
+        },
+    )
+    return {row.digest if row.id is None else row.id: Known(floor_to_hour(row.moment), row.digest) for row in rows}
+
+
+def mirrored_etags(connection: Connection, athlete_id: int, window: Window) -> dict[datetime, str | None]:
+    """Of the window's hours, the version of the raw object that the mirror's rows were made from."""
+    rows = connection.execute(
+        text(
+            "SELECT hour, etag FROM strava_mirrored_object "
+            "WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end"
+        ),
+        {"athlete_id": athlete_id, "start": window.start, "end": window.end},
+    )
+    return {floor_to_hour(row.hour): row.etag for row in rows}
+
+
+def count_rows(connection: Connection, athlete_id: int) -> int:
+    """How many activities of the athlete the mirror holds."""
+    statement = text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id")
+    return int(connection.execute(statement, {"athlete_id": athlete_id}).scalar_one())
+
+
+def known_hours(connection: Connection, athlete_id: int, window: Window) -> set[datetime]:
+    """The hours of the window in which the mirror has rows or rejects of the athlete, or had an object for."""
+    moments = connection.execute(
+        text(
+            """
+            SELECT DISTINCT date_trunc('hour', start_date, 'UTC') FROM strava_activity
+            WHERE athlete_id = :athlete_id AND start_date >= :start AND start_date < :end
+            UNION
+            SELECT hour FROM strava_activity_reject
+            WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
+            UNION
+            SELECT hour FROM strava_mirrored_object
+            WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
+            """
+        ),
+        {"athlete_id": athlete_id, "start": window.start, "end": window.end},
+    ).scalars()
+    return {floor_to_hour(moment) for moment in moments}

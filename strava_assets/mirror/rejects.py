@@ -1,0 +1,65 @@
+"""Invalid activities, kept whole in strava_activity_reject until they are valid or gone."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from strava_assets.raw.activity import RawActivity, activity_key
+from strava_assets.raw.snapshot import HourSnapshot
+
+
+def keep_newest_version(connection: Connection) -> int:
+    """Where one object has a valid and another an invalid version, keep the newer; rejects dropped."""
+    dropped = connection.execute(
+        text(
+            "DELETE FROM staged_reject AS invalid USING staged "
+            "WHERE staged.id = invalid.id AND staged.fetched_at >= invalid.fetched_at"
+        )
+    ).rowcount
+    connection.execute(text("DELETE FROM staged USING staged_reject AS invalid WHERE staged.id = invalid.id"))
+    return dropped
+
+
+def reject_row(raw: RawActivity, snapshot: HourSnapshot, errors: list[str]) -> tuple[Any, ...]:
+    """The row of `staged_reject` for an invalid activity of a snapshot, with what is wrong with it."""
+    # jsonb can hold neither NUL nor half of a surrogate pair; the raw object keeps both.
+    payload = json.dumps(raw.fields, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    payload = payload.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
+    faults = json.dumps([fault.replace("\0", "\N{REPLACEMENT CHARACTER}") for fault in errors])
+    key = activity_key(raw)
+    activity_id = key if isinstance(key, int) else None
+    return (activity_id, key, snapshot.hour, raw.digest, payload, faults, snapshot.fetched_at)
+
+
+def settle_rejects(connection: Connection, athlete_id: int) -> None:
+    """Rejects of the snapshot hours become what was staged; what is a valid row now is none any more."""
+    owner = {"athlete_id": athlete_id}
+    connection.execute(
+        text(
+            """
+            DELETE FROM strava_activity_reject AS present
+            WHERE athlete_id = :athlete_id
+              AND (hour IN (SELECT hour FROM snapshot_hours) OR id IN (SELECT id FROM staged))
+              AND coalesce(id::text, digest) NOT IN (SELECT key FROM staged_reject)
+            """
+        ),
+        owner,
+    )
+    connection.execute(
+        text(
+            """
+            INSERT INTO strava_activity_reject AS present (athlete_id, id, hour, digest, payload, errors)
+            SELECT :athlete_id, id, hour, digest, payload, errors FROM staged_reject
+            ON CONFLICT (athlete_id, coalesce(id::text, digest)) DO UPDATE
+            SET hour = excluded.hour, digest = excluded.digest, payload = excluded.payload,
+                errors = excluded.errors, last_seen = now()
+            """
+        ),
+        owner,
+    )
+    # A row whose hour has no snapshot, but which is known to be invalid now, must not stay beside its reject.
+    connection.execute(
+        text("DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged_reject)"),
+        owner,
+    )

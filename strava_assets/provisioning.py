@@ -1,0 +1,127 @@
+"""Databases, tables and the bucket: made where they are missing, migrated where they are old. Safe to repeat."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, cast
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.mirror import migrations
+from strava_assets.mirror.database import CONNECT_TIMEOUT_SECONDS, clear_error, engine_for, place, transaction
+from strava_assets.settings import Settings
+
+
+def initialise(settings: Settings) -> Iterator[str]:
+    """Do what is missing, a line of progress a step.
+
+    Raises ConfigurationError or ServiceUnavailable, saying what to do, where a service refuses or does not answer.
+    """
+    for url in (settings.database_url, settings.dagster_postgres_url):
+        created = create_database(url)
+        yield f"database {url.database} at {place(url)}: {'created' if created else 'is there'}"
+    yield f"table strava_activity: {migrate(settings.database_url)}"
+    create_dagster_storage(settings.dagster_postgres_url)
+    yield "Dagster's storage: is up to date"
+    created = create_bucket(settings)
+    yield f"bucket {settings.s3_bucket}: {'created' if created else 'is there'}"
+
+
+def create_database(url: URL) -> bool:
+    """Create the database if it is missing; True if it was."""
+    server = create_engine(
+        url.set(database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+    try:
+        with server.connect() as connection:
+            if connection.execute(
+                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database}
+            ).scalar():
+                return False
+            quoted = connection.dialect.identifier_preparer.quote(url.database or "")
+            connection.execute(text(f"CREATE DATABASE {quoted}"))
+            return True
+    except DBAPIError as error:
+        return _exists_all_the_same(url, error)
+    finally:
+        server.dispose()
+
+
+def _exists_all_the_same(url: URL, error: DBAPIError) -> bool:
+    """A user may have no access to the database `postgres`, and a database made by somebody else."""
+    try:
+        with engine_for(url).connect():
+            return False
+    except DBAPIError:
+        raise clear_error(error, url) from None
+
+
+def migrate(url: URL) -> str:
+    """Migrate the tables; says from which revision to which."""
+    engine = engine_for(url)
+    with transaction(engine) as connection:
+        before = migrations.current_revision(connection)
+    try:
+        migrations.upgrade(engine)
+    except DBAPIError as error:
+        raise clear_error(error, url) from None
+    after = migrations.newest_revision()
+    return f"is at revision {after}" if before == after else f"migrated from {before or 'nothing'} to revision {after}"
+
+
+def create_dagster_storage(url: URL) -> None:
+    """Create or migrate Dagster's own tables, as `dagster instance migrate` does."""
+    # Imported here: Dagster costs seconds, and a missing database should be told before.
+    from dagster_postgres import (  # noqa: PLC0415
+        PostgresEventLogStorage,
+        PostgresRunStorage,
+        PostgresScheduleStorage,
+    )
+
+    address = url.render_as_string(hide_password=False)
+    runs = PostgresRunStorage(address)
+    runs.upgrade()
+    runs.migrate()
+    events = PostgresEventLogStorage(address)
+    events.upgrade()
+    events.reindex_assets()
+    schedules = PostgresScheduleStorage(address)
+    schedules.upgrade()
+    schedules.migrate()
+
+
+def create_bucket(settings: Settings) -> bool:
+    """Create the bucket if it is missing; True if it was."""
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
+    )
+    where = settings.s3_endpoint_url or "AWS"
+    try:
+        client.head_bucket(Bucket=settings.s3_bucket)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:  # noqa: PLR2004
+            raise ConfigurationError(
+                f"S3 at {where} denies access to the bucket {settings.s3_bucket!r}. "
+                "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions."
+            ) from None
+    except BotoCoreError as error:
+        raise ServiceUnavailable(f"S3 at {where} cannot be used ({error}). Check the AWS_* settings.") from None
+    else:
+        return False
+    region = client.meta.region_name
+    try:
+        # S3 wants the region to be named, except where it is the default one.
+        elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        client.create_bucket(Bucket=settings.s3_bucket, **cast("Any", elsewhere))
+    except ClientError as error:
+        raise ConfigurationError(
+            f"S3 at {where} does not let us create the bucket {settings.s3_bucket!r} ({error})."
+        ) from None
+    return True
