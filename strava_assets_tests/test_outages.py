@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from strava_assets.defs import assets
+from strava_assets.defs import failures
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
@@ -22,7 +22,7 @@ LAST_HOURS = Window.of(NOW - 12 * HOUR, NOW - HOUR)
 @pytest.fixture
 def strava(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """One athlete with more activities than a page holds, logged in, and migrated tables."""
-    monkeypatch.setattr(assets, "RETRY_AFTER_SECONDS", 0)
+    monkeypatch.setattr(failures, "RETRY_AFTER_SECONDS", 0)
     migrate(Settings.from_environment().database_url)
     simulation.add_athlete(42)
     for number in range(250):
@@ -58,7 +58,7 @@ def test_what_a_service_was_away_for_is_right_once_it_is_back(
         ("S3", "strava_assets.raw.store.RawStore.write"),
         ("Postgres", "strava_assets.raw.store.RawStore.write"),
         ("S3", "strava_assets.mirror.load.wait_for_other_loads"),
-        ("Postgres", "strava_assets.mirror.load._settle_rejects"),
+        ("Postgres", "strava_assets.mirror.load.settle_rejects"),
     ],
 )
 def test_a_service_lost_in_the_middle_of_a_run_leaves_no_hour_half_done(

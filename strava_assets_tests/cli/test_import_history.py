@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from strava_assets.cli.main import main
-from strava_assets.defs import assets
+from strava_assets.defs import failures
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
@@ -23,7 +23,7 @@ TRY_AGAIN = 75
 @pytest.fixture
 def strava(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """One athlete with more than two pages of activities, logged in; steps are tried again at once."""
-    monkeypatch.setattr(assets, "RETRY_AFTER_SECONDS", 0)
+    monkeypatch.setattr(failures, "RETRY_AFTER_SECONDS", 0)
     simulation.add_athlete(42)
     for number in range(450):
         start = FIRST + timedelta(hours=2 * number, minutes=5)
@@ -68,7 +68,7 @@ def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
 def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_request(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
-    lost = import_cut_after(monkeypatch, "strava_assets.sync.history_import.PendingImport.remember", ways["Redis"])
+    lost = import_cut_after(monkeypatch, "strava_assets.state.pending_import.PendingImport.remember", ways["Redis"])
     assert "error: The rows are there, but recording them in Dagster failed: Redis at " in lost.output
     assert rows(environment) == expected_rows(strava)
 
