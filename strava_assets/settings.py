@@ -210,7 +210,9 @@ def _web_hosts(env: Mapping[str, str]) -> frozenset[str]:
     hosts = frozenset(host.strip().lower() for host in text(env, "STRAVA_WEB_HOSTS").split(",") if host.strip())
     for host in hosts:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host):
-            raise ConfigurationError(f"STRAVA_WEB_HOSTS has {host!r}; write names only, like dagster.example.org, and no URL.")
+            raise ConfigurationError(
+                f"STRAVA_WEB_HOSTS has {host!r}; write names only, like dagster.example.org, and no URL."
+            )
     return hosts
 
 
