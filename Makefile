@@ -1,16 +1,19 @@
-# Everything here needs Python 3.11 or newer and nothing else: the virtual environment, with real servers in it as
+# Everything here needs Python 3.11 to 3.14 and nothing else: the virtual environment, with real servers in it as
 # wheels, is made by the first target that needs it, and again only when the lock or pyproject.toml changes.
 
 PYTHON ?= python3
-VENV ?= .venv
+# Not taken from the environment, where a VENV is somebody else's: `make clean` deletes it. make VENV=elsewhere is.
+VENV := .venv
 BIN := $(VENV)/bin
+# Modules of other projects.
+unexport PYTHONPATH PYTHONHOME
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-long screenshots lint format bench check-wheels audit lock clean
 
 help: ## Show what can be made
-	@echo "make up needs Python 3.11+ and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
+	@echo "make up needs Python 3.11 to 3.14 and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
@@ -57,16 +60,23 @@ clean: ## Remove the virtual environment and caches; data in .local stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find strava_assets strava_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Wherever the user has pip put things and however obtain them, here it is this environment, and what the lock says.
+PIP = env PIP_USER=0 PIP_DRY_RUN=0 PIP_REQUIRE_HASHES=0 PIP_NO_BINARY=:none: PIP_ONLY_BINARY=:none: PIP_CONSTRAINT=/dev/null \
+	$(BIN)/python -I -m pip --disable-pip-version-check --no-input
+PIP_INSTALL = $(PIP) install -qq --progress-bar off --no-compile \
+	--target= --root=/ --prefix "$$($(BIN)/python -Ic 'import sys; print(sys.prefix)')"
+
 $(INSTALLED): locks/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1). Name another: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -EB -m strava_assets.local.machine $(MAKECMDGOALS) $(PORT)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: this Python has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Making the virtual environment in $(VENV)"
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing $$(grep -c '^[a-z].*==' locks/dev.txt) packages from locks/dev.txt; this takes a minute or two"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --progress-bar off --no-compile --require-hashes -r locks/dev.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-compile -e .
+	@$(PIP_INSTALL) --require-hashes -r locks/dev.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@echo "Compiling them"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $(INSTALLED)
