@@ -9,6 +9,7 @@
     ├── PermanentError            somebody has to decide or repair something first
     │   ├── ApplicationInactive   the API application is switched off, or its owner's subscription lapsed
     │   ├── RawObjectMissing      an hour that was never fetched was requested to be loaded
+    │   ├── ArchiveUnreadable     an athlete's export is broken, or is not understood
     │   └── AthleteError          an error of one athlete, which must not stop the others
     │       ├── AccessRevoked
     │       ├── LoginLost
@@ -61,6 +62,10 @@ class ApplicationInactive(PermanentError):
 
 class RawObjectMissing(PermanentError):
     """An hour without a raw object was asked to be mirrored: no object is no statement."""
+
+
+class ArchiveUnreadable(PermanentError):
+    """An export is broken, is not understood, or is not the athlete's; nothing of it was used."""
 
 
 class AthleteError(PermanentError):

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "raw": BASE,
     "strava": BASE | {"raw.activity", "state"},
     "mirror": BASE | {"raw.activity", "raw.snapshot"},
+    "archive": BASE | {"raw", "mirror", "state"},
     "sync": BASE | {"strava", "raw", "mirror", "state"},
     "webhooks": BASE | {"sync", "strava", "state", "mirror", "settings"},
     "deletion": BASE | {"raw", "mirror", "state", "strava", "sync", "webhooks"},

@@ -6,7 +6,7 @@ adds sports without notice (https://github.com/stravalib/stravalib/issues/441).
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -116,8 +116,13 @@ COLUMNS = tuple(Activity.model_fields)
 
 def validate(raw: RawActivity, athlete_id: int) -> Activity | list[str]:
     """The row that an activity makes, or, if it makes none, what is wrong with it, a sentence a fault."""
+    return checked({**raw.fields, "athlete_id": athlete_id, "digest": raw.digest})
+
+
+def checked(fields: dict[str, Any]) -> Activity | list[str]:
+    """The row of these fields, named as the API does, or what is wrong with them."""
     try:
-        return Activity.model_validate({**raw.fields, "athlete_id": athlete_id, "digest": raw.digest})
+        return Activity.model_validate(fields)
     except ValidationError as error:
         return [_sentence(fault) for fault in error.errors(include_url=False, include_context=False)]
 
