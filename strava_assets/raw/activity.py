@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import orjson
 
 from strava_assets.hours import floor_to_hour
+from strava_assets.raw.nesting import decode_deep, is_deeper_than_allowed
 
 SOCIAL_COUNTERS = ("kudos_count", "comment_count", "has_kudoed")
 """Fields that other people change all the time; a change in these alone is not a change of the activity."""
@@ -30,7 +31,14 @@ def _number(spelled: str) -> float | str:
     return number if isfinite(number) else spelled  # 1e999: no infinity, which JSON and Postgres could not say
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number)
+def _integer(spelled: str) -> int | float | str:
+    try:
+        return int(spelled)
+    except ValueError:
+        return _number(spelled)  # more digits than Python takes
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number, parse_int=_integer)
 _WHITESPACE = " \t\n\r"
 _WITHOUT_COUNTERS = dict.fromkeys(SOCIAL_COUNTERS)
 _SHA256 = hashlib.sha256()  # a copy of it takes half the time that OpenSSL needs for a new one
@@ -43,6 +51,8 @@ class RawActivity:
 
     text: str
     fields: dict[str, Any]
+    is_too_deep: bool = False
+    """Whether values are nested deeper than nesting.MAX_NESTING; `fields` then holds their text instead."""
 
     @property
     def id(self) -> int | None:
@@ -79,6 +89,8 @@ class RawActivity:
 
         Two answers with equal digests need no refresh. Field order and white space do not count.
         """
+        if self.is_too_deep:
+            return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         # Not kept: it is asked for once an activity, and to keep it would take a quarter of its time again.
         content = self.fields | _WITHOUT_COUNTERS
         try:
@@ -106,11 +118,14 @@ def split_array(text: str) -> list[RawActivity]:
         while True:
             try:
                 value, end = _decoder.raw_decode(text, at)
+                is_too_deep = is_deeper_than_allowed(text, at, end)
             except RecursionError:
-                raise ValueError(f"the JSON at character {at} is nested too deeply") from None
+                is_too_deep = True
+            if is_too_deep:
+                value, end = decode_deep(text, at, _decoder)
             if not isinstance(value, dict):
                 raise ValueError(f"element {len(activities)} of the array is no object")
-            activities.append(RawActivity(text[at:end], value))
+            activities.append(RawActivity(text[at:end], value, is_too_deep))
             at = _skip_whitespace(text, end)
             separator = text[at : at + 1]
             at += 1

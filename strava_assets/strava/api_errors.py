@@ -3,7 +3,6 @@
 Their bodies look like `{"message": "...", "errors": [{"resource": "...", "field": "...", "code": "..."}]}`.
 """
 
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -163,7 +162,7 @@ def _whom(athlete_id: int | None) -> str:
 
 def _body(answer: Answer) -> dict[str, Any]:
     try:
-        body = json.loads(answer.text())
-    except (ValueError, RecursionError):
+        body = answer.json()
+    except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -3,7 +3,6 @@
 Everything that is said to the API goes through here, and so through the shared budget and the token locks.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -171,7 +170,7 @@ def _single_activity(text: str) -> RawActivity:
 
 
 def _profile(text: str) -> dict[str, Any]:
-    profile = json.loads(text)
-    if not isinstance(profile, dict) or not isinstance(profile.get("id"), int):
+    profile = _single_activity(text)
+    if profile.id is None:
         raise ValueError("a JSON object with an id was expected")
-    return profile
+    return profile.fields

@@ -3,7 +3,6 @@
 These requests do not count against the limits. https://developers.strava.com/docs/authentication/
 """
 
-import json
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +14,7 @@ from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.retries import TryAgain, repeat
-from strava_assets.strava.transport import TIMEOUT, Answer, StravaSession, https_form, open_session
+from strava_assets.strava.transport import TIMEOUT, Answer, StravaSession, answer_of, https_form, open_session
 
 SCOPES = ("read", "activity:read_all")
 """What a login asks for. Passed as a list, since oauthlib warns of a changed scope for a comma-joined string."""
@@ -140,12 +139,12 @@ class OAuth:
 def _judged(response: requests.Response) -> Answer:
     if response.status_code in api_errors.MAY_BE_RETRIED or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         raise TryAgain(f"it was answered with {response.status_code}")
-    return Answer(response.status_code, response.headers, response.content)
+    return answer_of(response)
 
 
 def _has_token(answer: Answer) -> bool:
     try:
-        body = json.loads(answer.text())
+        body = answer.json()
     except ValueError:
         return False
     return isinstance(body, dict) and isinstance(body.get("access_token"), str) and bool(body["access_token"])

@@ -29,7 +29,9 @@ ASK_AGAIN = 2
 """How often a page is asked for again that lacks what it must hold; after that it was deleted meanwhile."""
 
 _MANY = PER_PAGE // 2
-"""So many known activities on a page that brings nothing new share one second, and a next page may hold others."""
+"""So many known activities on a page that brings nothing new share one second, and a next page may hold others.
+
+Unless it is a page that this request brought before: a server that repeats itself is not asked for ever."""
 
 CLOCK_MARGIN = timedelta(seconds=60)
 """`after` stays this far in the past: Strava answers 400 to one in the future, and no two clocks agree."""
@@ -91,6 +93,7 @@ class Listing:
         self._complete_until = self._window.start
         self._last_hour = floor_to_hour(self._window.start)
         self._asked_again = 0
+        self._since_after: set[int | str] = set()
         self._was_short = False
         self._is_cutting = False
         before = floor(self.window.end.timestamp()) + _OVERLAP if self.window else None
@@ -111,9 +114,16 @@ class Listing:
             if (is_new or is_changed) and self._is_within(activity):
                 listed.append(Listed(max(self._last_hour, floor_to_hour(self._window.start)), activity))
         starts = [activity.start for activity in activities if activity.start is not None]
+        identities = {_identity(activity) for activity in activities}
+        is_repeated = identities <= self._since_after
+        self._since_after |= identities
         self._is_cutting = self._is_cutting or (has_new_id and self._was_short)
         self._was_short = len(activities) < PER_PAGE
-        self.request = self._next(self.request, starts, len(activities), has_new_id=has_new_id, lacks_seen=lacks_seen)
+        after = self.request.after
+        length = 0 if is_repeated else len(activities)
+        self.request = self._next(self.request, starts, length, has_new_id=has_new_id, lacks_seen=lacks_seen)
+        if self.request and self.request.after != after:
+            self._since_after.clear()
         return Page(listed, self._completed(starts))
 
     def _next(
@@ -155,7 +165,7 @@ class Listing:
 
     def _note(self, activity: RawActivity) -> tuple[bool, bool]:
         """Remember the activity; whether it is new, and whether it has changed since it was seen."""
-        identity = activity.text if activity.id is None else activity.id
+        identity = _identity(activity)
         content = hashlib.blake2b(activity.text.encode(), digest_size=16).digest()
         before = self._seen.get(identity)
         self._seen[identity] = content
@@ -173,7 +183,7 @@ class Listing:
         """Whether activities are missing that the answer must hold, since they were listed before."""
         if request.page > 1:
             return False
-        held = {activity.text if activity.id is None else activity.id for activity in activities}
+        held = set(map(_identity, activities))
         self._tail = {identity: start for identity, start in self._tail.items() if start > request.after}
         return any(
             identity not in held and (request.before is None or start < request.before)
@@ -182,3 +192,7 @@ class Listing:
 
     def _clamped(self, after: int) -> int:
         return max(1, min(after, floor((self.now() - CLOCK_MARGIN).timestamp())))
+
+
+def _identity(activity: RawActivity) -> int | str:
+    return activity.text if activity.id is None else activity.id

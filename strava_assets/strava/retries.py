@@ -7,6 +7,7 @@ from typing import TypeVar
 import requests
 
 from strava_assets.errors import MalformedPage, StravaUnavailable
+from strava_assets.strava.bounds import unbounded
 from strava_assets.strava.clock import Clock
 
 T = TypeVar("T")
@@ -55,12 +56,12 @@ def _gave_up(asked: str, attempts: int, reason: str) -> str:
 
 
 def _connection_trouble(error: requests.RequestException) -> str:
+    if beyond := unbounded(error):
+        return str(beyond)
     if isinstance(error, requests.exceptions.SSLError):
         return "the encrypted connection could not be made"
     if isinstance(error, requests.Timeout):
         return "Strava did not answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return "the answer was cut off"
     if isinstance(error, requests.ConnectionError):
         return "no connection to Strava, or it was reset"
     return str(error) if type(error).__module__.startswith("strava_assets") else type(error).__name__

@@ -12,7 +12,7 @@ from strava_assets.strava.request_budget import Budget
 from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.token_renewal import Access
 from strava_assets.strava.tokens import Token
-from strava_assets.strava.transport import TIMEOUT, Answer, https_form, open_session, read
+from strava_assets.strava.transport import TIMEOUT, Answer, answer_of, https_form, open_session
 
 T = TypeVar("T")
 
@@ -92,6 +92,5 @@ class ApiSession:
             params=parameters,
             headers={"Accept": "application/json"},
             timeout=TIMEOUT,
-            stream=True,
         )
-        return read(response)
+        return answer_of(response)

@@ -4,34 +4,26 @@ No retries and no judgement of the answer's status here.
 """
 
 import ipaddress
+import json
 import logging
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
 from strava_assets.errors import ConfigurationError
+from strava_assets.strava.bounds import BoundedAdapter, read_whole
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for the next bytes."""
 
-BODY_DEADLINE = 120.0
-"""Seconds for a whole body: the read timeout alone never ends a body that drips."""
-
-MAX_BODY = 64 * 1024 * 1024
-
 PLAIN_HTTP_ALLOWED = "OAUTHLIB_INSECURE_TRANSPORT"
 """oauthlib's own environment variable for tokens over plain http, honoured here for other hosts than this machine."""
-
-
-class IncompleteAnswer(requests.RequestException):
-    """The body ended early, dripped for too long, or is larger than any page can be."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +53,13 @@ class Answer:
         """The body as UTF-8, which JSON is; ValueError if it is not."""
         return self.body.decode("utf-8")
 
+    def json(self) -> Any:  # noqa: ANN401 - whatever was sent
+        """The body parsed; ValueError if it is no JSON, or nested deeper than any of Strava's."""
+        try:
+            return json.loads(self.text())
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+
 
 class _NoDebug(logging.Filter):
     """requests-oauthlib writes tokens, secrets and bodies into its debug log; no log level may show them."""
@@ -73,7 +72,7 @@ for _name in ("requests_oauthlib.oauth2_session", "requests_oauthlib.oauth2_auth
     logging.getLogger(_name).addFilter(_NoDebug())
 
 
-class _PlainHttp(HTTPAdapter):
+class _PlainHttp(BoundedAdapter):
     """Sends over http what oauthlib was told is https, for a simulated Strava on this machine.
 
     oauthlib's own way is an environment variable, which would loosen its check for the whole process.
@@ -93,7 +92,18 @@ class _PlainHttp(HTTPAdapter):
 
 
 class StravaSession(OAuth2Session):
-    """An OAuth2Session that never follows a redirect: it would carry the token to another address."""
+    """An OAuth2Session whose answers are whole and bounded, whoever reads them, oauthlib included.
+
+    It never follows a redirect, which would carry the token to another address.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(client_id)
+        self.mount("https://", BoundedAdapter())
+
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # noqa: ANN401 - requests' own
+        """The whole answer. Raises a requests.RequestException where it does not arrive, or not within its bounds."""
+        return read_whole(super().send(request, **{**how, "stream": True}))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No answer redirects."""
@@ -139,20 +149,6 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def read(response: requests.Response) -> Answer:
-    """Read the body of a streamed response to its end. Raises IncompleteAnswer if it does not get there.
-
-    requests by itself takes a connection that was cut for the body's end.
-    """
-    deadline = time.monotonic() + BODY_DEADLINE
-    body = bytearray()
-    with response:
-        for chunk in response.iter_content(64 * 1024):
-            body += chunk
-            if len(body) > MAX_BODY or time.monotonic() > deadline:
-                raise IncompleteAnswer("the body does not end")
-        announced = response.headers.get("Content-Length", "")
-        received = response.raw.tell()
-    if announced.isdigit() and received != int(announced):
-        raise IncompleteAnswer(f"the body ends after {received} of {announced} bytes")
-    return Answer(response.status_code, response.headers, bytes(body))
+def answer_of(response: requests.Response) -> Answer:
+    """The answer in a session's response."""
+    return Answer(response.status_code, response.headers, response.content)

@@ -3,7 +3,6 @@
 https://developers.strava.com/docs/webhooks/
 """
 
-import json
 import logging
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +13,7 @@ from strava_assets.strava import api_errors
 from strava_assets.strava.clock import REAL
 from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.retries import TryAgain, repeat
-from strava_assets.strava.transport import TIMEOUT, Answer, https_form, open_session, read
+from strava_assets.strava.transport import TIMEOUT, Answer, answer_of, https_form, open_session
 
 MAX_CALLBACK_URL = 255
 """Characters, by Strava's documentation."""
@@ -62,7 +61,7 @@ class Subscriptions:
             if not answer.ok:
                 raise _refused(answer, asked)
             try:
-                return [Subscription(int(each["id"]), str(each["callback_url"])) for each in json.loads(answer.text())]
+                return [Subscription(int(each["id"]), str(each["callback_url"])) for each in answer.json()]
             except (ValueError, TypeError, KeyError):
                 raise TryAgain("the answer is no list of subscriptions") from None
 
@@ -86,7 +85,7 @@ class Subscriptions:
             if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
                 raise _refused(answer, asked)
             try:
-                return Subscription(int(json.loads(answer.text())["id"]), callback_url)
+                return Subscription(int(answer.json()["id"]), callback_url)
             except (ValueError, TypeError, KeyError):
                 raise TryAgain("the answer names no subscription") from None
 
@@ -110,7 +109,7 @@ class Subscriptions:
     def _ask(self, method: str, path: str, **how: Any) -> Answer:  # noqa: ANN401 - params or data, as requests has them
         with open_session(self._client_id, self._api_url) as session:
             url = f"{https_form(self._api_url)}/push_subscriptions{path}"
-            answer = read(session.request(method, url, timeout=TIMEOUT, stream=True, **how))
+            answer = answer_of(session.request(method, url, timeout=TIMEOUT, **how))
         if answer.status in api_errors.MAY_BE_RETRIED or answer.is_refused:
             raise TryAgain(f"it was answered with {answer.status}")
         return answer

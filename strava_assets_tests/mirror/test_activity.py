@@ -56,3 +56,13 @@ def test_each_fault_is_told_in_a_sentence(said: dict[str, Any], fault: str):
 def test_a_missing_start_and_an_infinite_number_are_faults():
     faults = validate(split_array('[{"id": 1, "distance": 1e999}]')[0], athlete_id=42)
     assert faults == ["start_date: Field required", "distance: Input should be a valid number (got '1e999')"]
+
+
+def test_what_is_nested_too_deeply_and_a_number_of_any_length_are_faults_of_their_activity_alone():
+    nested, long, fine = split_array(
+        f'[{{"id": 1, "name": {"[" * 965}{"]" * 965}}}, {{"id": 2, "distance": {"9" * 4301}}}, '
+        '{"id": 3, "start_date": "2026-11-22T13:05:00Z"}]'
+    )
+    assert validate(nested, athlete_id=42) == ["values are nested deeper than any of Strava's"]
+    assert "distance: Input should be a valid number (got '99999" in str(validate(long, athlete_id=42))
+    assert isinstance(validate(fine, athlete_id=42), Activity)

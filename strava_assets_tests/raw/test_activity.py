@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -87,3 +88,63 @@ def test_social_counters_and_layout_do_not_change_the_digest_but_everything_else
     assert activity('{"kudos_count":9,"comment_count":3,"has_kudoed":true,"name":"Run","id":7}').digest == original
     assert activity('{"id": 7, "name": "Ride", "kudos_count": 1}').digest != original
     assert activity('{"id": 7, "name": "Run", "description": null}').digest != original
+
+
+NINES = "9" * 4301
+
+DEEP = [
+    "[" * 150 + "]" * 150,
+    '{"a":' * 965 + "1" + "}" * 965,
+    '[{"b":[1,"]",{}],"c":' * 50_000 + '"\\"["' + "}]" * 50_000,
+]
+
+
+@pytest.mark.parametrize("value", [NINES, f"-{NINES}", f"{NINES}.5", "1e999"])
+def test_a_number_that_python_does_not_take_stays_as_it_is_spelled(value: str):
+    (other, odd) = split_array(f'[{{"id": 1}}, {{"id": 2, "distance": {value}}}]')
+    assert other.id == 1
+    assert odd.text == f'{{"id": 2, "distance": {value}}}'
+    assert odd.fields["distance"] == value
+    assert odd.digest != activity('{"id": 2, "distance": 9}').digest
+
+
+@pytest.mark.parametrize("deep", DEEP)
+def test_what_is_nested_too_deeply_is_one_activity_that_keeps_its_text_and_its_other_fields(deep: str):
+    text = f'{{"id": 2, "map": {{"a": [1]}}, "deep": {deep}, "start_date": "2026-11-22T13:05:00Z"}}'
+    (first, odd, last) = split_array(f'[{{"id": 1}}, {text} , {{"id": 3}}]')
+    assert (first.id, odd.id, last.id) == (1, 2, 3)
+    assert odd.text == text
+    assert odd.is_too_deep
+    assert odd.hour == datetime(2026, 11, 22, 13, tzinfo=UTC)
+    assert odd.fields["map"] == {"a": [1]}
+    assert odd.fields["deep"] == deep
+    assert odd.digest != activity(text.replace("2026", "2025")).digest
+    assert split_array(join_array([odd])) == [odd]
+
+
+@pytest.mark.parametrize("depth", [90, 99, 100, 101, 250, 900, 940, 960, 980, 5000])
+def test_how_deep_is_too_deep_does_not_depend_on_the_parser(depth: int):
+    odd = activity(f'{{"id": 2, "deep": {"[" * (depth - 1)}{"]" * (depth - 1)}}}')
+    assert odd.is_too_deep == (depth > 100)
+    assert len(odd.digest) == 32
+
+
+@pytest.mark.parametrize("deep", DEEP)
+@pytest.mark.parametrize(
+    "damage", [lambda deep: deep[:-1], lambda deep: deep + "]", lambda deep: deep.replace("]", "}")]
+)
+def test_deep_text_that_is_no_json_is_refused(deep: str, damage: Callable[[str], str]):
+    damaged = damage(deep)
+    if damaged == deep:
+        damaged = deep[1:]
+    with pytest.raises(ValueError, match=r"."):
+        split_array(f'[{{"id": 2, "deep": {damaged}}}]')
+
+
+@given(JSON, st.sampled_from([None, 1]), st.integers(101, 300))
+def test_deep_text_is_read_as_the_parser_reads_it(value: object, indent: int | None, depth: int):
+    inner = json.dumps({"value": value, "again": [value]}, indent=indent)
+    text = f'{{"same": {inner}, "deep": {"[" * depth}{inner}{"]" * depth}, "more": {inner}}}'
+    odd = activity(text)
+    assert odd.text == text
+    assert odd.fields == {**json.loads(text), "deep": text[text.index("deep") + 7 : text.rindex(', "more"')]}

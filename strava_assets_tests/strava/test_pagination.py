@@ -207,3 +207,22 @@ def test_where_pages_were_cut_only_an_empty_one_is_the_end() -> None:
     api = Api(every(300, 60), cut={0: 20, 1: 20, 2: 1}.get)
     assert len(ids(pages_of(api))) == 60
     assert api.requests[-1].after == api.starts[1059]
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 150, 199, 200])
+@pytest.mark.parametrize("every_seconds", [0, 1, 3600])
+def test_a_server_that_repeats_one_page_is_not_asked_for_ever(count: int, every_seconds: int) -> None:
+    page = [activity(1000 + n, EARLIER + n * every_seconds) for n in range(count)]
+    listing = Listing(None, lambda: NOW)
+    requests = 0
+    while listing.request and requests < 20:
+        listing.receive(page)
+        requests += 1
+    assert requests <= 6
+
+
+def test_pages_of_known_activities_in_one_second_are_passed_to_reach_the_new_ones_behind_them() -> None:
+    # The second of the overlap alone fills two pages and a half when it is listed again.
+    api = Api({**{1000 + n: EARLIER for n in range(500)}, **{2000 + n: EARLIER + 1 for n in range(300)}})
+    api.starts[999] = EARLIER - 500
+    assert sorted(i for i in ids(pages_of(api)) if i is not None) == sorted(api.starts)
