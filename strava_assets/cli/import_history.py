@@ -39,7 +39,9 @@ def command(first: datetime | None, last: datetime | None) -> None:
     """
     settings = Settings.from_environment()
     asked = asked_window(first, last, datetime.now(UTC))
-    fetched_import = PendingImport(open_redis(settings), asked)
+    redis = open_redis(settings)
+    athlete_ids = [athlete.id for athlete in TokenStore(redis).athletes()]
+    fetched_import = PendingImport(redis, first, last, athlete_ids)
     started = time.monotonic()
     if window := fetched_import.window():
         click.echo(f"The data of {window} was fetched by an earlier try; what is left is to record it in Dagster.")

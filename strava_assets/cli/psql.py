@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -98,7 +99,10 @@ def _show(connection: Connection, statement: str) -> None:
     if not result.returns_rows:
         console.print(f"{result.rowcount} rows", markup=False)
         return
-    table = Table(*result.keys())
+    # As Text: what stands in brackets would be markup to rich otherwise.
+    table = Table()
+    for name in result.keys():  # noqa: SIM118 - a row's names, not a dict's
+        table.add_column(Text(name))
     for row in result:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     console.print(table)

@@ -14,6 +14,7 @@ from strava_assets.errors import ServiceUnavailable
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion import count_of_athlete, remove_athlete
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.state.pending_import import forget_pending_imports
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.tokens import TokenStore
@@ -89,7 +90,9 @@ class Purger:
             )
         purged += Data(
             old_objects=self.objects.delete_of_old_dag(athlete_id),
-            notes=ResumePoints(self.redis).forget(athlete_id) + PendingEvents(self.redis).forget(athlete_id),
+            notes=ResumePoints(self.redis).forget(athlete_id)
+            + PendingEvents(self.redis).forget(athlete_id)
+            + forget_pending_imports(self.redis),
             events=self.forget_events(athlete_id),
         )
         Revocations(self.redis).unmark(athlete_id)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from psycopg2 import errorcodes
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
@@ -16,9 +17,18 @@ CONNECT_TIMEOUT_SECONDS = 5
 @cache
 def engine_for(url: URL) -> Engine:
     """The one engine of this process for a database."""
-    return create_engine(
+    engine = create_engine(
         url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS}
     )
+    event.listen(engine, "connect", _show_times_in_utc)
+    return engine
+
+
+def _show_times_in_utc(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg2's connection
+    """In another zone the first and the last day of the calendar lie outside of what a datetime can hold."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """A few rows of a window, as a Markdown table for people. It stays in Dagster's events, so it names nothing."""
 
-from datetime import timedelta
-
 from sqlalchemy import Connection, text
 
 from strava_assets.hours import Window
@@ -23,6 +21,14 @@ def preview(connection: Connection, window: Window) -> str:
     lines = ["| start (UTC) | sport | km | time |", "|---|---|---|---|"]
     for row in rows:
         kilometres = "" if row.distance is None else f"{row.distance / 1000:.1f}"
-        duration = "" if row.moving_time is None else str(timedelta(seconds=row.moving_time))
-        lines.append(f"| {row.start_date:%Y-%m-%d %H:%M} | {row.sport_type or ''} | {kilometres} | {duration} |")
+        sport = " ".join((row.sport_type or "").replace("|", "/").split())
+        lines.append(f"| {row.start_date:%Y-%m-%d %H:%M} | {sport} | {kilometres} | {_duration(row.moving_time)} |")
     return "\n".join(lines)
+
+
+def _duration(seconds: int | None) -> str:
+    """Hours, minutes and seconds; any number that the column holds, far beyond what a timedelta does."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(abs(seconds), 60)
+    return f"{'-' if seconds < 0 else ''}{minutes // 60}:{minutes % 60:02}:{rest:02}"

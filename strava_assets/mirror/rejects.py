@@ -1,12 +1,16 @@
 """Invalid activities, kept whole in strava_activity_reject until they are valid or gone."""
 
 import json
+import re
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from strava_assets.raw.activity import RawActivity, activity_key
 from strava_assets.raw.snapshot import HourSnapshot
+
+_ESCAPE = re.compile(r"\\(?:u....|.)")
+"""One escape of JSON text. Read from the left, so that a backslash which is itself escaped starts none."""
 
 
 def keep_newest_version(connection: Connection) -> int:
@@ -25,7 +29,7 @@ def reject_row(raw: RawActivity, snapshot: HourSnapshot, errors: list[str]) -> t
     """The row of `staged_reject` for an invalid activity of a snapshot, with what is wrong with it."""
     # jsonb can hold neither NUL nor half of a surrogate pair; the raw object keeps both.
     payload = json.dumps(raw.fields, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    payload = payload.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
+    payload = _ESCAPE.sub(lambda found: "\N{REPLACEMENT CHARACTER}" if found[0] == "\\u0000" else found[0], payload)
     faults = json.dumps([fault.replace("\0", "\N{REPLACEMENT CHARACTER}") for fault in errors])
     key = activity_key(raw)
     activity_id = key if isinstance(key, int) else None

@@ -1,5 +1,6 @@
 """An import that is fetched and mirrored, but not recorded in Dagster yet."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from redis import Redis
@@ -7,16 +8,24 @@ from redis import Redis
 from strava_assets.hours import Window
 from strava_assets.state.connection import answering
 
+PREFIX = "strava:imported:"
+
 
 class PendingImport:
-    """An import whose data is complete, but which Dagster has not recorded yet: in Redis, for an hour."""
+    """An import whose data is complete, but which Dagster has not recorded yet: in Redis, for an hour.
+
+    It is known by what was requested: the first and the last day as they were given, None where they were not,
+    and the athletes who were logged in. An end that was not given moves on while an import is tried again.
+    """
 
     LIFETIME = timedelta(hours=1)
 
-    def __init__(self, redis: Redis, asked: Window) -> None:
+    def __init__(
+        self, redis: Redis, first: datetime | None, last: datetime | None, athlete_ids: Collection[int]
+    ) -> None:
         self._redis = redis
-        # The end moves on by itself while an import is tried again.
-        self._key = f"strava:imported:{asked.start:%Y-%m-%dT%H}"
+        days = (f"{day:%Y-%m-%d}" if day else "" for day in (first, last))
+        self._key = f"{PREFIX}{'/'.join(days)}:{','.join(map(str, sorted(athlete_ids)))}"
 
     def remember(self, window: Window) -> None:
         """The window is fetched and mirrored; what is left to do is to record it."""
@@ -33,3 +42,10 @@ class PendingImport:
         """The window is recorded."""
         with answering(self._redis):
             self._redis.delete(self._key)
+
+
+def forget_pending_imports(redis: Redis) -> int:
+    """Forget every import that waits, since an athlete's data is being deleted; how many there were."""
+    with answering(redis):
+        keys = list(redis.scan_iter(match=f"{PREFIX}*", count=1000))
+        return int(redis.delete(*keys)) if keys else 0

@@ -38,6 +38,9 @@ class Usage:
     overall: Reported | None
 
 
+_MOST = 10**9
+"""No application is allowed so many requests; more digits than this are no count."""
+
 DEFAULT_READ_LIMIT = Limit(100, 1000)
 """Before Strava has said more: what every new application gets for reads."""
 
@@ -69,16 +72,17 @@ def usage(headers: Mapping[str, str]) -> Usage:
 
 
 def _reported(headers: Mapping[str, str], name: str) -> Reported | None:
-    used, limit = _pair(headers.get(f"{name}-usage")), _pair(headers.get(f"{name}-limit"))
+    used, limit = _pair(headers.get(f"{name}-usage"), least=0), _pair(headers.get(f"{name}-limit"), least=1)
     return Reported(used, limit) if used and limit else None
 
 
-def _pair(value: str | None) -> Limit | None:
+def _pair(value: str | None, *, least: int) -> Limit | None:
+    """Two plausible numbers, else None. A limit of 0 would end every request, and with them all news of the limit."""
     try:
-        quarter, day = (value or "").split(",")
-        return Limit(int(quarter), int(day))
+        quarter, day = map(int, (value or "").split(","))
     except ValueError:
         return None
+    return Limit(quarter, day) if all(least <= number <= _MOST for number in (quarter, day)) else None
 
 
 def quarter_index(now: datetime) -> int:

@@ -18,10 +18,11 @@ from redis import Redis
 
 from strava_assets.errors import RateLimitExceeded
 from strava_assets.state.connection import answering
-from strava_assets.strava.clock import Clock
+from strava_assets.strava.clock import REAL, Clock
 from strava_assets.strava.rate_limits import (
     DEFAULT_OVERALL_LIMIT,
     DEFAULT_READ_LIMIT,
+    QUARTER,
     Quota,
     Spent,
     Usage,
@@ -37,10 +38,26 @@ logger = logging.getLogger(__name__)
 
 _LIFETIME = timedelta(days=2)
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Clocks of several computers may differ by this much; what one that is further ahead has counted is not believed."""
+
 _ROLL = """
 local key = KEYS[1]
 local function number(name, default)
   return tonumber(redis.call('HGET', key, name) or default)
+end
+local function limit_of(family, window, default)
+  local limit = number(family .. ':' .. window .. ':limit', default)
+  return limit > 0 and limit or tonumber(default)
+end
+local function drop_windows_ahead(now)
+  if number('quarter:index', -1) * QUARTER_SECONDS > now + TOLERATED_SECONDS then
+    for _, window in ipairs({'quarter', 'day'}) do
+      redis.call('HDEL', key, window .. ':index', window .. ':sent', window .. ':answered',
+        window .. ':read:others', window .. ':overall:others')
+    end
+    redis.call('HDEL', key, 'blocked_until')
+  end
 end
 local function roll(window, index)
   local last = number(window .. ':index', -1)
@@ -53,13 +70,17 @@ local function roll(window, index)
       window .. ':read:others', on_the_way, window .. ':overall:others', on_the_way)
   end
 end
-"""
+""".replace("QUARTER_SECONDS", f"{QUARTER.total_seconds():.0f}").replace(
+    "TOLERATED_SECONDS", f"{CLOCKS_DIFFER.total_seconds():.0f}"
+)
+"""What both scripts share. Windows that a clock far ahead has begun would not end for as long: they are dropped."""
 
 _RESERVE = f"""{_ROLL}
 local share = tonumber(ARGV[1])
 local index = {{quarter = tonumber(ARGV[2]), day = tonumber(ARGV[3])}}
 local default = {{
   read = {{quarter = ARGV[4], day = ARGV[5]}}, overall = {{quarter = ARGV[6], day = ARGV[7]}}}}
+drop_windows_ahead(tonumber(ARGV[8]))
 local blocked_until = number('blocked_until', 0)
 if blocked_until > tonumber(ARGV[8]) then
   return {{'blocked', tostring(blocked_until)}}
@@ -67,7 +88,7 @@ end
 for _, window in ipairs({{'day', 'quarter'}}) do
   roll(window, index[window])
   for _, family in ipairs({{'read', 'overall'}}) do
-    local limit = number(family .. ':' .. window .. ':limit', default[family][window])
+    local limit = limit_of(family, window, default[family][window])
     local used = number(window .. ':sent', 0) + number(window .. ':' .. family .. ':others', 0)
     local kept = math.floor(limit * share)
     if used + 1 > limit - kept then
@@ -89,6 +110,7 @@ local used = {{
   read = {{quarter = ARGV[5], day = ARGV[6]}}, overall = {{quarter = ARGV[9], day = ARGV[10]}}}}
 local limit = {{
   read = {{quarter = ARGV[7], day = ARGV[8]}}, overall = {{quarter = ARGV[11], day = ARGV[12]}}}}
+drop_windows_ahead(tonumber(ARGV[14]))
 for _, window in ipairs({{'quarter', 'day'}}) do
   roll(window, index[window])
   local same = reserved[window] == number(window .. ':index', -1)
@@ -167,7 +189,7 @@ class Budget:
 
         `refused` means a 429: nothing more is asked by anybody until Strava may have room again.
         """
-        now = self._clock.now()
+        now = self._now()
         reported = usage(headers or {})
         blocked_until = str(refused_until(reported, now).timestamp()) if refused else ""
         with answering(self._redis):
@@ -180,6 +202,7 @@ class Budget:
                     day_index(now),
                     *_arguments(reported),
                     blocked_until,
+                    now.timestamp(),
                 ],
             )
 
@@ -192,7 +215,7 @@ class Budget:
         with answering(self._redis):
             values = self._redis.hmget(self._key, names)
         known = {name: None if value is None else int(value) for name, value in zip(names, values, strict=True)}
-        now = self._clock.now()
+        now = self._now()
 
         def used(window: WindowName, index: int) -> int | None:
             if known[f"read:{window}:limit"] is None:
@@ -208,8 +231,16 @@ class Budget:
             known["read:day:limit"],
         )
 
+    def _now(self) -> datetime:
+        """The time by which everybody counts: Redis's, which all computers share; a test's own clock in its place."""
+        if self._clock is not REAL:
+            return self._clock.now()
+        with answering(self._redis):
+            seconds, microseconds = self._redis.time()
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+
     def _try(self) -> Reservation | Spent:
-        now = self._clock.now()
+        now = self._now()
         with answering(self._redis):
             outcome: Any = self._reserve(
                 keys=[self._key],
@@ -236,7 +267,7 @@ class Budget:
 
     def _seconds_to_wait(self, spent: Spent) -> float:
         """Until a little after the boundary, since no two clocks agree, and not all at the same moment."""
-        wait = spent.until - self._clock.now()
+        wait = spent.until - self._now()
         if wait > self._max_wait:
             raise RateLimitExceeded(f"{spent}; try again after {_moment(spent)}.", spent.until)
         return max(0.0, wait.total_seconds()) + random.uniform(1.0, 2.0)

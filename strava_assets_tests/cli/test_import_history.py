@@ -33,15 +33,16 @@ def strava(environment: dict[str, str], simulation: Simulation, monkeypatch: pyt
     return simulation
 
 
-def import_history() -> Result:
-    return CliRunner().invoke(main, ["import", "--from", f"{FIRST:%Y-%m-%d}"], catch_exceptions=False)
+def import_history(*options: str) -> Result:
+    options = options or ("--from", f"{FIRST:%Y-%m-%d}")
+    return CliRunner().invoke(main, ["import", *options], catch_exceptions=False)
 
 
-def import_cut_after(monkeypatch: pytest.MonkeyPatch, name: str, way: Proxy) -> Result:
+def import_cut_after(monkeypatch: pytest.MonkeyPatch, name: str, way: Proxy, *options: str) -> Result:
     """An import that loses a service once the function has done its work; the service is back afterwards."""
     with monkeypatch.context() as patched:
         cut_after(patched, name, way)
-        lost = import_history()
+        lost = import_history(*options)
     way.mend()
     assert lost.exit_code == TRY_AGAIN
     return lost
@@ -77,4 +78,38 @@ def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_
     assert again.exit_code == 0, again.output
     assert "what is left is to record it in Dagster" in again.output
     assert len(strava.requests) == asked_before
+    assert rows(environment) == expected_rows(strava)
+
+
+REMEMBER = "strava_assets.state.pending_import.PendingImport.remember"
+
+
+def test_an_import_whose_recording_failed_does_not_stand_for_one_of_more_days(
+    strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    days = ("--from", f"{FIRST:%Y-%m-%d}", "--to", f"{FIRST + timedelta(days=9):%Y-%m-%d}")
+    import_cut_after(monkeypatch, REMEMBER, ways["Redis"], *days)
+    assert 0 < len(rows(environment)) < 200
+    assert import_history().exit_code == 0
+    assert rows(environment) == expected_rows(strava)
+
+
+def test_an_import_whose_recording_failed_does_not_stand_for_an_athlete_who_logged_in_later(
+    strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    import_cut_after(monkeypatch, REMEMBER, ways["Redis"])
+    strava.add_athlete(43)
+    strava.add_activity(43, start_date=f"{FIRST + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}")
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN:43", json.dumps(strava.grant(43)))
+    assert import_history().exit_code == 0
+    assert rows(environment) == expected_rows(strava)
+
+
+def test_an_import_whose_recording_failed_does_not_stand_for_one_after_a_purge(
+    strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    import_cut_after(monkeypatch, REMEMBER, ways["Redis"])
+    assert CliRunner().invoke(main, ["purge", "--athlete", "42", "--yes"], catch_exceptions=False).exit_code == 0
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(strava.grant(42)))
+    assert import_history().exit_code == 0
     assert rows(environment) == expected_rows(strava)

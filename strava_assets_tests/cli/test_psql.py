@@ -26,8 +26,10 @@ def test_a_query_is_answered_by_psql(database_url: str, monkeypatch: pytest.Monk
 def test_without_psql_a_query_is_answered_all_the_same(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setattr(psql, "_psql", lambda: None)
-    result = CliRunner().invoke(main, ["psql", "-c", "SELECT 6 * 7 AS answer, '[red]x' AS text"])
-    assert result.exit_code == 0
+    result = CliRunner().invoke(main, ["psql", "-c", "SELECT 6 * 7 AS answer, '[easy] [/Stage 2]' AS \"[red]text\""])
+    assert result.exit_code == 0, result.output
+    assert "[easy] [/Stage 2]" in result.stdout
+    assert "[red]text" in result.stdout
     assert "answer" in result.stdout
     assert "42" in result.stdout
 

@@ -177,3 +177,15 @@ def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
         assert adopt_rows(connection, ATHLETE) == 1
         assert not has_unowned_rows(connection)
     assert load(engine, statement(NOON, activity(1))) == Loaded(hours=1, updated=1)
+
+
+@pytest.mark.parametrize(
+    "title", ["\\\\u0000", "\\u0000", "\\\\\\u0000", '\\\\\\"\\u0000', "\\ud83d", "C:\\\\users\\\\u0000"]
+)
+def test_a_reject_is_kept_whatever_escapes_its_text_holds(engine: Engine, title: str):
+    """Of `\\\\u0000`, six characters behind an escaped backslash, a plain replacement leaves broken JSON."""
+    raw = split_array(f'[{{"id": 1, "start_date": "2026-11-22T12:05:00Z", "distance": "far", "name": "{title}"}}]')[0]
+    assert load(engine, statement(NOON, raw)).rejected == 1
+    expected = raw.fields["name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    expected = expected.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert rejects(engine)[0].payload["name"] == expected

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from strava_assets.errors import ConfigurationError, RateLimitExceeded, ServiceUnavailable
 from strava_assets.state.connection import connect
-from strava_assets.strava.clock import Clock
+from strava_assets.strava.clock import REAL, Clock
 from strava_assets.strava.rate_limits import Limit, Quota, day_index, quarter_index
 from strava_assets.strava.request_budget import Budget, Reservation
 from strava_assets_tests.strava.fake_clock import FakeClock
@@ -232,3 +232,37 @@ def test_a_url_that_is_none_is_not_repeated() -> None:
         ConfigurationError, match=re.escape("REDIS_URL is no Redis URL. Write it like redis://localhost")
     ):
         connect("http://:hush@localhost")
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=20), timedelta(days=1), timedelta(days=400)])
+def test_what_a_computer_whose_clock_is_ahead_has_counted_keeps_nobody_else_waiting(
+    redis_url: str, ahead: timedelta
+) -> None:
+    right, wrong = (budget(redis_url, FakeClock(now).clock) for now in (NOON, NOON + ahead))
+    right.settle(right.take(), headers(Limit(1, 1)))
+    wrong.settle(wrong.take(), headers(Limit(2, 2)), refused=True)
+    for used in range(3, 13):
+        right.settle(right.take(), headers(Limit(used, used)))
+    assert right.quota() == Quota(12, 100, 12, 1000)
+    assert take_until_spent(right) == 88
+
+
+def test_a_process_counts_by_the_clock_of_redis_so_that_all_computers_agree(redis_url: str) -> None:
+    counting = budget(redis_url, REAL)
+    reserved = counting.take()
+    seconds, _ = connect(redis_url).time()
+    assert abs(reserved.quarter * 900 - seconds) <= 900
+
+
+@pytest.mark.parametrize("limit", [Limit(0, 0), Limit(-1, 100), Limit(100, 10**30)])
+def test_a_limit_that_cannot_be_one_is_not_learned(redis_url: str, limit: Limit) -> None:
+    counting = budget(redis_url, FakeClock().clock)
+    counting.settle(counting.take(), headers(Limit(1, 1), limit))
+    assert take_until_spent(counting) == 99
+
+
+def test_a_stored_limit_of_nothing_is_learned_again(redis_url: str) -> None:
+    connect(redis_url).hset("strava:budget:1", mapping={"read:quarter:limit": 0, "overall:day:limit": 0})
+    counting = budget(redis_url, FakeClock().clock)
+    counting.settle(counting.take(), headers(Limit(1, 1)))
+    assert counting.quota() == Quota(1, 100, 1, 1000)
