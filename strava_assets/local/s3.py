@@ -95,11 +95,8 @@ class S3(EmbeddedServer):
         program = _program()
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
-        options = _OPTIONS | {
-            "dir": str(data),
-            "filer.localSocket": str(self.folder / "filer.sock"),
-            "s3.localSocket": str(self.folder / "s3.sock"),
-        }
+        # Relative to the server's folder, where it is started: `dir` is a list with commas, a socket's path is short.
+        options = _OPTIONS | {"dir": data.name, "filer.localSocket": "filer.sock", "s3.localSocket": "s3.sock"}
         options |= {name: str(port) for name, port in self._ports.items()}
         self.process.start(
             [program, "mini", *(f"-{name}={value}" for name, value in options.items())],

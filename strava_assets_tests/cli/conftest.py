@@ -19,7 +19,9 @@ def beginning_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     def begin() -> Up:
         if not begun or begun[-1].process.poll() is not None:
-            begun.append(Up.begin(project(tmp_path_factory.mktemp("project")), STRAVA_START_DATE=START_DATE))
+            folder = tmp_path_factory.mktemp("project") / "my strava, 50%off #1? & it's=ü"
+            folder.mkdir()
+            begun.append(Up.begin(project(folder), STRAVA_START_DATE=START_DATE))
         return begun[-1]
 
     yield begin

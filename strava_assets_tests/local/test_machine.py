@@ -18,6 +18,11 @@ def test_the_machine_that_runs_the_tests_can_have_everything() -> None:
     assert list(obstacles(Machine.this_one(), SERVERS)) == []
 
 
+@pytest.mark.parametrize("folder", ["my strava", "50%off", "a,b", "a#b?c", "it's", "(a) & [b]; <c> | *", "ü 日本"])
+def test_other_folders_than_plain_ones_are_fine(folder: str) -> None:
+    assert list(obstacles(Machine(folder=Path("/srv", folder)), SERVERS)) == []
+
+
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("minor", [11, 12, 13, 14])
 def test_linux_with_glibc_can_have_everything(architecture: str, minor: int) -> None:
@@ -40,6 +45,13 @@ def test_linux_with_glibc_can_have_everything(architecture: str, minor: int) -> 
         (Machine(glibc=(2, 17)), "glibc 2.17 is too old for the wheels, which need 2.28: Debian 10"),
         (Machine(system="Windows", architecture="AMD64"), "for Windows. On Windows, run this in WSL 2"),
         (Machine(system="CYGWIN_NT-10.0"), "run this in WSL 2"),
+        (Machine(folder=Path("/srv/a:b")), "/srv/a:b: the path has : in it. Move the project"),
+        (Machine(folder=Path('/srv/"$x" `y` \\')), """the path has " $ ` \\ in it. Move the project"""),
+        (Machine(folder=Path("/srv/a\nb")), "The path '/srv/a\\nb' has a line break in it"),
+        (
+            Machine(folder=Path(os.fsdecode(b"/srv/\xe9"))),
+            "The path '/srv/\\udce9' is not UTF-8. Move the project to another folder.",
+        ),
         (Machine(free_bytes=NEEDED_BYTES - 10**9), "0.5 GB are free on this disk; the installation needs 1.5 GB"),
     ],
 )

@@ -9,8 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from strava_assets.errors import ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
+from strava_assets.local.s3 import S3
 from strava_assets.local.server_process import ServerProcess
 
 OWNER = """
@@ -98,3 +100,14 @@ def test_a_server_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
 def test_a_ctrl_c_on_the_terminal_does_not_reach_a_server(tmp_path: Path) -> None:
     with Redis(tmp_path / "redis", durable=False) as server:
         assert os.getsid(server.process.pid) == server.process.pid
+
+
+@pytest.mark.parametrize("name", [b"line\nbreak", b"latin-1 \xe9"])
+@pytest.mark.parametrize("kind", [Postgres, Redis, S3])
+def test_a_path_that_no_server_takes_is_refused_before_anything_is_started(
+    tmp_path: Path, kind: type[Postgres | Redis | S3], name: bytes
+) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    with pytest.raises(ConfigurationError, match=r"^The path '[^\n]*\. Move the project to another folder\.$"):
+        kind(folder).start()
+    assert not folder.exists()

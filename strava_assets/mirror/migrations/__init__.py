@@ -1,7 +1,5 @@
 """The schema's history (Alembic): one command brings any database to the newest revision."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -32,6 +30,7 @@ def newest_revision() -> str:
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    # A package, not a path: that would be read as an ini file's value, and may have a % in it.
+    config.set_main_option("script_location", "strava_assets.mirror:migrations")
     config.attributes["connection"] = connection
     return config
