@@ -1,4 +1,4 @@
-"""What commands work with: the same objects that Dagster's resources open, opened from settings."""
+"""Opens clients, stores and connections from settings: for Dagster's resources and commands alike."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,13 +13,19 @@ from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 
 UNTIL_IT_REFILLS = timedelta(minutes=16)
-"""A command at a terminal waits out a spent quarter hour by itself."""
+"""A command at a terminal waits out a 15-minute limit."""
 
 
-def open_client(settings: Settings, on_wait: Callable[[str], None] | None = None) -> StravaClient:
-    """Strava's API, waiting for the request window where it is spent."""
+def open_client(
+    settings: Settings,
+    *,
+    may_use_reserve: bool = False,
+    max_wait: timedelta = UNTIL_IT_REFILLS,
+    on_wait: Callable[[str], None] | None = None,
+) -> StravaClient:
+    """Strava's API; by default, as a command does, waiting until a used-up 15-minute limit refills."""
     settings.require_application()
-    return StravaClient.open(settings, max_wait=UNTIL_IT_REFILLS, on_wait=on_wait)
+    return StravaClient.open(settings, may_use_reserve=may_use_reserve, max_wait=max_wait, on_wait=on_wait)
 
 
 def open_store(settings: Settings) -> RawStore:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from strava_assets.errors import ConfigurationError
-from strava_assets.hours import floor_to_hour
+from strava_assets.hours import Window, floor_to_hour
 
 
 class Variable(NamedTuple):
@@ -150,6 +150,14 @@ class Settings:
                 raise ConfigurationError(
                     f"{name} is not set. Take it from https://www.strava.com/settings/api and put it into .env."
                 )
+
+    def first_hour(self, now: datetime) -> datetime:
+        """The hour of the first partition, or the oldest one that the retention setting keeps."""
+        return max(self.start_date, self.oldest_kept(now) or self.start_date)
+
+    def hours_since(self, first: datetime, now: datetime) -> Window:
+        """From the hour of `first`, though not before `first_hour`, to the end of the hour in progress."""
+        return Window.of(max(floor_to_hour(first), self.first_hour(now)), floor_to_hour(now))
 
     def oldest_kept(self, now: datetime) -> datetime | None:
         """The oldest hour that the retention setting keeps; None where everything is kept.

@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -74,6 +75,16 @@ def _environment_as_it_was() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_of_another_test() -> Iterator[None]:
+    """Dagster remembers the storage of the instance that was opened last, even after that has ended."""
+    if base := sys.modules.get("dagster._core.storage.defs_state.base"):
+        with base.set_defs_state_storage(None):
+            yield
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")

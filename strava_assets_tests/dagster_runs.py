@@ -5,10 +5,14 @@ from datetime import datetime
 
 import dagster as dg
 
-from strava_assets.definitions import resources
-from strava_assets.defs.assets import raw_activities, strava_activity
+from strava_assets.defs.assets import make_assets
+from strava_assets.defs.build import build_definitions
+from strava_assets.defs.names import Names
+from strava_assets.defs.partitions import hourly_partitions
+from strava_assets.defs.resources import registered
 from strava_assets.defs.run_tags import range_tags
 from strava_assets.hours import Window
+from strava_assets.settings import Settings
 
 
 def run(
@@ -20,13 +24,32 @@ def run(
 ) -> dg.ExecuteInProcessResult:
     """Materialise both assets, or those selected, for a window or one hour."""
     window = window if isinstance(window, Window) else Window.of(window, window)
+    settings, names = Settings.from_environment(), Names()
     return dg.materialize(
-        [raw_activities, strava_activity],
-        resources=resources(),
+        make_assets(settings, names, hourly_partitions(settings)),
+        resources=registered(settings, names),
         tags={**range_tags(window), **(tags or {})},
         selection=None if select == "*" else select,
         raise_on_error=False,
         instance=instance,
+    )
+
+
+def tick(sensor: str, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    """One tick of the sensor, with the environment's settings, as the daemon evaluates it."""
+    settings = Settings.from_environment()
+    definitions = build_definitions(settings)
+    with dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        resources=registered(settings, Names()),
+        repository_def=definitions.get_repository_def(),
+    ) as context:
+        found = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+    return dg.SensorResult(
+        run_requests=found.run_requests,
+        skip_reason=dg.SkipReason(found.skip_message) if found.skip_message else None,
+        cursor=found.cursor,
     )
 
 

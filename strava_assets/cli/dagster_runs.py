@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from sqlalchemy.exc import OperationalError
 
-from strava_assets.definitions import definitions
+from strava_assets.defs.build import build_definitions
 from strava_assets.defs.run_tags import range_tags
 from strava_assets.errors import ServiceUnavailable
 from strava_assets.hours import Window
@@ -34,4 +34,5 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
 
 def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
     """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
-    return execute(definitions().resolve_job_def("sync_hours"), instance, {**range_tags(window), **(tags or {})})
+    job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
+    return execute(job, instance, {**range_tags(window), **(tags or {})})

@@ -10,9 +10,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from strava_assets.cli.console import console
 from strava_assets.cli.dagster_runs import materialise, open_instance
-from strava_assets.defs.assets import raw_activities, strava_activity
+from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG
-from strava_assets.defs.runs import first_hour
 from strava_assets.errors import TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
@@ -38,7 +37,7 @@ def command(first: datetime | None, last: datetime | None) -> None:
     The rows can be queried as soon as the first part is done, seconds after the start.
     """
     settings = Settings.from_environment()
-    asked = asked_window(first, last, datetime.now(UTC))
+    asked = asked_window(settings, first, last, datetime.now(UTC))
     redis = open_redis(settings)
     athlete_ids = [athlete.id for athlete in TokenStore(redis).athletes()]
     fetched_import = PendingImport(redis, first, last, athlete_ids)
@@ -54,16 +53,17 @@ def command(first: datetime | None, last: datetime | None) -> None:
     click.echo(f"Done after {time.monotonic() - started:.1f} s.")
 
 
-def asked_window(first: datetime | None, last: datetime | None, now: datetime) -> Window:
+def asked_window(settings: Settings, first: datetime | None, last: datetime | None, now: datetime) -> Window:
     """The days asked for, within the partitions and not after the hour in progress."""
-    start = max(first.replace(tzinfo=UTC) if first else first_hour(), first_hour())
+    earliest = settings.first_hour(now)
+    start = max(first.replace(tzinfo=UTC) if first else earliest, earliest)
     end = floor_to_hour(now) + HOUR
     if last:
         end = min(end, last.replace(tzinfo=UTC) + timedelta(days=1))
     if start >= end:
         raise click.UsageError(
             f"There are no hours from {start:%Y-%m-%d} to {end:%Y-%m-%d}. "
-            f"The first partition is {first_hour():%Y-%m-%d}; STRAVA_START_DATE moves it."
+            f"The first partition is {earliest:%Y-%m-%d}; STRAVA_START_DATE moves it."
         )
     return Window(start, end)
 
@@ -142,4 +142,5 @@ def _record(window: Window) -> None:
 
 
 def _recorded(instance: dg.DagsterInstance) -> int:
-    return sum(len(instance.get_materialized_partitions(asset.key)) for asset in (raw_activities, strava_activity))
+    keys = (Names().raw_activities, Names().strava_activity)
+    return sum(len(instance.get_materialized_partitions(key)) for key in keys)

@@ -8,7 +8,6 @@ from rich.table import Table
 from strava_assets.cli.console import console
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.defs.run_tags import CONFIRMED_TAG
-from strava_assets.defs.runs import first_hour, look_back
 from strava_assets.errors import TransientError
 from strava_assets.hours import partition_key
 from strava_assets.mirror.database import engine_for
@@ -35,7 +34,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
         raise click.UsageError("--confirm-deletions needs --athlete ID, so that it is about one athlete's rows.")
     settings = Settings.from_environment()
     out = console()
-    window = look_back(datetime.now(UTC), first.replace(tzinfo=UTC) if first else first_hour())
+    window = settings.hours_since(first.replace(tzinfo=UTC) if first else settings.start_date, datetime.now(UTC))
     confirmed = athlete if confirm_deletions else None
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)

@@ -18,27 +18,39 @@ from strava_assets.raw.store import RawStore
 from strava_assets.state.revocations import waits_to_be_purged
 from strava_assets.sync.fetch import Fetched
 
-ALL_ATHLETES_FETCHED = dg.AssetCheckSpec(
-    "all_athletes_fetched",
-    asset="raw_activities",
-    description="Every athlete who is logged in could be read, their tokens are being refreshed, and nobody who "
-    "withdrew access waits to be purged.",
-)
-NO_REJECTS = dg.AssetCheckSpec(
-    "no_rejects",
-    asset="strava_activity",
-    description="No activity waits in strava_activity_reject because it is no valid row.",
-)
-ROWS_MATCH_OBJECTS = dg.AssetCheckSpec(
-    "rows_match_objects",
-    asset="strava_activity",
-    description="Every row of the run's hours has its raw object, and every object's activities are rows or rejects.",
-)
-PLAUSIBLE_VALUES = dg.AssetCheckSpec(
-    "plausible_values",
-    asset="strava_activity",
-    description="No negative distance, no moving time above the elapsed time, no start before there were bicycles.",
-)
+
+def specs_of_raw_activities(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """What is checked when hours are fetched."""
+    return [
+        dg.AssetCheckSpec(
+            "all_athletes_fetched",
+            asset=key,
+            description="Every athlete who is logged in could be fetched, their tokens are being refreshed, and nobody "
+            "who withdrew access waits to be purged.",
+        )
+    ]
+
+
+def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """What is checked when hours are loaded."""
+    return [
+        dg.AssetCheckSpec(
+            "no_rejects", asset=key, description="strava_activity_reject is empty: every activity is a valid row."
+        ),
+        dg.AssetCheckSpec(
+            "rows_match_objects",
+            asset=key,
+            description="Every row of the run's hours has its raw object, and every object's activities are rows or "
+            "rejects.",
+        ),
+        dg.AssetCheckSpec(
+            "plausible_values",
+            asset=key,
+            description="No negative distance, no moving time above the elapsed time, no start before there were "
+            "bicycles.",
+        ),
+    ]
+
 
 TOKEN_IS_STALE = timedelta(days=1)
 """An hourly run refreshes a token that has expired, so none should be expired for so long."""
@@ -60,7 +72,7 @@ def all_athletes_fetched(fetched: Fetched, revoked: Mapping[int, datetime]) -> d
         if athlete.id not in fetched.errors and athlete.expires_at and now - athlete.expires_at > TOKEN_IS_STALE
     ]
     problems += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
-    return _result(ALL_ATHLETES_FETCHED, " ".join(problems), f"All {len(fetched.athletes)} athletes were read.")
+    return _result("all_athletes_fetched", " ".join(problems), f"Every athlete was fetched: {len(fetched.athletes)}.")
 
 
 def no_rejects(connection: Connection) -> dg.AssetCheckResult:
@@ -73,9 +85,9 @@ def no_rejects(connection: Connection) -> dg.AssetCheckResult:
     ).all()
     faults = "; ".join(f"{reject.key}: {reject.fault}" for reject in rejects[-3:])
     return _result(
-        NO_REJECTS,
+        "no_rejects",
         rejects
-        and f"{len(rejects)} activities are no valid row and wait in strava_activity_reject "
+        and f"strava_activity_reject holds invalid activities: {len(rejects)} "
         f"({_named(reject.key for reject in rejects)}); {faults}.",
         "Every activity is a valid row.",
         severity=dg.AssetCheckSeverity.WARN,
@@ -111,7 +123,7 @@ def rows_match_objects(connection: Connection, store: RawStore, window: Window) 
         problems.append(f"{len(unexplained)} hours are in the mirror but have no raw object ({_named(unexplained)}).")
     if missing:
         problems.append(f"{len(missing)} activities of raw objects are neither row nor reject ({_named(missing)}).")
-    return _result(ROWS_MATCH_OBJECTS, " ".join(problems), "Rows and raw objects of these hours agree.")
+    return _result("rows_match_objects", " ".join(problems), "Rows and raw objects of these hours agree.")
 
 
 def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckResult:
@@ -129,7 +141,7 @@ def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckRes
         .all()
     )
     return _result(
-        PLAUSIBLE_VALUES,
+        "plausible_values",
         odd and f"{len(odd)} activities have a negative value, or move for longer than they lasted ({_named(odd)}).",
         "All values are plausible.",
         severity=dg.AssetCheckSeverity.WARN,
@@ -137,15 +149,14 @@ def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckRes
 
 
 def _result(
-    spec: dg.AssetCheckSpec,
+    name: str,
     problem: object,
     otherwise: str,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not problem,
-        check_name=spec.name,
-        asset_key=spec.asset_key,
+        check_name=name,
         severity=severity,
         description=str(problem) if problem else otherwise,
     )

@@ -14,6 +14,9 @@ from strava_assets.sync.fetch import Fetched
 MAX_DETAILED_HOURS = 500
 """Hours of a range that get metadata of their own; Dagster's cost of it grows with the square."""
 
+ROW_COUNT = "dagster/partition_row_count"
+"""Dagster's own name for the rows of a partition."""
+
 
 def result(
     context: dg.AssetExecutionContext,
@@ -21,14 +24,14 @@ def result(
     summary: dict[str, Any],
     check_results: list[dg.AssetCheckResult],
 ) -> dg.MaterializeResult:
-    """The result of a run; a range's summary stands at its last hour.
+    """The result of a run; a range's summary stands at its last hour, under the same names, beside its `hours`.
 
     Dagster would copy a result's metadata into the event of each of 43,800 hours.
     """
     if len(context.partition_keys) == 1:
         return dg.MaterializeResult(metadata=summary, check_results=check_results)
-    summary = {"window": str(window), **{f"window_{name.rpartition('/')[2]}": value for name, value in summary.items()}}
-    context.add_asset_metadata(summary, partition_key=context.partition_keys[-1])
+    of_range = {name: value for name, value in summary.items() if name != ROW_COUNT}  # it is about one partition
+    context.add_asset_metadata({"hours": str(window), **of_range}, partition_key=context.partition_keys[-1])
     return dg.MaterializeResult(check_results=check_results)
 
 

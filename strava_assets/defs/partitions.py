@@ -1,4 +1,4 @@
-"""The one partitions definition: an hour of UTC, from STRAVA_START_DATE to the hour in progress.
+"""The partitions of both assets: an hour of UTC, from STRAVA_START_DATE to the hour in progress.
 
 https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-assets
 """
@@ -12,24 +12,28 @@ from strava_assets.errors import PermanentError
 from strava_assets.hours import PARTITION_KEY_FORMAT, Window, from_partition_key
 from strava_assets.settings import Settings
 
-hourly = dg.HourlyPartitionsDefinition(
-    start_date=Settings.from_environment().start_date,
-    timezone="UTC",
-    fmt=PARTITION_KEY_FORMAT,
-    end_offset=1,  # the hour in progress, so that an upload can be queried within a minute
-)
+
+def hourly_partitions(settings: Settings) -> dg.HourlyPartitionsDefinition:
+    """Every hour since the start date."""
+    return dg.HourlyPartitionsDefinition(
+        start_date=settings.start_date,
+        timezone="UTC",
+        fmt=PARTITION_KEY_FORMAT,
+        end_offset=1,  # the hour in progress, so that an upload can be queried within a minute
+    )
 
 
-def window_of(partition_keys: Sequence[str]) -> Window:
+def window_of(partition_keys: Sequence[str], settings: Settings) -> Window:
     """The window that a run's partitions cover: one hour, or a contiguous range.
 
-    What the retention setting no longer keeps is cut off, so that a run of old hours does not bring it back.
+    What the retention setting no longer keeps is cut off, so that a run of old hours does not bring it back. Raises
+    PermanentError where nothing is left.
     """
     if not partition_keys:
         # A reversed range has no keys, and would otherwise "succeed" without doing anything.
         raise PermanentError("The range of partitions is empty. Give the earlier hour first: FROM...TO.")
     window = Window.of(from_partition_key(partition_keys[0]), from_partition_key(partition_keys[-1]))
-    oldest = Settings.from_environment().oldest_kept(datetime.now(UTC))
+    oldest = settings.oldest_kept(datetime.now(UTC))
     if oldest is None or oldest <= window.start:
         return window
     if oldest >= window.end:

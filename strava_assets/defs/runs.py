@@ -1,15 +1,12 @@
-"""Runs of the two assets: asked of the daemon, under way, or made right here."""
+"""Runs of the two assets: requested, queued or under way."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 import dagster as dg
 
-from strava_assets.defs.assets import raw_activities
-from strava_assets.defs.partitions import hourly
+from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG, range_tags, window_of_tags
-from strava_assets.hours import Window, floor_to_hour
-from strava_assets.settings import Settings
+from strava_assets.hours import Window
 
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -19,42 +16,33 @@ UNDER_WAY = [
 ]
 
 
-def first_hour() -> datetime:
-    """The hour of the first partition, or the oldest one that the retention setting keeps."""
-    first = floor_to_hour(hourly.start.astimezone(UTC))
-    return max(first, Settings.from_environment().oldest_kept(datetime.now(UTC)) or first)
+def request_for(window: Window, names: Names, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+    """A request for one run of the window, be it one hour or a range."""
+    return dg.RunRequest(job_name=names.of("sync_hours"), tags={**range_tags(window), **(tags or {})})
 
 
-def look_back(now: datetime, first: datetime) -> Window:
-    """From the hour of `first`, though not before `first_hour`, to the end of the hour in progress."""
-    return Window.of(max(floor_to_hour(first), first_hour()), floor_to_hour(now))
-
-
-def request_for(window: Window, tags: Mapping[str, str] | None = None, *, job_name: str | None = None) -> dg.RunRequest:
-    """A request for one run of the window, be it one hour or a range; sensors of several jobs must name the job."""
-    return dg.RunRequest(tags={**range_tags(window), **(tags or {})}, job_name=job_name)
-
-
-def windows_under_way(instance: dg.DagsterInstance) -> list[Window]:
-    """The windows of all runs that are queued or not yet finished."""
+def windows_under_way(instance: dg.DagsterInstance, names: Names) -> list[Window]:
+    """The windows of all runs of these assets that are queued or not yet finished."""
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY))
-    return [window for window in map(window_of_tags, (run.tags for run in runs)) if window]
+    return [window for run in runs if _is_of(run, names) and (window := window_of_tags(run.tags))]
 
 
-def windows_yet_to_be_fetched(instance: dg.DagsterInstance) -> list[Window]:
+def windows_yet_to_be_fetched(instance: dg.DagsterInstance, names: Names) -> list[Window]:
     """The windows of runs that are queued and will ask Strava once they start: what is known now, they will find.
 
     Not so a run that only records an import, or only repeats the table after a crash.
     """
     queued = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
-    windows = (
-        window_of_tags(run.tags)
+    return [
+        window
         for run in queued
-        if (run.step_keys_to_execute is None or "raw_activities" in run.step_keys_to_execute)
+        if _is_of(run, names)
+        and (
+            run.step_keys_to_execute is None or names.raw_activities.to_python_identifier() in run.step_keys_to_execute
+        )
         and FETCHED_TAG not in run.tags
-        and (run.asset_selection is None or raw_activities.key in run.asset_selection)
-    )
-    return [window for window in windows if window]
+        and (window := window_of_tags(run.tags))
+    ]
 
 
 def not_under_way(windows: Iterable[Window], under_way: list[Window]) -> list[Window]:
@@ -64,3 +52,10 @@ def not_under_way(windows: Iterable[Window], under_way: list[Window]) -> list[Wi
         for window in windows
         if not any(other.start <= window.start and window.end <= other.end for other in under_way)
     ]
+
+
+def _is_of(run: dg.DagsterRun, names: Names) -> bool:
+    """Whether the run fetches these assets, and not those of another platform in the same code location."""
+    if run.asset_selection is None:
+        return run.job_name == names.of("sync_hours")
+    return names.raw_activities in run.asset_selection

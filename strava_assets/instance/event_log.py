@@ -11,10 +11,11 @@ import atexit
 import gc
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagster import DagsterEventType
+from dagster import BetaWarning, DagsterEventType
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.definitions.partitions.subset import PartitionsSubset
 from dagster._core.events import AssetMaterializationPlannedData
@@ -27,6 +28,9 @@ from sqlalchemy import Connection, text
 
 from strava_assets.instance.pooled_storage import PooledEventLogStorage, PooledRunStorage, PooledScheduleStorage
 from strava_assets.settings import Settings
+
+# That Dagster may change a parameter concerns whoever raises the pinned version, not everybody who runs a command.
+warnings.simplefilter("ignore", BetaWarning)
 
 # Dagster reads it at each event; 1 would write every materialisation of a range by itself. This module is
 # imported by every process that has the storage, before its first event.

@@ -175,8 +175,8 @@ def test_a_backfill_of_a_range_is_one_run_with_metadata_and_checks(up: Up, backf
     (athlete_id,) = set(up.mirrored().values())
     on_strava = up.on_strava(athlete_id, LONG_AGO.start, LONG_AGO.end)
     assert on_strava
-    assert said["window_partition_row_count"]["intValue"] == len(on_strava)
-    assert f"{up.starts(LONG_AGO)[0]:%Y-%m-%d %H:%M}" in said["window_preview"]["mdStr"]
+    assert said["rows"]["intValue"] == len(on_strava)
+    assert f"{up.starts(LONG_AGO)[0]:%Y-%m-%d %H:%M}" in said["preview"]["mdStr"]
     assert on_strava <= set(up.mirrored())
 
     for asset, check in CHECKS:
@@ -189,7 +189,7 @@ def test_a_backfilled_range_shows_its_rows_and_preview_at_its_last_hour(up: Up, 
     open_partition(page, HOURS[-1])
     page.get_by_text(run["runId"][:8]).wait_for()
     starts = up.starts(LONG_AGO)
-    assert metadata(page, "window_partition_row_count").split()[-1] == str(len(starts))
+    assert metadata(page, "rows").split()[-1] == str(len(starts))
     page.get_by_text(f"{starts[0]:%Y-%m-%d %H:%M}", exact=True).first.wait_for()
     keep_picture(page, "partitions")
 

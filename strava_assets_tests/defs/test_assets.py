@@ -81,8 +81,8 @@ def test_a_range_writes_only_hours_that_say_something(strava: Simulation, enviro
     result = run(window)
     assert sorted(map(len, bodies(environment).values()))[0] == 2  # the hour is stated to be empty: []
     assert rows(environment) == expected_rows(strava)
-    assert metadata(result, "strava_activity")["window_deleted"] == 1
-    assert metadata(result, "raw_activities")["window_objects_unchanged"] == 1
+    assert metadata(result, "strava_activity")["deleted"] == 1
+    assert metadata(result, "raw_activities")["objects_unchanged"] == 1
 
 
 @pytest.mark.usefixtures("strava")
@@ -105,7 +105,7 @@ def test_a_range_is_one_run_and_a_request_for_200_activities(strava: Simulation,
     assert result.success, problem(result)
     assert rows(environment) == expected_rows(strava)
     # ceil(450 / 200) + 1, and what the overlap of the pages costs at most
-    assert metadata(result, "raw_activities")["window_api_requests"] in {4, 5}
+    assert metadata(result, "raw_activities")["api_requests"] in {4, 5}
 
 
 def test_an_invalid_activity_is_rejected_told_and_healed(strava: Simulation, environment: dict[str, str]):
@@ -118,7 +118,7 @@ def test_an_invalid_activity_is_rejected_told_and_healed(strava: Simulation, env
     passed, sentence = checks(result)["no_rejects"]
     assert not passed
     assert sentence == (
-        f"1 activities are no valid row and wait in strava_activity_reject ({bad}); "
+        f"strava_activity_reject holds invalid activities: 1 ({bad}); "
         f"{bad}: distance: Input should be a valid number (got 'far')."
     )
     strava.edit(bad, distance=1)

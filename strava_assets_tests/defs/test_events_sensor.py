@@ -12,9 +12,9 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
-from strava_assets.definitions import defs, resources
-from strava_assets.defs.events_sensor import strava_events, windows_to_fetch
+from strava_assets.defs.build import build_definitions
 from strava_assets.defs.run_tags import FETCHED_TAG
+from strava_assets.defs.sensors import windows_to_fetch
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key, partition_key
 from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
@@ -25,7 +25,7 @@ from strava_assets.state.revocations import Revocations
 from strava_assets.webhooks.events import STREAM, Event
 from strava_assets.webhooks.pending_events import LATER_KEY, Handled
 from strava_assets.webhooks.processing import MAX_LOOKUPS
-from strava_assets_tests.dagster_runs import problem, run
+from strava_assets_tests.dagster_runs import problem, run, tick
 
 THIS_HOUR = floor_to_hour(datetime.now(UTC))
 DAYS_AGO = THIS_HOUR - timedelta(days=4)
@@ -57,11 +57,7 @@ class Platform:
 
     def tick(self, *, succeeds: bool = True) -> dg.SensorResult:
         """One tick; its cursor is kept unless the tick is said to die before that."""
-        available = resources()
-        needed = {name: available[name] for name in ("strava", "bucket", "postgres", "tokens")}
-        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=needed) as context:
-            found = strava_events(context)
-        assert isinstance(found, dg.SensorResult)
+        found = tick("strava_events", self.instance, self.cursor)
         if succeeds:
             self.cursor = found.cursor
         return found
@@ -265,7 +261,7 @@ def test_what_a_queued_run_will_fetch_is_not_requested_again(
     platform.post("create", platform.strava.add_activity(42, start_date=at(DAYS_AGO)))
     code = RegisteredCodeLocationOrigin("strava_assets")
     platform.instance.create_run_for_job(
-        defs.resolve_job_def("sync_hours"),
+        build_definitions(Settings.from_environment()).resolve_job_def("sync_hours"),
         tags={"dagster/partition": partition_key(DAYS_AGO), **tags},
         status=status,
         remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(code, "__repository__"), "sync_hours"),

@@ -3,8 +3,10 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from strava_assets.defs.schedules import closed_hours, hours_to_close
+from strava_assets.defs.build import build_definitions
+from strava_assets.defs.schedules import hours_to_close
 from strava_assets.hours import HOUR, Window
+from strava_assets.settings import Settings
 
 LAST = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EARLIEST = LAST - 48 * HOUR
@@ -34,7 +36,8 @@ def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatc
         context = dg.build_schedule_context(
             instance, scheduled_execution_time=datetime(2026, 11, 22, 13, 2, tzinfo=UTC)
         )
-        request = closed_hours(context)
+        schedule = build_definitions(Settings.from_environment()).resolve_schedule_def("closed_hours")
+        request = schedule(context)
     assert isinstance(request, dg.RunRequest)
     assert request.tags["dagster/asset_partition_range_start"] == "2026-11-21-12:00"
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-22-12:00"

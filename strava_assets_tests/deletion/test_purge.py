@@ -15,8 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.cli.main import main
-from strava_assets.definitions import resources
-from strava_assets.defs.deletion_jobs import prune_old_activities, purge_athlete
+from strava_assets.defs.build import build_definitions
 from strava_assets.deletion.purge import Data, Purger
 from strava_assets.deletion.retention import Pruned, prune
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
@@ -77,8 +76,9 @@ def purger() -> Purger:
     )
 
 
-def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, config: dict[str, Any] | None = None) -> bool:
-    return job.execute_in_process(run_config=config, instance=instance, resources=resources()).success
+def execute(job: str, instance: dg.DagsterInstance, config: dict[str, Any] | None = None) -> bool:
+    definition = build_definitions(Settings.from_environment()).resolve_job_def(job)
+    return definition.execute_in_process(run_config=config, instance=instance).success
 
 
 def versions(client: "S3Client", bucket: str) -> list[str]:
@@ -185,10 +185,10 @@ def test_a_purge_says_so_when_something_writes_meanwhile(client: "S3Client", buc
 
 def test_the_job_purges_only_who_is_still_revoked(instance: dg.DagsterInstance, redis: Redis):
     config = {"ops": {"purge_everything": {"config": {"athlete_id": ADA, "only_if_revoked": True}}}}
-    assert execute(purge_athlete, instance, config)
+    assert execute("purge_athlete", instance, config)
     assert purger().kept(ADA)
     Revocations(redis).mark(ADA, HOUR_AGO)
-    assert execute(purge_athlete, instance, config)
+    assert execute("purge_athlete", instance, config)
     assert not purger().kept(ADA)
     assert purger().kept(BEN)
 
@@ -231,9 +231,9 @@ def test_what_was_pruned_is_not_fetched_again(
     long_ago = HOUR_AGO - timedelta(hours=30)
     simulation.add_activity(BEN, name="Secret of old", start_date=at(long_ago))
     assert run(long_ago, instance=instance).success
-    assert execute(prune_old_activities, instance)  # nothing: the setting is not there
+    assert execute("apply_retention", instance)  # nothing: the setting is not there
     monkeypatch.setenv("STRAVA_RETENTION_DAYS", "1")
-    assert execute(prune_old_activities, instance)
+    assert execute("apply_retention", instance)
 
     shown = "SELECT count(*) FROM event_logs WHERE event LIKE '%Secret of old%'"
     assert scalars(environment["DAGSTER_POSTGRES_URL"], shown) == [0]

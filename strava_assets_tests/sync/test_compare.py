@@ -7,9 +7,7 @@ import dagster as dg
 import pytest
 from redis import Redis
 
-from strava_assets.defs.jobs import sync_hours
-from strava_assets.defs.runs import look_back
-from strava_assets.defs.sensors import strava_changes
+from strava_assets.defs.build import build_definitions
 from strava_assets.errors import ConfigurationError, TooManyDeletions
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
@@ -22,6 +20,7 @@ from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
+from strava_assets_tests import dagster_runs
 from strava_assets_tests.dagster_runs import problem, run
 
 NOW = datetime.now(UTC)
@@ -45,7 +44,7 @@ def compare(days: float = 5, **options: int) -> Comparison:
     settings = Settings.from_environment()
     with StravaClient.open(settings) as client:
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
-        return comparer.compare(look_back(NOW, NOW - timedelta(days=days)), **options)
+        return comparer.compare(settings.hours_since(NOW - timedelta(days=days), NOW), **options)
 
 
 def refresh(comparison: Comparison) -> None:
@@ -214,22 +213,14 @@ def test_somebody_who_is_not_logged_in_cannot_be_compared():
         compare(only=7)
 
 
-def tick(instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
-    from strava_assets.definitions import resources
-
-    available = resources()
-    needed = {name: available[name] for name in ("strava", "bucket", "postgres")}
-    with dg.build_sensor_context(instance=instance, resources=needed) as context:
-        found = strava_changes(context)
-    assert isinstance(found, dg.SensorResult | dg.SkipReason)
-    return found
+def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
+    return dagster_runs.tick("strava_changes", instance)
 
 
 def test_the_sensor_requests_just_the_hours_that_differ_and_says_what_it_found(strava: Simulation):
     with dg.instance_for_test() as instance:
         strava.add_activity(42, start_date=at(DAYS_AGO))
         found = tick(instance)
-        assert isinstance(found, dg.SensorResult)
         (request,) = found.run_requests or []
         key = f"{DAYS_AGO:%Y-%m-%d-%H:00}"
         assert (
@@ -238,19 +229,17 @@ def test_the_sensor_requests_just_the_hours_that_differ_and_says_what_it_found(s
         ) == (key, key)
         assert run(DAYS_AGO).success
         found = tick(instance)
-        assert isinstance(found, dg.SkipReason)
-        assert found.skip_message == "1 activities listed; athlete 42: nothing differs."
+        assert found.skip_reason == dg.SkipReason("1 activities listed; athlete 42: nothing differs.")
 
 
 def test_the_sensor_does_not_ask_twice_for_what_is_under_way(strava: Simulation):
     with dg.instance_for_test() as instance:
         strava.add_activity(42, start_date=at(DAYS_AGO))
         found = tick(instance)
-        assert isinstance(found, dg.SensorResult)
         instance.create_run_for_job(
             _job(), tags=dict((found.run_requests or [])[0].tags), status=dg.DagsterRunStatus.NOT_STARTED
         )
-        assert isinstance(tick(instance), dg.SkipReason)
+        assert tick(instance).skip_reason
 
 
 def test_the_sensor_skips_with_a_reason_while_nobody_is_logged_in(strava: Simulation, environment: dict[str, str]):
@@ -258,11 +247,8 @@ def test_the_sensor_skips_with_a_reason_while_nobody_is_logged_in(strava: Simula
     Redis.from_url(environment["REDIS_URL"]).delete("STRAVA_TOKEN")
     with dg.instance_for_test() as instance:
         found = tick(instance)
-    assert isinstance(found, dg.SkipReason)
-    assert found.skip_message == "Nobody is logged in to Strava. Run: strava-assets login"
+    assert found.skip_reason == dg.SkipReason("Nobody is logged in to Strava. Run: strava-assets login")
 
 
 def _job() -> dg.JobDefinition:
-    from strava_assets.definitions import defs
-
-    return defs.resolve_job_def(sync_hours.name)
+    return build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")

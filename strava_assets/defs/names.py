@@ -1,0 +1,28 @@
+"""What one platform calls its assets, jobs, sensors and resources: two in a code location must not collide."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Names:
+    """The prefix of asset keys, the assets' group, and the prefix of every other name."""
+
+    key_prefix: tuple[str, ...] = ()
+    group: str = "strava"
+    prefix: str = ""
+
+    def of(self, name: str) -> str:
+        """The name of a job, op, schedule, sensor or resource."""
+        return f"{self.prefix}{name}"
+
+    @property
+    def raw_activities(self) -> dg.AssetKey:
+        """The asset of the raw objects."""
+        return dg.AssetKey([*self.key_prefix, "raw_activities"])
+
+    @property
+    def strava_activity(self) -> dg.AssetKey:
+        """The asset of the table."""
+        return dg.AssetKey([*self.key_prefix, "strava_activity"])
