@@ -13,6 +13,9 @@
     │   └── AthleteError          an error of one athlete, which must not stop the others
     │       ├── AccessRevoked
     │       ├── LoginLost
+    │       ├── RefreshTokenRefused
+    │       ├── AccessRefused     this and the next pass, so they are of the first branch, too
+    │       ├── TokenBusy
     │       ├── ScopeMissing
     │       └── TooManyDeletions
     └── ConfigurationError        a setting, a login, a bucket or a migration is missing
@@ -77,11 +80,23 @@ class AthleteError(PermanentError):
 
 
 class AccessRevoked(AthleteError):
-    """The athlete's access is gone: revoked on Strava, or the refresh token is void."""
+    """The athlete withdrew access: proven as docs/design.md says. Their data is to be purged."""
 
 
 class LoginLost(AthleteError):
-    """The stored token cannot be renewed any more, though the athlete may not have revoked anything."""
+    """The stored token cannot be renewed, and it is not known whether the athlete withdrew access."""
+
+
+class RefreshTokenRefused(AthleteError):
+    """The OAuth server does not know the refresh token; what that means only further evidence can tell."""
+
+
+class AccessRefused(AthleteError, TransientError):
+    """The API refuses the athlete's token although it was just renewed."""
+
+
+class TokenBusy(AthleteError, TransientError):
+    """Another process renews the athlete's token, or died while it did; its lock ends in minutes."""
 
 
 class ScopeMissing(AthleteError):

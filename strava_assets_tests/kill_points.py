@@ -19,7 +19,7 @@ POINTS = {
     "after some raw objects": ("strava_assets.raw.store", "RawStore.write", "after"),
     "after the first page": ("strava_assets.sync.fetch", "ResumePoints.reach", "after"),
     "after the last object, before the table": ("strava_assets.raw.store", "RawStore.athletes", "before"),
-    "inside the transaction": ("strava_assets.mirror.load", "_settle_rejects", "after"),
+    "inside the transaction": ("strava_assets.mirror.load", "settle_rejects", "after"),
     "after the commit": ("strava_assets.defs.checks", "no_rejects", "before"),
     "between a token's renewal and its save": ("strava_assets.strava.tokens", "TokenStore.replace", "before"),
     "in a sensor's tick": ("strava_assets.sync.compare", "Comparer.compare", "after"),

@@ -14,6 +14,7 @@ from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.provisioning import create_bucket, create_database, migrate
 from strava_assets.services import open_redis
 from strava_assets.settings import Settings
+from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.strava.tokens import Token, TokenStore
 
 
@@ -41,9 +42,13 @@ def command(folder: Path, *, without_databases: bool) -> None:
     create_bucket(settings)
     with console().status("Copying the raw objects"):
         count = _put_objects(settings, folder / OBJECTS)
+    evidence = EvidenceStore(tokens.redis)
     logins = sorted((folder / LOGINS).glob("*.json"))
     for file in logins:
-        tokens.save(file.stem, Token.from_json(file.read_text(), file.stem))
+        token = Token.from_json(file.read_text(), file.stem)
+        tokens.save(file.stem, token)
+        # It may have been renewed since the backup, and is void then without any withdrawal.
+        evidence.begin_renewal(file.stem, token.refresh_token)
     click.echo(f"{len(urls)} databases, {count} objects and {len(logins)} logins are restored.")
 
 

@@ -8,11 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from strava_assets.errors import (
-    AccessRevoked,
+    AccessRefused,
     ApplicationInactive,
     ConfigurationError,
-    LoginLost,
     PermanentError,
+    RefreshTokenRefused,
     ScopeMissing,
     StravaAssetsError,
     StravaUnavailable,
@@ -57,8 +57,9 @@ def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsEr
     if is_scope_missing(answer):
         return scope_missing(athlete_id)
     if answer.status == HTTPStatus.UNAUTHORIZED:
-        return AccessRevoked(
-            f"Strava no longer lets {_whom(athlete_id)} be read (401 to {asked}): access was revoked. {LOG_IN_AGAIN}",
+        return AccessRefused(
+            f"Strava answers {asked} with 401 for {whom(athlete_id)}, although it has just renewed their token, so the "
+            "grant lives. Try again later.",
             athlete_id,
         )
     if any(entry.field == "after" and entry.code == "future" for entry in said):
@@ -69,15 +70,6 @@ def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsEr
             "the token elsewhere; check STRAVA_API_URL."
         )
     return PermanentError(f"Strava refuses {asked}: {answer.status} {described(answer)}.")
-
-
-def renewal_was_lost(athlete_id: int | None) -> LoginLost:
-    """The error for a refresh token that Strava refuses, but may have exchanged for one that never arrived here."""
-    return LoginLost(
-        f"The refresh token of {_whom(athlete_id)} is void: a process died, or the network failed, while it was "
-        f"renewed. {LOG_IN_AGAIN}",
-        athlete_id,
-    )
 
 
 def is_scope_missing(answer: Answer) -> bool:
@@ -103,11 +95,7 @@ def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bo
     if any(entry.resource == "RefreshToken" or entry.field == "refresh_token" for entry in said) or (
         code == "invalid_grant" and not of_login
     ):
-        return AccessRevoked(
-            f"Strava no longer accepts the stored refresh token of {_whom(athlete_id)}: access was "
-            f"revoked. {LOG_IN_AGAIN}",
-            athlete_id,
-        )
+        return RefreshTokenRefused(f"Strava refuses the refresh token of {whom(athlete_id)}.", athlete_id)
     if of_login and (
         code == "invalid_grant" or any("Code" in entry.resource or entry.field == "code" for entry in said)
     ):
@@ -125,7 +113,7 @@ def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bo
 def scope_missing(athlete_id: int | None) -> ScopeMissing:
     """The error of a login that may not read everything."""
     return ScopeMissing(
-        f"The login of {_whom(athlete_id)} lacks {NEEDED_SCOPE}, so Strava would not show every activity. The token "
+        f"The login of {whom(athlete_id)} lacks {NEEDED_SCOPE}, so Strava would not show every activity. The token "
         "shown on Strava's settings page has only `read`. Run: strava-assets login",
         athlete_id,
     )
@@ -156,7 +144,8 @@ def _is_inactive(said: list[Complaint]) -> bool:
     )
 
 
-def _whom(athlete_id: int | None) -> str:
+def whom(athlete_id: int | None) -> str:
+    """The athlete in a sentence, where the id may be unknown."""
     return "the athlete" if athlete_id is None else f"athlete {athlete_id}"
 
 

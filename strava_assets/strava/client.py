@@ -21,7 +21,7 @@ from strava_assets.strava.pagination import Listed, Listing, Page
 from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.request_budget import Budget
 from strava_assets.strava.session import ApiSession
-from strava_assets.strava.token_renewal import Access
+from strava_assets.strava.token_renewal import LOCK_WAIT, Access
 from strava_assets.strava.tokens import Athlete, TokenStore, named_athlete
 
 __all__ = ["Listed", "Page", "Quota", "StravaClient"]
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 MAX_WAIT = timedelta(minutes=16)
 """By default a spent quarter hour is waited out, a spent day is not."""
+
+SHORT_LOCK_WAIT = 10.0
+"""Seconds; a renewal takes one or two, and one that died must not hold up the other athletes of a sensor's tick."""
 
 
 class StravaClient:
@@ -56,10 +59,12 @@ class StravaClient:
 
         Only a caller that `may_use_reserve` may spend the last part of a window. A spent window is waited
         out if it ends within `max_wait`, after telling `on_wait` so; otherwise requests raise RateLimitExceeded.
+        A token that another process renews is waited for as long, but some seconds in any case.
         """
         redis = connect(settings.redis_url)
         tokens = TokenStore(redis)
-        access = Access(OAuth(settings, clock), tokens, clock)
+        lock_wait = min(max(max_wait.total_seconds(), SHORT_LOCK_WAIT), LOCK_WAIT)
+        access = Access(OAuth(settings, clock), tokens, clock, lock_wait=lock_wait)
         budget = Budget(
             redis,
             settings.client_id,
@@ -114,8 +119,20 @@ class StravaClient:
         return list(athletes.values())
 
     def profile(self, athlete: Athlete) -> dict[str, Any]:
-        """The athlete's profile, for one request; raises AccessRevoked if access is gone."""
+        """The athlete's profile, for one request; raises AccessRevoked or LoginLost if access is gone."""
         return self._profile(athlete.token_key)
+
+    def hear_of_revocation(self, athlete: Athlete) -> None:
+        """A webhook event says that the athlete withdrew access: note it, and ask Strava if it is the first.
+
+        An event proves nothing by itself. Raises AccessRevoked or LoginLost where Strava refuses the login as well.
+        """
+        if self._access.hear_of_revocation(athlete.token_key):
+            self._profile(athlete.token_key)
+
+    def doubt(self, athlete: Athlete) -> AthleteError | None:
+        """What was seen against the athlete's login, though it may still be good for reading. Asks nobody."""
+        return self._access.doubt(athlete.token_key)
 
     def activities(self, athlete: Athlete, window: Window | None) -> Iterator[Page]:
         """The athlete's activities of the window, page by page, oldest first; everything if it is None.

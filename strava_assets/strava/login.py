@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from strava_assets.errors import AthleteError, PermanentError, ScopeMissing
+from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.client import StravaClient
@@ -96,8 +97,9 @@ def _store(answer: Mapping[str, Any], athlete_id: int, tokens: TokenStore) -> At
         before = tokens.load(key)
         token = before.updated(answer) if before and before.athlete_id == athlete_id else Token(answer)
         tokens.save(key, token)
-    # Whoever comes back must not be purged for having left.
-    Revocations(tokens.redis).unmark(athlete_id)
+        # Whoever comes back must not be purged for having left.
+        EvidenceStore(tokens.redis).disprove(key)
+        Revocations(tokens.redis).unmark(athlete_id)
     return Athlete(athlete_id, token.athlete_name, key, token.expires_at, token.scopes)
 
 

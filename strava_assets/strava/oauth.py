@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
-from strava_assets.errors import AccessRevoked
 from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.config import StravaConfig
@@ -19,7 +19,7 @@ from strava_assets.strava.transport import TIMEOUT, Answer, StravaSession, answe
 SCOPES = ("read", "activity:read_all")
 """What a login asks for. Passed as a list, since oauthlib warns of a changed scope for a comma-joined string."""
 
-_EXCHANGE = "POST /oauth/token"
+EXCHANGE = "POST /oauth/token"
 
 
 class OAuth:
@@ -63,36 +63,24 @@ class OAuth:
                 )
 
         # Not repeated: a code works once, so an answer that was lost cannot be had again.
-        return repeat(_EXCHANGE, once, self._clock, attempts=1)
+        return repeat(EXCHANGE, once, self._clock, attempts=1)
 
-    def renew(self, refresh_token: str, athlete_id: int | None, *, may_be_void: bool) -> dict[str, Any]:
-        """A new token for a refresh token, which is void afterwards, or already if an earlier answer was lost.
+    def renew(self, refresh_token: str, athlete_id: int | None) -> dict[str, Any]:
+        """A new token for a refresh token, which is void afterwards. Asked once: the caller repeats it.
 
-        Raises AccessRevoked if Strava does not know it (any more), LoginLost if that may be so because an answer
-        was lost, before (`may_be_void`) or now; ConfigurationError for a wrong client secret.
+        Raises RefreshTokenRefused if Strava does not know it (any more), ConfigurationError for a wrong client
+        secret, TryAgain or requests.RequestException for what may pass; `was_not_renewed` tells more of these.
         """
-        asked = 0
-
-        def once() -> dict[str, Any]:
-            nonlocal asked
-            asked += 1
-            with self._session(athlete_id, of_login=False) as session:
-                return dict(
-                    session.refresh_token(
-                        self._url("token"),
-                        refresh_token=refresh_token,
-                        client_id=self._client_id,
-                        client_secret=self._client_secret,
-                        timeout=TIMEOUT,
-                    )
+        with self._session(athlete_id, of_login=False) as session:
+            return dict(
+                session.refresh_token(
+                    self._url("token"),
+                    refresh_token=refresh_token,
+                    client_id=self._client_id,
+                    client_secret=self._client_secret,
+                    timeout=TIMEOUT,
                 )
-
-        try:
-            return repeat(_EXCHANGE, once, self._clock)
-        except AccessRevoked:
-            if may_be_void or asked > 1:
-                raise api_errors.renewal_was_lost(athlete_id) from None
-            raise
+            )
 
     def revoke(self, token: str) -> None:
         """End Strava's grant, access and refresh token together. A token that is void already is no error."""
@@ -122,7 +110,7 @@ class OAuth:
         def judge(response: requests.Response) -> requests.Response:
             answer = _judged(response)
             if not answer.ok:
-                raise api_errors.of_oauth(answer, athlete_id, _EXCHANGE, of_login=of_login)
+                raise api_errors.of_oauth(answer, athlete_id, EXCHANGE, of_login=of_login)
             if not _has_token(answer):
                 raise TryAgain(f"the answer holds no token ({answer.content_type})")
             return response
@@ -136,9 +124,25 @@ class OAuth:
         return https_form(f"{self._base_url}/oauth/{name}")
 
 
+def was_not_renewed(error: Exception) -> bool:
+    """Whether it is certain that Strava did nothing: it was not reached, or said that it does nothing now."""
+    if isinstance(error, _NothingDone | requests.ConnectTimeout | requests.exceptions.SSLError):
+        return True
+    # requests wraps what urllib3 says of a connection that was never made.
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(reason, NewConnectionError)
+
+
+class _NothingDone(TryAgain):
+    """Strava said so: 429 or 503."""
+
+
 def _judged(response: requests.Response) -> Answer:
-    if response.status_code in api_errors.MAY_BE_RETRIED or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        raise TryAgain(f"it was answered with {response.status_code}")
+    said = f"it was answered with {response.status_code}"
+    if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        raise _NothingDone(said)
+    if response.status_code in api_errors.MAY_BE_RETRIED:
+        raise TryAgain(said)
     return answer_of(response)
 
 

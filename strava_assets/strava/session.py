@@ -16,6 +16,9 @@ from strava_assets.strava.transport import TIMEOUT, Answer, answer_of, https_for
 
 T = TypeVar("T")
 
+PAUSE_AFTER_REFUSAL = 1.0
+"""Seconds. A 401 can be a stray one, and a renewal stakes the login, so the same token is tried once more before."""
+
 
 class ApiSession:
     """Asks the API on behalf of an athlete, over one connection that is kept."""
@@ -38,8 +41,8 @@ class ApiSession:
         """What `understand` makes of the answer's body; None for a 404.
 
         `understand` raises ValueError for a body that is not what it should be. Raises RateLimitExceeded,
-        StravaUnavailable or MalformedPage where a later try may help, AccessRevoked, LoginLost, ScopeMissing,
-        ApplicationInactive, ConfigurationError or PermanentError where it may not.
+        StravaUnavailable or MalformedPage where a later try may help, AthleteError where it is the athlete's login,
+        ApplicationInactive, ConfigurationError or PermanentError where somebody must repair something.
         """
         asked = f"GET {path}"
 
@@ -60,10 +63,15 @@ class ApiSession:
     def _ask_with_valid_token(self, token_key: str, path: str, parameters: Mapping[str, str | int]) -> Answer:
         token = self._access.token(token_key)
         answer = self._ask(token, path, parameters)
-        if answer.status == HTTPStatus.UNAUTHORIZED and not api_errors.is_scope_missing(answer):
+        if _is_refusal(answer):
+            self._clock.sleep(PAUSE_AFTER_REFUSAL)
+            answer = self._ask(token, path, parameters)
+        if _is_refusal(answer):
             token = self._access.instead_of(token, token_key)
             answer = self._ask(token, path, parameters)
-        if not answer.ok and answer.status != HTTPStatus.NOT_FOUND:
+        if answer.ok or answer.status == HTTPStatus.NOT_FOUND:
+            self._access.accepted(token, token_key)
+        else:
             raise api_errors.of_api(answer, f"GET {path}", token.athlete_id)
         return answer
 
@@ -94,3 +102,7 @@ class ApiSession:
             timeout=TIMEOUT,
         )
         return answer_of(response)
+
+
+def _is_refusal(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.UNAUTHORIZED and not api_errors.is_scope_missing(answer)

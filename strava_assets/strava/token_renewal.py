@@ -1,82 +1,212 @@
-"""Keeps tokens valid: renews them in their last hour, one process at a time, and saves them before they are used."""
+"""Keeps tokens valid: renews them in their last hour, one process at a time, and saves them before they are used.
 
+What is refused is recorded as evidence; `withdrawal` judges it, and a withdrawal that is proven is marked here,
+whoever asked.
+"""
+
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from strava_assets.errors import AccessRevoked, ConfigurationError, LoginLost, ServiceUnavailable, StravaUnavailable
-from strava_assets.strava.api_errors import LOG_IN_AGAIN
+import requests
+
+from strava_assets.errors import (
+    AccessRevoked,
+    AthleteError,
+    ConfigurationError,
+    LoginLost,
+    RefreshTokenRefused,
+    ServiceUnavailable,
+    StravaAssetsError,
+    StravaUnavailable,
+    TokenBusy,
+)
+from strava_assets.state.access_evidence import Evidence, EvidenceStore
+from strava_assets.state.revocations import Revocations, waits_to_be_purged
+from strava_assets.strava.api_errors import LOG_IN_AGAIN, whom
 from strava_assets.strava.clock import Clock
-from strava_assets.strava.oauth import OAuth
-from strava_assets.strava.tokens import Token, TokenStore
+from strava_assets.strava.interruption import uninterrupted
+from strava_assets.strava.oauth import EXCHANGE, OAuth, was_not_renewed
+from strava_assets.strava.retries import TryAgain, repeat
+from strava_assets.strava.tokens import LOCK_LIFETIME, Token, TokenStore
+from strava_assets.strava.withdrawal import Verdict, is_due, judge
 
 RENEW_BEFORE = timedelta(minutes=30)
 """Strava gives a new access token only within the old one's last hour, so the margin is shorter than that."""
 
 STILL_USABLE = timedelta(minutes=1)
-"""A token with this much left is used where Strava's OAuth server is away."""
+"""A token with this much left is used where it cannot be renewed now."""
 
-PAUSES_BEFORE_SAVING_AGAIN = (0.5, 1.0, 2.0, 4.0)
-"""Seconds. A token that is not saved is lost, so Redis gets time to come back."""
+RENEWED_JUST_NOW = timedelta(minutes=15)
+"""A token renewed within this time is not renewed because the API refuses it: that would stake it for nothing."""
+
+LOCK_WAIT = LOCK_LIFETIME + 10
+
+PAUSE_BEFORE_SAVING_AGAIN = 1.0
+"""Seconds. A token that is not saved is lost, so Redis gets as long as the lock lives."""
 
 
 class Access:
     """Hands out tokens that can be used. One object per process and application is enough."""
 
-    def __init__(self, oauth: OAuth, tokens: TokenStore, clock: Clock) -> None:
+    def __init__(self, oauth: OAuth, tokens: TokenStore, clock: Clock, *, lock_wait: float = LOCK_WAIT) -> None:
+        """`lock_wait` is for how many seconds to wait while another process renews the same token."""
         self._oauth = oauth
         self._tokens = tokens
+        self._evidence = EvidenceStore(tokens.redis)
+        self._revocations = Revocations(tokens.redis)
         self._clock = clock
+        self._lock_wait = lock_wait
+        self._renewed: dict[str, datetime] = {}
+        self._suspected: set[str] = set()
+        """Keys of tokens of which something was seen, so that what the API says of them matters."""
 
     def token(self, key: str) -> Token:
         """The token under `key`, renewed if it is about to expire.
 
-        Raises ConfigurationError if nobody is logged in there, AccessRevoked or LoginLost if it cannot be renewed.
+        Raises ConfigurationError if nobody is logged in there; AccessRevoked, LoginLost or TokenBusy if there is no
+        token to use. What is in doubt is asked again at growing intervals only, and the error is remembered.
         """
         token = self._load(key)
-        if self._is_fresh(token):
+        evidence = self._seen(key, token)
+        if evidence.event or evidence.api_refused or evidence.refused:
+            self._suspected.add(key)
+        is_due_now = is_due(evidence, self._clock.now())
+        if self._is_fresh(token) and evidence.api_refused and is_due_now:
+            return token  # first the API shall say whether it still refuses
+        if self._is_fresh(token) and not evidence.api_refused and not evidence.renewal_may_be_lost:
             return token
+        is_usable = bool(token.access_token) and self._left(token) > STILL_USABLE and not evidence.api_refused
         try:
-            return self._renew(key, self._is_fresh)
-        except StravaUnavailable:
-            if token.access_token and self._left(token) > STILL_USABLE:
+            if (evidence.refused or evidence.api_refused) and not is_due_now:
+                raise self._refusal(token, evidence)
+            return self._renew(
+                key,
+                lambda stored: self._is_fresh(stored) and stored.fields != token.fields,
+                0 if is_usable else self._lock_wait,
+            )
+        except (StravaUnavailable, LoginLost, TokenBusy):
+            if is_usable:
                 return token
             raise
 
     def instead_of(self, refused: Token, key: str) -> Token:
-        """Another token for one that Strava refused: what another process renewed meanwhile, or a renewed one."""
-        return self._renew(key, lambda token: token.access_token != refused.access_token)
+        """Another token for one that the API refused twice: what another process renewed meanwhile, or a renewed one.
 
-    def _renew(self, key: str, is_good: Callable[[Token], bool]) -> Token:
-        with self._tokens.locked(key):
+        A token that was renewed a moment ago is not renewed again. Raises what `token` raises.
+        """
+        if self._left(refused) > timedelta(0):
+            self._evidence.see_api_refusal(key, refused.access_token, self._clock.now())
+        if (renewed := self._renewed.get(key)) and self._clock.now() - renewed < RENEWED_JUST_NOW:
+            return self._load(key)
+        return self._renew(key, lambda token: token.access_token != refused.access_token, self._lock_wait)
+
+    def accepted(self, token: Token, key: str) -> None:
+        """The API took the token, so it does not refuse it any more. What else was seen, only a renewal disproves."""
+        if key not in self._suspected:
+            return
+        evidence, now = self._seen(key, token), self._clock.now()
+        if evidence.api_refused:
+            self._evidence.see_api_acceptance(key)
+        if evidence.refused:
+            # The grant lives, and yet its refresh token is void: the one that replaced it was lost.
+            self._evidence.begin_renewal(key, token.refresh_token)
+        elif evidence.event and is_due(evidence, now):
+            self._evidence.count_look(key, now)
+
+    def hear_of_revocation(self, key: str) -> bool:
+        """A webhook event says that access was withdrawn; True for the first since the grant was proven to live."""
+        return self._evidence.see_event(key, self._clock.now())
+
+    def doubt(self, key: str) -> AthleteError | None:
+        """What is wrong with the grant, as far as it was seen already; None if nothing is. Asks nobody."""
+        token = self._load(key)
+        evidence = self._seen(key, token)
+        return self._refusal(token, evidence) if evidence.refused else None
+
+    def _renew(self, key: str, is_good: Callable[[Token], bool], wait: float) -> Token:
+        with self._tokens.locked(key, wait):
+            started = time.monotonic()
             token = self._load(key)
             if is_good(token):
                 return token
+            evidence = self._seen(key, token)
+            if evidence.refused and not is_due(evidence, self._clock.now()):
+                raise self._refusal(token, evidence)
             if not token.refresh_token:
                 raise LoginLost(
                     f"The token in {key} has ended and holds no refresh_token. {LOG_IN_AGAIN}", token.athlete_id
                 )
-            may_be_void = self._tokens.begin_renewal(key, token)
             try:
-                answer = self._oauth.renew(token.refresh_token, token.athlete_id, may_be_void=may_be_void)
-            except (AccessRevoked, LoginLost, ConfigurationError) as refusal:
+                renewed = repeat(EXCHANGE, lambda: self._renew_once(key, token, started), self._clock)
+            except RefreshTokenRefused:
                 # A process that holds no lock, such as the old DAG's, may have renewed it meanwhile.
                 if (now_stored := self._load(key)).refresh_token != token.refresh_token:
                     return now_stored
-                if not may_be_void and not isinstance(refusal, LoginLost):
-                    self._tokens.end_renewal(key)
-                raise
-            renewed = token.updated(answer)
-            self._save(key, renewed, rotated=renewed.refresh_token != token.refresh_token)
-            self._tokens.end_renewal(key)
+                raise self._see_refusal(key, token) from None
+            self._renewed[key] = self._clock.now()
             return renewed
 
-    def _save(self, key: str, token: Token, *, rotated: bool) -> None:
-        for pause in (*PAUSES_BEFORE_SAVING_AGAIN, None):
+    def _renew_once(self, key: str, token: Token, started: float) -> Token:
+        """Renew and save the token, all of it or nothing, whatever signal arrives meanwhile."""
+        with uninterrupted():
+            may_be_lost = self._seen(key, token).renewal_may_be_lost
+            self._evidence.begin_renewal(key, token.refresh_token)
+            try:
+                answer = self._oauth.renew(token.refresh_token, token.athlete_id)
+            except (StravaAssetsError, TryAgain, requests.RequestException) as error:
+                if not may_be_lost and (isinstance(error, StravaAssetsError) or was_not_renewed(error)):
+                    self._evidence.end_renewal(key)
+                raise
+            renewed = token.updated(answer)
+            self._save(key, renewed, started, rotated=renewed.refresh_token != token.refresh_token)
+            self._evidence.disprove(key)
+            if renewed.athlete_id is not None:
+                self._revocations.unmark(renewed.athlete_id)
+            return renewed
+
+    def _see_refusal(self, key: str, token: Token) -> AthleteError:
+        """Record that the OAuth server refuses the refresh token, and mark the athlete if that proves a withdrawal."""
+        now = self._clock.now()
+        self._evidence.see_refusal(key, token.refresh_token, now)
+        self._evidence.count_look(key, now)
+        evidence = self._seen(key, token)
+        if token.athlete_id is not None and judge(evidence) is Verdict.WITHDRAWN:
+            self._revocations.mark(token.athlete_id, now)
+        return self._refusal(token, evidence)
+
+    def _refusal(self, token: Token, evidence: Evidence) -> AthleteError:
+        """The error for a grant in doubt, or withdrawn."""
+        since = evidence.refused or evidence.api_refused or self._clock.now()
+        if token.athlete_id is not None and judge(evidence) is Verdict.WITHDRAWN:
+            return AccessRevoked(waits_to_be_purged(token.athlete_id, since), token.athlete_id)
+        what = "the refresh token" if evidence.refused else "the access token"
+        why = (
+            "a process died, or the network failed, while it was renewed, or access was withdrawn"
+            if evidence.renewal_may_be_lost
+            else "access was withdrawn, or a login was lost"
+        )
+        purge = (
+            ""
+            if token.athlete_id is None
+            else f"; or delete the data: strava-assets purge --athlete {token.athlete_id}"
+        )
+        return LoginLost(
+            f"Strava has refused {what} of {whom(token.athlete_id)} since {since:%Y-%m-%d %H:%M} UTC: {why}. "
+            f"{LOG_IN_AGAIN}{purge}",
+            token.athlete_id,
+        )
+
+    def _save(self, key: str, token: Token, started: float, *, rotated: bool) -> None:
+        """Store the token, trying for as long as this process' lock of it lives: nobody else has it."""
+        waited = 0.0
+        while True:
             try:
                 saved = self._tokens.replace(key, token)
             except (ServiceUnavailable, ConfigurationError) as error:
-                if pause is not None:
-                    self._clock.sleep(pause)
+                if max(time.monotonic() - started, waited) < LOCK_LIFETIME - PAUSE_BEFORE_SAVING_AGAIN:
+                    self._clock.sleep(PAUSE_BEFORE_SAVING_AGAIN)
+                    waited += PAUSE_BEFORE_SAVING_AGAIN
                     continue
                 if not rotated:
                     raise
@@ -95,6 +225,14 @@ class Access:
         if token := self._tokens.load(key):
             return token
         raise ConfigurationError(f"Nobody is logged in under {key} any more. Run: strava-assets login")
+
+    def _seen(self, key: str, token: Token) -> Evidence:
+        return self._evidence.of(
+            key,
+            access_token=token.access_token,
+            refresh_token=token.refresh_token,
+            access_ended=token.expires_at is not None and token.expires_at <= self._clock.now(),
+        )
 
     def _is_fresh(self, token: Token) -> bool:
         """A token that names no end is used until Strava refuses it."""

@@ -4,7 +4,6 @@ The first athlete's token lies under STRAVA_TOKEN, as the old Airflow DAG left i
 requests-oauthlib gives it. Fields that are not known here are kept. Further athletes have STRAVA_TOKEN:{id}.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,8 @@ from typing import Any
 from redis import Redis
 from redis.lock import Lock
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable, TokenBusy
+from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.connection import address, answering
 
 FIRST_KEY = "STRAVA_TOKEN"
@@ -164,25 +164,11 @@ class TokenStore:
         with answering(self.redis):
             return bool(self.redis.set(key, token.to_json(), xx=True))
 
-    def begin_renewal(self, key: str, token: Token) -> bool:
-        """Note that this refresh token is about to be used; True if that was noted before and never ended.
-
-        Strava may then have voided it for another one that never arrived here. The note lies beside the token, so
-        that it cannot overwrite what a process without the lock has stored meanwhile.
-        """
-        note = hashlib.sha256(token.refresh_token.encode()).hexdigest().encode()
-        with answering(self.redis):
-            return self.redis.set(_renewal_key(key), note, get=True) == note
-
-    def end_renewal(self, key: str) -> None:
-        """Take the note away: Strava has answered, and what it said is stored."""
-        with answering(self.redis):
-            self.redis.delete(_renewal_key(key))
-
     def delete(self, key: str) -> None:
-        """Remove the token under `key`, if there is one."""
+        """Remove the token under `key`, if there is one, and what was seen of it."""
         with answering(self.redis):
-            self.redis.delete(key, _renewal_key(key))
+            self.redis.delete(key)
+        EvidenceStore(self.redis).disprove(key)
 
     def tokens(self) -> dict[str, Token]:
         """Every token by its key, the first athlete's first. Raises ConfigurationError if one cannot be read."""
@@ -207,21 +193,19 @@ class TokenStore:
         return len(keys)
 
     @contextmanager
-    def locked(self, key: str) -> Iterator[None]:
+    def locked(self, key: str, wait: float = LOCK_LIFETIME + 10) -> Iterator[None]:
         """Hold the token's lock: Strava voids a refresh token once it was used, so only one process may use it.
 
-        Whoever dies with the lock loses it after LOCK_LIFETIME. Raises ServiceUnavailable if others hold it
-        for longer than that.
+        Whoever dies with the lock loses it after LOCK_LIFETIME. Raises TokenBusy if others hold it for longer than
+        `wait` seconds.
         """
-        lock = self.redis.lock(
-            f"strava:lock:{key}", timeout=LOCK_LIFETIME, blocking_timeout=LOCK_LIFETIME + 10, thread_local=False
-        )
+        lock = self.redis.lock(f"strava:lock:{key}", timeout=LOCK_LIFETIME, blocking_timeout=wait, thread_local=False)
         with answering(self.redis):
             acquired = lock.acquire()
         if not acquired:
-            raise ServiceUnavailable(
-                f"The lock of the token {key} in Redis at {address(self.redis)} was not free for "
-                f"{LOCK_LIFETIME:.0f} seconds; try again."
+            raise TokenBusy(
+                f"The token in {key} is being renewed by another process, or by one that died; its lock in Redis at "
+                f"{address(self.redis)} ends within {LOCK_LIFETIME / 60:.0f} minutes. Try again then."
             )
         try:
             yield
@@ -235,10 +219,6 @@ class TokenStore:
         except ServiceUnavailable:
             # It expires by itself, and what was done under it is done: no reason to fail.
             return
-
-
-def _renewal_key(key: str) -> str:
-    return f"strava:renewal:{key}"
 
 
 def _text(value: object) -> str:

@@ -185,19 +185,18 @@ class EventProcessor:
         return self._found[key]
 
     def _confirm_revocation(self, athlete: Athlete) -> None:
-        """Nothing about an event proves who sent it; only Strava's refusal of the token counts."""
+        """Nothing about an event proves who sent it. It is kept as evidence, and Strava is asked; docs/design.md."""
         if athlete.id in self._asked_whether_they_left:
             return
         self._asked_whether_they_left.add(athlete.id)
         try:
-            self._client.profile(athlete)
+            self._client.hear_of_revocation(athlete)
         except AccessRevoked:
-            self._revoked.mark(athlete.id, self._now)
             self._noticed.outcomes["revoked, as Strava confirms"] += 1
         except AthleteError as trouble:
             self._noticed.errors.append(str(trouble))
         else:
-            self._noticed.outcomes["revoked, which Strava denies"] += 1
+            self._noticed.outcomes["revoked, which Strava denies so far"] += 1
 
 
 def _key(event: Event) -> tuple[int, int]:

@@ -14,7 +14,8 @@ import requests
 from strava_assets.errors import StravaUnavailable
 from strava_assets.settings import Settings
 from strava_assets.strava import bounds
-from strava_assets.strava.oauth import OAuth
+from strava_assets.strava.oauth import EXCHANGE, OAuth
+from strava_assets.strava.retries import repeat
 from strava_assets.strava.transport import https_form, open_session
 from strava_assets_tests.strava.fake_clock import FakeClock
 
@@ -155,7 +156,8 @@ def test_an_oauth_answer_has_the_same_bounds_and_is_said_in_one_line(
     url = serve(HUGE[form])
     settings = Settings.from_environment({"STRAVA_CLIENT_ID": "1", "STRAVA_CLIENT_SECRET": "x", "STRAVA_BASE_URL": url})
     oauth = OAuth(settings, FakeClock().clock)
-    for ask in (lambda: oauth.renew("refresh", 7, may_be_void=False), lambda: oauth.revoke("token")):
+    asks: list[Callable[[], object]] = [lambda: renew(oauth), lambda: oauth.revoke("token")]
+    for ask in asks:
         with pytest.raises(StravaUnavailable, match=r"^POST /oauth/\w+ failed .*the answer has more than 4 MB\.$"):
             ask()
 
@@ -166,4 +168,9 @@ def test_an_oauth_answer_that_no_parser_takes_holds_no_token(body: str, serve: C
     url = serve(lambda connection: connection.sendall(answer))
     settings = Settings.from_environment({"STRAVA_CLIENT_ID": "1", "STRAVA_CLIENT_SECRET": "x", "STRAVA_BASE_URL": url})
     with pytest.raises(StravaUnavailable, match="the answer holds no token"):
-        OAuth(settings, FakeClock().clock).renew("refresh", 7, may_be_void=False)
+        renew(OAuth(settings, FakeClock().clock))
+
+
+def renew(oauth: OAuth) -> object:
+    """As a token is renewed: with bounded retries."""
+    return repeat(EXCHANGE, lambda: oauth.renew("refresh", 7), FakeClock().clock)

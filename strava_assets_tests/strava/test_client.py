@@ -10,9 +10,10 @@ import pytest
 import redis
 
 from strava_assets.errors import (
-    AccessRevoked,
+    AccessRefused,
     ApplicationInactive,
     ConfigurationError,
+    LoginLost,
     MalformedPage,
     PermanentError,
     RateLimitExceeded,
@@ -75,7 +76,7 @@ def test_a_void_token_of_the_old_dag_does_not_hide_the_other_athletes(
     client: StravaClient, strava: ScriptedStrava, stored: redis.Redis
 ) -> None:
     stored.set("STRAVA_TOKEN", json.dumps({"access_token": "void", "refresh_token": "void"}))
-    with pytest.raises(AccessRevoked):
+    with pytest.raises(LoginLost):
         client.athletes()
     stored.set("STRAVA_TOKEN:8", json.dumps({**strava.issue(8), "athlete": {"id": 8}}))
     assert [athlete.id for athlete in client.athletes()] == [8]
@@ -243,21 +244,25 @@ def test_a_refused_token_is_renewed_once_and_the_question_asked_again(
 ) -> None:
     strava.access.clear()
     assert listed(client) == []
-    assert [asked.path for asked in strava.requests] == [LIST, "/oauth/token", LIST]
+    assert [asked.path for asked in strava.requests] == [LIST, LIST, "/oauth/token", LIST]
 
 
-def test_a_token_refused_also_after_its_renewal_means_that_access_was_revoked(
+def test_a_token_refused_also_after_its_renewal_is_not_renewed_again_and_means_nothing(
     client: StravaClient, strava: ScriptedStrava
 ) -> None:
-    unauthorized = fault(401, "Athlete", "access_token", "invalid")
-    strava.script = first_replies(unauthorized, unauthorized)
-    with pytest.raises(AccessRevoked) as raised:
-        listed(client)
-    assert str(raised.value) == (
-        "Strava no longer lets athlete 7 be read (401 to GET /athlete/activities): access was revoked. "
-        "Log in again: strava-assets login"
-    )
-    assert raised.value.athlete_id == 7
+    def refuse(asked: Asked) -> Reply | None:
+        return None if asked.path == "/oauth/token" else fault(401, "Athlete", "access_token", "invalid")
+
+    strava.script = refuse
+    for _ in range(2):
+        with pytest.raises(AccessRefused) as raised:
+            listed(client)
+        assert str(raised.value) == (
+            "Strava answers GET /athlete/activities with 401 for athlete 7, although it has just renewed their token, "
+            "so the grant lives. Try again later."
+        )
+        assert raised.value.athlete_id == 7
+    assert len(strava.asked("/oauth/token")) == 1
 
 
 def test_a_login_known_to_lack_the_scope_is_refused_without_a_request(

@@ -9,7 +9,7 @@ import pytest
 import redis
 import requests
 
-from strava_assets.errors import AccessRevoked, ApplicationInactive, ScopeMissing
+from strava_assets.errors import AccessRevoked, ApplicationInactive, LoginLost, ScopeMissing
 from strava_assets.settings import Settings
 from strava_assets.simulator.faults import Kind
 from strava_assets.simulator.simulation import Simulation
@@ -99,6 +99,9 @@ def test_a_token_lives_on_over_days(simulation: Simulation, client: StravaClient
 
 def test_a_revoked_access_is_said_to_be_revoked(simulation: Simulation, client: StravaClient) -> None:
     simulation.revoke(42)
+    with pytest.raises(LoginLost):
+        texts(client)
+    simulation.advance(180)
     with pytest.raises(AccessRevoked):
         texts(client)
 

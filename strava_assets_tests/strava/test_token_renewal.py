@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from strava_assets.errors import AccessRevoked, ConfigurationError, LoginLost, StravaUnavailable
+from strava_assets.errors import AthleteError, ConfigurationError, LoginLost, StravaUnavailable, TokenBusy
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava import tokens as tokens_module
@@ -27,12 +27,9 @@ KEY = "STRAVA_TOKEN"
 MINUTE = 60
 
 RENEWAL_LOST = (
-    "The refresh token of athlete 7 is void: a process died, or the network failed, while it was renewed. "
-    "Log in again: strava-assets login"
-)
-REFRESH_REFUSED = (
-    "Strava no longer accepts the stored refresh token of athlete 7: access was revoked. "
-    "Log in again: strava-assets login"
+    "Strava has refused the refresh token of athlete 7 since 2026-11-22 13:02 UTC: a process died, or the network "
+    "failed, while it was renewed, or access was withdrawn. Log in again: strava-assets login; or delete the data: "
+    "strava-assets purge --athlete 7"
 )
 
 
@@ -174,15 +171,18 @@ def test_an_answer_that_never_arrived_looks_lost_and_not_revoked(
         access.token(KEY)
 
 
-def test_a_revocation_is_told_from_a_lost_renewal_every_time(
-    strava: ScriptedStrava, store: TokenStore, access: Access
+def test_a_refused_refresh_token_is_remembered_and_asked_again_rarely(
+    strava: ScriptedStrava, store: TokenStore, access: Access, clock: FakeClock
 ) -> None:
     fields = log_in(strava, store, -1)
     del strava.refresh[fields["refresh_token"]]
-    for _ in range(2):
-        with pytest.raises(AccessRevoked) as error:
+    for _ in range(115):
+        with pytest.raises(LoginLost):
             access.token(KEY)
-        assert str(error.value) == REFRESH_REFUSED
+        clock.sleep(1)
+    assert len(strava.requests) == 1
+    log_in(strava, store, MINUTE)  # another refresh token under the same key
+    assert access.token(KEY).access_token == "access-3-of-7"
 
 
 def test_a_token_that_redis_does_not_take_is_said_to_be_lost(
@@ -206,8 +206,9 @@ def test_a_token_that_redis_does_not_take_is_said_to_be_lost(
     )
 
 
-def test_redis_may_be_away_for_seconds_between_answer_and_save(
-    strava: ScriptedStrava, store: TokenStore, redis_url: str, clock: FakeClock
+@pytest.mark.parametrize("seconds_away", [8, 200])
+def test_redis_may_be_away_for_as_long_as_the_lock_lives_between_answer_and_save(
+    strava: ScriptedStrava, store: TokenStore, redis_url: str, clock: FakeClock, seconds_away: int
 ) -> None:
     log_in(strava, store, MINUTE)
 
@@ -218,7 +219,8 @@ def test_redis_may_be_away_for_seconds_between_answer_and_save(
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
-        store.redis.config_set("min-replicas-to-write", 0)
+        if sum(clock.slept) >= seconds_away:
+            store.redis.config_set("min-replicas-to-write", 0)
 
     access = access_to(strava.settings(redis_url), store, replace(clock.clock, sleep=sleep))
     try:
@@ -253,6 +255,20 @@ def test_a_token_that_the_old_dag_renewed_while_strava_was_away_is_used(
 
     strava.script = rotate_and_be_away_once
     assert access.token(KEY).access_token == "access-2-of-7"
+
+
+def test_a_renewal_that_another_process_is_at_is_not_waited_for_while_the_token_can_be_used(
+    strava: ScriptedStrava, store: TokenStore, redis_url: str, clock: FakeClock
+) -> None:
+    fields = log_in(strava, store, 20 * MINUTE)
+    hasty = Access(OAuth(strava.settings(redis_url), clock.clock), store, clock.clock, lock_wait=0.1)
+    with store.locked(KEY):
+        assert hasty.token(KEY).access_token == fields["access_token"]
+        clock.sleep(20 * MINUTE)
+        with pytest.raises(TokenBusy, match="ends within 4 minutes") as error:
+            hasty.token(KEY)
+    assert isinstance(error.value, AthleteError)  # so that the other athletes go on
+    assert strava.requests == []
 
 
 def test_a_removed_token_leaves_no_note_of_its_renewal(

@@ -1,0 +1,117 @@
+"""What was seen of an athlete's grant: refused tokens, a revocation event, a renewal whose answer never came.
+
+One Redis hash beside each token, with hashes of tokens, never a token. Facts only; `strava.withdrawal` judges them.
+A login or a renewal disproves all of it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis import Redis
+
+from strava_assets.state.connection import answering
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The facts about the tokens that are stored now. Moments are UTC; None where it was not seen."""
+
+    event: datetime | None = None
+    """A webhook event first said that access was withdrawn."""
+    api_refused: datetime | None = None
+    """The API last refused, twice in a row, an access token that by its own date still lived."""
+    refused: datetime | None = None
+    """The OAuth server first refused the refresh token."""
+    refused_again: datetime | None = None
+    """The OAuth server last refused the refresh token."""
+    access_ended: bool = False
+    """The access token is past its own date, so that the API can tell nothing."""
+    renewal_may_be_lost: bool = False
+    """A renewal was begun whose answer may have been lost: the refresh token may be void for that alone."""
+    looks: int = 0
+    looked: datetime | None = None
+    """How often Strava was asked since something was seen, and when last."""
+
+
+class EvidenceStore:
+    """Reads and writes evidence by the token's Redis key. Every method raises ServiceUnavailable without Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def of(self, token_key: str, *, access_token: str, refresh_token: str, access_ended: bool) -> Evidence:
+        """What was seen of these tokens; what was seen of others that lay under the key before does not count."""
+        with answering(self._redis):
+            stored = self._redis.hgetall(_key(token_key))
+        facts = {name.decode(): value.decode() for name, value in stored.items()}  # type: ignore[union-attr]
+        is_refresh = facts.get("refused_token") == _fingerprint(refresh_token)
+        return Evidence(
+            event=_moment(facts.get("event")),
+            api_refused=_moment(facts.get("api")) if facts.get("api_token") == _fingerprint(access_token) else None,
+            refused=_moment(facts.get("refused")) if is_refresh else None,
+            refused_again=_moment(facts.get("refused_again")) if is_refresh else None,
+            access_ended=access_ended,
+            renewal_may_be_lost=facts.get("renewal") == _fingerprint(refresh_token),
+            looks=int(facts.get("looks", 0)),
+            looked=_moment(facts.get("looked")),
+        )
+
+    def begin_renewal(self, token_key: str, refresh_token: str) -> None:
+        """Note that this refresh token is about to be used: Strava may void it with an answer that never arrives."""
+        self._set(token_key, renewal=_fingerprint(refresh_token))
+
+    def end_renewal(self, token_key: str) -> None:
+        """Take that note away: it is certain that Strava renewed nothing."""
+        with answering(self._redis):
+            self._redis.hdel(_key(token_key), "renewal")
+
+    def see_event(self, token_key: str, now: datetime) -> bool:
+        """A webhook event says that access was withdrawn; False where one has said so before."""
+        with answering(self._redis):
+            return bool(self._redis.hsetnx(_key(token_key), "event", repr(now.timestamp())))
+
+    def see_api_refusal(self, token_key: str, access_token: str, now: datetime) -> None:
+        """The API refuses an access token that by its own date still lives."""
+        self._set(token_key, api=repr(now.timestamp()), api_token=_fingerprint(access_token))
+
+    def see_api_acceptance(self, token_key: str) -> None:
+        """The API takes the access token."""
+        with answering(self._redis):
+            self._redis.hdel(_key(token_key), "api", "api_token")
+
+    def see_refusal(self, token_key: str, refresh_token: str, now: datetime) -> None:
+        """The OAuth server refuses the refresh token; the first time is kept."""
+        moment, fingerprint = repr(now.timestamp()), _fingerprint(refresh_token)
+        with answering(self._redis):
+            is_same = self._redis.hget(_key(token_key), "refused_token") == fingerprint.encode()
+        if not is_same:
+            self._set(token_key, refused=moment, refused_token=fingerprint, looks="0")
+        self._set(token_key, refused_again=moment)
+
+    def count_look(self, token_key: str, now: datetime) -> None:
+        """Strava was asked, and what it said leaves things as unclear as before."""
+        with answering(self._redis):
+            self._redis.hincrby(_key(token_key), "looks", 1)
+        self._set(token_key, looked=repr(now.timestamp()))
+
+    def disprove(self, token_key: str) -> None:
+        """A renewal succeeded, or the athlete logged in: the grant lives, and nothing seen before counts."""
+        with answering(self._redis):
+            self._redis.delete(_key(token_key))
+
+    def _set(self, token_key: str, **facts: str) -> None:
+        with answering(self._redis):
+            self._redis.hset(_key(token_key), items=[part for fact in facts.items() for part in fact])
+
+
+def _key(token_key: str) -> str:
+    return f"strava:evidence:{token_key}"
+
+
+def _fingerprint(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _moment(fact: str | None) -> datetime | None:
+    return datetime.fromtimestamp(float(fact), UTC) if fact else None
