@@ -6,6 +6,7 @@ from datetime import timedelta
 import boto3
 from redis import Redis
 
+from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
@@ -31,6 +32,16 @@ def open_client(
 def open_store(settings: Settings) -> RawStore:
     """The bucket of raw objects."""
     return RawStore.open(
+        boto3.session.Session(),
+        bucket=settings.s3_bucket,
+        prefix=settings.s3_prefix,
+        endpoint_url=settings.s3_endpoint_url,
+    )
+
+
+def open_archive_store(settings: Settings) -> ArchiveStore:
+    """The bucket, for the files of bulk exports."""
+    return ArchiveStore.open(
         boto3.session.Session(),
         bucket=settings.s3_bucket,
         prefix=settings.s3_prefix,

@@ -49,6 +49,11 @@ VARIABLES = (
         "Activities older than this are pruned from table and bucket; empty keeps everything",
     ),
     Variable(
+        "STRAVA_ARCHIVE_RETENTION_DAYS",
+        "",
+        "The same for activities that only an imported bulk export has; empty keeps everything",
+    ),
+    Variable(
         "STRAVA_PURGE_ON_REVOKE",
         "auto",
         "`auto`: purge an athlete whose revocation is confirmed; `confirm`: wait for `strava-assets purge`",
@@ -100,6 +105,7 @@ class Settings:
     budget_reserve: float
     max_delete_share: float
     retention: timedelta | None
+    archive_retention: timedelta | None
     purge_on_revoke: Literal["auto", "confirm"]
     webhook_verify_token: str
     redis_url: str
@@ -127,7 +133,8 @@ class Settings:
             changes_interval_seconds=int(_number(env, "STRAVA_CHANGES_INTERVAL", low=5, high=86400)),
             budget_reserve=_number(env, "STRAVA_BUDGET_RESERVE", low=0, high=0.9),
             max_delete_share=_number(env, "STRAVA_MAX_DELETE_SHARE", low=0, high=1),
-            retention=_retention(env),
+            retention=_retention(env, "STRAVA_RETENTION_DAYS"),
+            archive_retention=_retention(env, "STRAVA_ARCHIVE_RETENTION_DAYS"),
             purge_on_revoke=_purge_on_revoke(env),
             webhook_verify_token=text(env, "STRAVA_WEBHOOK_VERIFY_TOKEN"),
             redis_url=text(env, "REDIS_URL"),
@@ -165,6 +172,10 @@ class Settings:
         Whatever fetches, compares or mirrors starts no earlier, so that nothing pruned comes back.
         """
         return floor_to_hour(now - self.retention) if self.retention else None
+
+    def oldest_archived(self, now: datetime) -> datetime | None:
+        """The same of activities that only a bulk export has."""
+        return floor_to_hour(now - self.archive_retention) if self.archive_retention else None
 
     def __repr__(self) -> str:
         return f"Settings(client_id={self.client_id!r}, api_url={self.api_url!r}, bucket={self.s3_bucket!r})"
@@ -208,10 +219,8 @@ def _number(env: Mapping[str, str], name: str, *, low: float, high: float) -> fl
     return number
 
 
-def _retention(env: Mapping[str, str]) -> timedelta | None:
-    if not text(env, "STRAVA_RETENTION_DAYS"):
-        return None
-    return timedelta(days=_number(env, "STRAVA_RETENTION_DAYS", low=1, high=36500))
+def _retention(env: Mapping[str, str], name: str) -> timedelta | None:
+    return timedelta(days=_number(env, name, low=1, high=36500)) if text(env, name) else None
 
 
 def _web_hosts(env: Mapping[str, str]) -> frozenset[str]:

@@ -35,6 +35,9 @@ class Files(Protocol):
     def paths(self) -> Mapping[str, object]:
         """All files of the export."""
 
+    def size(self, path: str) -> int:
+        """The size of one of them, unpacked, in bytes."""
+
     def open(self, path: str) -> IO[bytes]:
         """Open one of them. Raises ArchiveUnreadable where it is packed in an impossible way."""
 
@@ -120,6 +123,9 @@ class _Zip:
         root = _root(entries, name)
         self.paths = {path.removeprefix(root): entry for path, entry in entries.items() if path.startswith(root)}
 
+    def size(self, path: str) -> int:
+        return self.paths[path].file_size
+
     def open(self, path: str) -> IO[bytes]:
         entry = self.paths[path]
         if entry.file_size > MOST_RATIO * max(entry.compress_size, 1):
@@ -139,6 +145,9 @@ class _Folder:
         }
         if ACTIVITIES not in self.paths:
             raise ArchiveUnreadable(f"{root} has no {ACTIVITIES} of its own, only a link.")
+
+    def size(self, path: str) -> int:
+        return self.paths[path].stat().st_size
 
     def open(self, path: str) -> IO[bytes]:
         return self.paths[path].open("rb")

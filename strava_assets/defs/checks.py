@@ -102,13 +102,13 @@ def rows_match_objects(connection: Connection, store: RawStore, window: Window) 
         objects = store.objects(athlete_id, window)
         unexplained += [
             f"{athlete_id}/{hour:%Y-%m-%d %H:%M}"
-            for hour in sorted(known_hours(connection, athlete_id, window) - set(objects))
+            for hour in sorted(known_hours(connection, athlete_id, window, ["api"]) - set(objects))
         ]
         stored = {
             row.key
             for row in connection.execute(
                 text(
-                    "SELECT id::text AS key FROM strava_activity WHERE athlete_id = :athlete_id "
+                    "SELECT id::text AS key FROM strava_activity WHERE athlete_id = :athlete_id AND source = 'api' "
                     "AND start_date >= :start AND start_date < :end UNION ALL "
                     "SELECT coalesce(id::text, digest) FROM strava_activity_reject WHERE athlete_id = :athlete_id "
                     "AND hour >= :start AND hour < :end"

@@ -36,6 +36,8 @@ class Data:
     rejects: int = 0
     hours: int = 0
     """Hours of which it was remembered which raw object was mirrored."""
+    archived: int = 0
+    """What the tables of bulk exports hold."""
     old_objects: int = 0
     """The old DAG's, with all versions."""
     notes: int = 0

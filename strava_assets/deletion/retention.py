@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from strava_assets.mirror.archive import archives, archives_before, fill, forget, remove_archived_before
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion import remove_before
 from strava_assets.raw.deletion import RawDeletion
@@ -27,4 +28,21 @@ def prune(engine: Engine, objects: RawDeletion, oldest_kept: datetime) -> Pruned
     deleted = objects.delete_before(oldest_kept)
     with transaction(engine) as connection:
         removed = remove_before(connection, oldest_kept)
+        for athlete_id in {each.athlete_id for each in archives(connection)}:
+            fill(connection, athlete_id)  # what was the API's is the archive's again
     return Pruned(deleted, removed.rows, removed.rejects)
+
+
+def prune_archives(engine: Engine, objects: RawDeletion, oldest_kept: datetime) -> int:
+    """Delete what bulk exports have of the time before `oldest_kept`; how many activities only they had.
+
+    An export's objects go when all of it is older: they are one file.
+    """
+    with transaction(engine) as connection:
+        old = archives_before(connection, oldest_kept)
+    for athlete_id, archive in old:
+        objects.delete_archive(athlete_id, archive)
+    with transaction(engine) as connection:
+        for athlete_id, archive in old:
+            forget(connection, athlete_id, archive)
+        return remove_archived_before(connection, oldest_kept)

@@ -108,6 +108,10 @@ class Activity(BaseModel):
     kudos_count: Annotated[Integer | None, Field(description="Kudos when the hour was last fetched")] = None
     comment_count: Annotated[Integer | None, Field(description="Comments when the hour was last fetched")] = None
     digest: Annotated[str, Field(description="Hash of what Strava said, social counters aside; shows changes")]
+    source: Annotated[
+        str,
+        Field(description="api: as Strava's API states it; archive: from a bulk export, until the API states it"),
+    ] = "api"
 
 
 COLUMNS = tuple(Activity.model_fields)
@@ -118,7 +122,7 @@ def validate(raw: RawActivity, athlete_id: int) -> Activity | list[str]:
     """The row that an activity makes, or, if it makes none, what is wrong with it, a sentence a fault."""
     if raw.is_too_deep:
         return ["values are nested deeper than any of Strava's"]
-    return checked({**raw.fields, "athlete_id": athlete_id, "digest": raw.digest})
+    return checked({**raw.fields, "athlete_id": athlete_id, "digest": raw.digest, "source": "api"})
 
 
 def checked(fields: dict[str, Any]) -> Activity | list[str]:

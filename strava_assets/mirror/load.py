@@ -50,10 +50,11 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     deletions, rows = _count_deletions(connection, athlete_id)
     guard.check(athlete_id, deletions, rows)
     connection.execute(_FORGET_LEFT_OBJECTS, {"athlete_id": athlete_id})
-    deleted = connection.execute(_DELETE, {"athlete_id": athlete_id}).rowcount
+    deleted = connection.execute(_DELETE, {"athlete_id": athlete_id}).scalar_one()
     staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
     outcomes = connection.execute(_UPSERT).one()
     settle_rejects(connection, athlete_id)
+    connection.execute(_UNMARK_DELETED, {"athlete_id": athlete_id})
     connection.execute(_REMEMBER_OBJECTS, {"athlete_id": athlete_id})
     _drop_staging_tables(connection)
     return Loaded(
@@ -71,7 +72,7 @@ _OTHER_COLUMNS = tuple(name for name in COLUMNS if name != "id")
 
 _ROWS_TO_DELETE = """
     FROM strava_activity AS present
-    WHERE present.athlete_id = :athlete_id
+    WHERE present.athlete_id = :athlete_id AND present.source = 'api'
       AND present.start_date >= (SELECT min(hour) FROM snapshot_hours)
       AND present.start_date < (SELECT max(hour) + interval '1 hour' FROM snapshot_hours)
       AND date_trunc('hour', present.start_date, 'UTC') IN (SELECT hour FROM snapshot_hours)
@@ -79,7 +80,26 @@ _ROWS_TO_DELETE = """
 """
 # The span is for the index: without it, each page of an import would look at all rows of those before.
 
-_DELETE = text(f"DELETE FROM strava_activity WHERE id IN (SELECT present.id {_ROWS_TO_DELETE})")  # noqa: S608 - constants
+_DELETE = text(
+    f"""
+    WITH gone AS (
+        DELETE FROM strava_activity WHERE id IN (SELECT present.id {_ROWS_TO_DELETE}) RETURNING id
+    ), marked AS (
+        INSERT INTO strava_deleted_activity (athlete_id, id)
+        SELECT :athlete_id, id FROM gone WHERE NOT EXISTS (SELECT FROM staged_reject WHERE staged_reject.id = gone.id)
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) FROM gone
+    """  # noqa: S608 - constants
+)
+"""What the API stated once and no longer does must not come back from a bulk export."""
+
+_UNMARK_DELETED = text(
+    """
+    DELETE FROM strava_deleted_activity
+    WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged UNION ALL SELECT id FROM staged_reject)
+    """
+)
 
 _UPSERT = text(
     f"""
@@ -101,7 +121,8 @@ _FORGET_LEFT_OBJECTS = text(
     DELETE FROM strava_mirrored_object
     WHERE athlete_id = :athlete_id AND hour NOT IN (SELECT hour FROM snapshot_hours) AND hour IN (
         SELECT date_trunc('hour', start_date, 'UTC') FROM strava_activity
-        WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged UNION ALL SELECT id FROM staged_reject)
+        WHERE athlete_id = :athlete_id AND source = 'api'
+          AND id IN (SELECT id FROM staged UNION ALL SELECT id FROM staged_reject)
         UNION ALL
         SELECT hour FROM strava_activity_reject
         WHERE athlete_id = :athlete_id
@@ -176,7 +197,7 @@ def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]
         text(
             f"""
             SELECT (SELECT count(*) {_ROWS_TO_DELETE} AND NOT EXISTS (SELECT FROM staged_reject WHERE id = present.id)),
-                   (SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id)
+                   (SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id AND source = 'api')
             """  # noqa: S608 - constants
         ),
         {"athlete_id": athlete_id},

@@ -1,6 +1,6 @@
 """What the mirror holds of an athlete: rows, rejects, and the raw objects that they were made from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -12,7 +12,7 @@ from strava_assets.mirror.differences import Known
 def stored(
     connection: Connection, athlete_id: int, window: Window, listed: Iterable[int | str]
 ) -> dict[int | str, Known]:
-    """The mirror's rows and rejects of the window, and wherever they are, of the `listed` keys.
+    """The API's rows and rejects of the window, and wherever they are, of the `listed` keys.
 
     The latter find the old hour of an activity that was moved into the window from outside.
     """
@@ -21,7 +21,7 @@ def stored(
         text(
             """
             SELECT id, start_date AS moment, digest FROM strava_activity
-            WHERE athlete_id = :athlete_id AND start_date IS NOT NULL
+            WHERE athlete_id = :athlete_id AND source = 'api' AND start_date IS NOT NULL
               AND (start_date >= :start AND start_date < :end OR id = ANY(CAST(:ids AS bigint[])))
             UNION ALL
             SELECT id, hour, digest FROM strava_activity_reject
@@ -53,18 +53,23 @@ def mirrored_etags(connection: Connection, athlete_id: int, window: Window) -> d
 
 
 def count_rows(connection: Connection, athlete_id: int) -> int:
-    """How many activities of the athlete the mirror holds."""
-    statement = text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id")
+    """How many activities of the athlete the mirror holds that the API stated."""
+    statement = text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id AND source = 'api'")
     return int(connection.execute(statement, {"athlete_id": athlete_id}).scalar_one())
 
 
-def known_hours(connection: Connection, athlete_id: int, window: Window) -> set[datetime]:
-    """The hours of the window in which the mirror has rows or rejects of the athlete, or had an object for."""
+def known_hours(
+    connection: Connection, athlete_id: int, window: Window, sources: Sequence[str] = ("api", "archive")
+) -> set[datetime]:
+    """The hours of the window in which the mirror has rows or rejects of the athlete, or had an object for.
+
+    Of rows, those of the named sources count.
+    """
     moments = connection.execute(
         text(
             """
             SELECT DISTINCT date_trunc('hour', start_date, 'UTC') FROM strava_activity
-            WHERE athlete_id = :athlete_id AND start_date >= :start AND start_date < :end
+            WHERE athlete_id = :athlete_id AND start_date >= :start AND start_date < :end AND source = ANY(:sources)
             UNION
             SELECT hour FROM strava_activity_reject
             WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
@@ -73,6 +78,6 @@ def known_hours(connection: Connection, athlete_id: int, window: Window) -> set[
             WHERE athlete_id = :athlete_id AND hour >= :start AND hour < :end
             """
         ),
-        {"athlete_id": athlete_id, "start": window.start, "end": window.end},
+        {"athlete_id": athlete_id, "start": window.start, "end": window.end, "sources": list(sources)},
     ).scalars()
     return {floor_to_hour(moment) for moment in moments}

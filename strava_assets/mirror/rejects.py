@@ -42,10 +42,16 @@ def settle_rejects(connection: Connection, athlete_id: int) -> None:
     connection.execute(
         text(
             """
-            DELETE FROM strava_activity_reject AS present
-            WHERE athlete_id = :athlete_id
-              AND (hour IN (SELECT hour FROM snapshot_hours) OR id IN (SELECT id FROM staged))
-              AND coalesce(id::text, digest) NOT IN (SELECT key FROM staged_reject)
+            WITH gone AS (
+                DELETE FROM strava_activity_reject AS present
+                WHERE athlete_id = :athlete_id
+                  AND (hour IN (SELECT hour FROM snapshot_hours) OR id IN (SELECT id FROM staged))
+                  AND coalesce(id::text, digest) NOT IN (SELECT key FROM staged_reject)
+                RETURNING id
+            )
+            INSERT INTO strava_deleted_activity (athlete_id, id)
+            SELECT :athlete_id, id FROM gone WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM staged)
+            ON CONFLICT DO NOTHING
             """
         ),
         owner,

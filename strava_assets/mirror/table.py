@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, MetaData, Table, Text, func, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Integer, MetaData, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -31,7 +31,8 @@ def _column(name: str, field: FieldInfo) -> Column[Any]:
         autoincrement=False,
         # Only the id is required: rows adopted from the old DAG know neither their athlete nor a digest
         # until the first import.
-        nullable=name != "id",
+        nullable=name not in {"id", "source"},
+        server_default=text("'api'") if name == "source" else None,
         comment=field.description,
     )
 
@@ -48,7 +49,7 @@ activity = Table(
     metadata,
     *(_column(name, field) for name, field in Activity.model_fields.items()),
     Index("ix_strava_activity_athlete_id_start_date", "athlete_id", "start_date"),
-    comment="Strava activities: an exact mirror of the raw objects, kept by strava_assets",
+    comment="Strava activities: a mirror of the raw objects, exact but for rows of bulk exports; kept by strava_assets",
 )
 
 reject = Table(
@@ -78,4 +79,59 @@ mirrored_object = Table(
     Column("hour", DateTime(timezone=True), primary_key=True, comment="Partition whose raw object it is"),
     Column("etag", Text, comment="ETag of the raw object that the rows of the hour were made from"),
     comment="Which version of each raw object the rows were made from; shows objects that never became rows",
+)
+
+archive = Table(
+    "strava_archive",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose export it is"),
+    Column("archive", Text, primary_key=True, comment="First 12 hex digits of activities.csv's SHA-256"),
+    Column("name", Text, nullable=False, comment="File or folder that was imported"),
+    Column(
+        "exported_at",
+        DateTime(timezone=True),
+        nullable=False,
+        comment="Newest activity's start: of two archives the newer counts",
+    ),
+    Column("language", Text, nullable=False, comment="Language of the header"),
+    Column("columns", Integer, nullable=False, comment="Columns of the header"),
+    Column("activities", Integer, nullable=False, comment="Activities in it"),
+    Column("rejects", Integer, nullable=False, comment="Rows that are no activity"),
+    Column("imported_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="Bulk exports that were imported",
+)
+
+archive_activity = Table(
+    "strava_archive_activity",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="Strava's id"),
+    Column("athlete_id", BigInteger, nullable=False, comment="Whose activity it is"),
+    Column("start_date", DateTime(timezone=True), nullable=False, comment="Start"),
+    Column("archive", Text, nullable=False, comment="Archive that the row is from: the newest with the id"),
+    Column("exported_at", DateTime(timezone=True), nullable=False, comment="exported_at of that archive"),
+    Column("file", Text, comment="Name of the original track in the export; not cropped, no privacy zone applied"),
+    Column("columns", JSONB, nullable=False, comment="All filled columns, as they are written, by canonical name"),
+    Column("activity", JSONB, nullable=False, comment="The row of strava_activity that it makes"),
+    Index("ix_strava_archive_activity_athlete_id_start_date", "athlete_id", "start_date"),
+    comment="Activities of bulk exports with all their columns, also of those that Strava's API states",
+)
+
+archive_reject = Table(
+    "strava_archive_reject",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose export it is"),
+    Column("archive", Text, primary_key=True, comment="Archive that the row is in"),
+    Column("line", Integer, primary_key=True, autoincrement=False, comment="Line of activities.csv"),
+    Column("cells", JSONB, nullable=False, comment="The row's cells, as they are written"),
+    Column("errors", JSONB, nullable=False, comment="What is wrong with it, a sentence a fault"),
+    comment="Rows of bulk exports that are no activity",
+)
+
+deleted_activity = Table(
+    "strava_deleted_activity",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose activity it was"),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="Strava's id"),
+    Column("deleted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="Ids that the API stated and then no longer: no archive brings them back",
 )

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
-from strava_assets.raw.keys import athlete_prefix, from_object_key, from_old_object_key
+from strava_assets.raw.keys import archive_prefix, athlete_prefix, from_object_key, from_old_object_key
 
 if TYPE_CHECKING:
     import boto3.session
@@ -69,6 +69,10 @@ class RawDeletion:
     def delete_athlete(self, athlete_id: int) -> int:
         """Delete everything in the athlete's folder; how many versions that was."""
         return self._delete(athlete_prefix(self._prefix, athlete_id), lambda _key: True)
+
+    def delete_archive(self, athlete_id: int, archive: str) -> int:
+        """Delete everything of one of the athlete's bulk exports; how many versions that was."""
+        return self._delete(archive_prefix(self._prefix, athlete_id, archive), lambda _key: True)
 
     def delete_of_old_dag(self, athlete_id: int) -> int:
         """Delete the old DAG's objects that hold activities of the athlete; how many versions that was."""

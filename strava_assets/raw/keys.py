@@ -23,6 +23,11 @@ def athlete_prefix(prefix: str, athlete_id: int) -> str:
     return f"{prefix}/{athlete_id}/" if prefix else f"{athlete_id}/"
 
 
+def archive_prefix(prefix: str, athlete_id: int, archive: str = "") -> str:
+    """The common beginning of the keys of an athlete's bulk exports, or of one of them. None of them names an hour."""
+    return f"{athlete_prefix(prefix, athlete_id)}archive/" + (f"{archive}/" if archive else "")
+
+
 def from_object_key(key: str) -> tuple[int, datetime] | None:
     """The athlete and the hour that an object's key names.
 

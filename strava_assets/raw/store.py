@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import obstore
 from obstore.auth.boto3 import Boto3CredentialProvider
@@ -22,7 +22,7 @@ from obstore.store import S3Store
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
 from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, join_array, split_array
-from strava_assets.raw.keys import athlete_prefix, from_object_key, object_key
+from strava_assets.raw.keys import archive_prefix, athlete_prefix, from_object_key, object_key
 
 if TYPE_CHECKING:
     import boto3.session
@@ -69,9 +69,7 @@ class RawStore:
         self._where = endpoint_url or "AWS"
 
     @classmethod
-    def open(
-        cls, session: "boto3.session.Session", *, bucket: str, prefix: str, endpoint_url: str | None
-    ) -> "RawStore":
+    def open(cls, session: "boto3.session.Session", *, bucket: str, prefix: str, endpoint_url: str | None) -> Self:
         """A store on `bucket`. Raises ConfigurationError where the session has no credentials."""
         try:
             credentials = Boto3CredentialProvider(session)
@@ -107,14 +105,15 @@ class RawStore:
         """The athlete's objects of the window, by hour, oldest first."""
         prefix = athlete_prefix(self._prefix, athlete_id)
         # Keys sort like their hours: start just before the window, stop just after it.
+        archive = archive_prefix(self._prefix, athlete_id)
         before = object_key(self._prefix, athlete_id, window.start).removesuffix(".json")
         found: dict[datetime, RawObject] = {}
         with self._clear_errors():
             for chunk in obstore.list(self._store, prefix, offset=before, chunk_size=1000):
                 for meta in chunk:
                     name = from_object_key(meta["path"])
-                    if name and name[1] >= window.end:
-                        return found
+                    if (name and name[1] >= window.end) or (not name and meta["path"].startswith(archive)):
+                        return found  # what an athlete's exports hold comes after all hours
                     if name and name[1] in window:
                         hour = name[1]
                         found[hour] = RawObject(hour, meta["size"], _bare(meta["e_tag"]), meta["last_modified"])
@@ -156,7 +155,7 @@ class RawStore:
                     yield hour, body
 
         with self._clear_errors():
-            for _ in _concurrently(put, changed()):
+            for _ in concurrently(put, changed()):
                 pass
         return written, etags
 
@@ -175,7 +174,7 @@ class RawStore:
                 return hour, None
 
         with self._clear_errors():
-            for hour, body in _concurrently(get, iter(hours)):
+            for hour, body in concurrently(get, iter(hours)):
                 if body is not None:
                     yield hour, self._parse(athlete_id, hour, body)
 
@@ -229,7 +228,9 @@ def _says(existing: RawObject, body: bytes) -> bool:
     return existing.etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def _concurrently(task: Callable[[Item], Awaitable[Result]], items: Iterator[Item]) -> Iterator[Result]:
+def concurrently(
+    task: Callable[[Item], Awaitable[Result]], items: Iterator[Item], batch_size: int = OBJECTS_PER_BATCH
+) -> Iterator[Result]:
     """Run `task` on all items, CONCURRENCY at once, and give the results in order, a batch at a time."""
 
     async def run(batch: list[Item]) -> list[Result]:
@@ -241,5 +242,5 @@ def _concurrently(task: Callable[[Item], Awaitable[Result]], items: Iterator[Ite
 
         return await asyncio.gather(*map(one, batch))
 
-    while batch := list(islice(items, OBJECTS_PER_BATCH)):
+    while batch := list(islice(items, batch_size)):
         yield from asyncio.run(run(batch))

@@ -1,0 +1,53 @@
+"""The raw objects of bulk exports: files as they are in the export, `{prefix}/{athlete_id}/archive/{archive}/...`."""
+
+from collections.abc import Iterator
+
+import obstore
+
+from strava_assets.errors import RawObjectMissing
+from strava_assets.raw.keys import archive_prefix
+from strava_assets.raw.store import RawStore, concurrently
+
+
+class ArchiveStore(RawStore):
+    """Reads, writes and lists the objects of bulk exports, in the bucket of the raw objects."""
+
+    def archive_url(self, athlete_id: int, archive: str) -> str:
+        """Where an export's objects lie: `s3://lifedata/stravaact/42/archive/0123456789ab/`."""
+        return f"s3://{self._bucket}/{archive_prefix(self._prefix, athlete_id, archive)}"
+
+    def archive_files(self, athlete_id: int, archive: str) -> dict[str, int]:
+        """The files of an export that are in the bucket, and their sizes in bytes."""
+        prefix = archive_prefix(self._prefix, athlete_id, archive)
+        with self._clear_errors():
+            chunks = obstore.list(self._store, prefix, chunk_size=1000)
+            return {meta["path"].removeprefix(prefix): meta["size"] for chunk in chunks for meta in chunk}
+
+    def read_archive_file(self, athlete_id: int, archive: str, path: str) -> bytes:
+        """One file of an export. Raises RawObjectMissing where it is not in the bucket."""
+        key = archive_prefix(self._prefix, athlete_id, archive) + path
+        with self._clear_errors():
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except FileNotFoundError:
+                raise RawObjectMissing(
+                    f"s3://{self._bucket}/{key} is not there any more. Import that archive again, or delete it: "
+                    f"strava-assets archive delete {archive}"
+                ) from None
+
+    def write_archive_files(
+        self, athlete_id: int, archive: str, files: Iterator[tuple[str, bytes]]
+    ) -> Iterator[tuple[str, int]]:
+        """Put files, many at a time, while they are read. Gives name and size of each that is there."""
+        prefix = archive_prefix(self._prefix, athlete_id, archive)
+
+        async def put(file: tuple[str, bytes]) -> tuple[str, int]:
+            await obstore.put_async(self._store, prefix + file[0], file[1])
+            return file[0], len(file[1])
+
+        with self._clear_errors():
+            yield from concurrently(put, files, FILES_PER_BATCH)
+
+
+FILES_PER_BATCH = 16
+"""Files in memory at once: tracks have up to some megabytes each."""

@@ -1,0 +1,56 @@
+"""Loads archives and hours of the API for tests, and reads what is in the tables."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from strava_assets.archive.loading import Loaded, load
+from strava_assets.hours import floor_to_hour
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.load import Loaded as Mirrored
+from strava_assets.mirror.load import mirror
+from strava_assets.raw.activity import RawActivity, split_array
+from strava_assets.raw.snapshot import HourSnapshot
+from strava_assets_tests.archive.exports import ExportFile
+
+ATHLETE = 42
+UNGUARDED = DeletionGuard(max_share=1.0)
+Said = Mapping[str, Any]
+
+
+def import_archive(engine: Engine, export: ExportFile, **options: Any) -> Loaded:
+    data = export.csv()
+    archive = hashlib.sha256(data).hexdigest()[:12]
+    return load(engine, export.athlete_id, archive, data, name="export_42.zip", **options)
+
+
+def hour_of(said: Said) -> datetime:
+    return floor_to_hour(datetime.fromisoformat(said["start_date"]))
+
+
+def refresh(
+    engine: Engine, world: Iterable[Said], hours: Iterable[datetime], guard: DeletionGuard = UNGUARDED
+) -> Mirrored:
+    """Have the API state these hours, as the world is now."""
+    by_hour: dict[datetime, list[RawActivity]] = {hour: [] for hour in hours}
+    for said in world:
+        if hour_of(said) in by_hour:
+            by_hour[hour_of(said)] += split_array(json.dumps([said]))
+    now = datetime.now(UTC)
+    snapshots = (HourSnapshot(hour, now, "etag", activities) for hour, activities in by_hour.items())
+    with engine.begin() as connection:
+        return mirror(connection, ATHLETE, snapshots, guard)
+
+
+def rows(engine: Engine, table: str = "strava_activity", where: str = "true") -> dict[int, dict[str, Any]]:
+    with engine.connect() as connection:
+        found = connection.execute(text(f"SELECT * FROM {table} WHERE {where}"))
+        return {row.id: dict(row._mapping) for row in found}
+
+
+def ids(engine: Engine, source: str) -> set[int]:
+    return set(rows(engine, where=f"source = '{source}'"))

@@ -1,0 +1,266 @@
+"""How rows of an archive and of the API live together: the invariants of docs/design.md, on a real Postgres."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, text
+
+from strava_assets.archive.activities import ArchivedActivity, read_activities
+from strava_assets.archive.table import read_table
+from strava_assets.deletion.retention import prune, prune_archives
+from strava_assets.errors import ArchiveUnreadable, TooManyDeletions
+from strava_assets.hours import Window
+from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
+from strava_assets.mirror.deletion import Removed, count_of_athlete, remove_athlete
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.queries import count_rows, stored
+from strava_assets.raw.deletion import RawDeletion
+from strava_assets_tests.archive.exports import LANGUAGES, LAYOUTS, ExportFile, activities
+from strava_assets_tests.archive.rows import ATHLETE, hour_of, ids, import_archive, refresh, rows
+
+TABLES = ("strava_activity", "strava_activity_reject", "strava_mirrored_object", "strava_archive",
+          "strava_archive_activity", "strava_archive_reject", "strava_deleted_activity")  # fmt: skip
+
+
+def hours(*worlds: list[dict[str, Any]]) -> list[datetime]:
+    return sorted({hour_of(said) for world in worlds for said in world})
+
+
+def test_an_archive_alone_makes_the_rows_that_were_read_and_keeps_all_columns(engine: Engine):
+    export = ExportFile(of := activities())
+    loaded = import_archive(engine, export)
+    assert (loaded.read, loaded.inserted, loaded.known, loaded.rejected) == (len(of), len(of), 0, 0)
+    found, beside = rows(engine), rows(engine, "strava_archive_activity")
+    for each in read_activities(read_table(export.csv()), ATHLETE):
+        assert isinstance(each, ArchivedActivity)
+        assert found[each.id] == each.activity.model_dump()
+        assert found[each.id]["source"] == "archive"
+        assert beside[each.id]["columns"] == each.columns
+        assert beside[each.id]["file"] == each.file
+
+
+def test_importing_again_changes_nothing_and_says_so(engine: Engine):
+    export = ExportFile(of := activities())
+    import_archive(engine, export)
+    before = rows(engine, "(SELECT *, xmin::text FROM strava_activity) AS every")
+    again = import_archive(engine, export)
+    assert (again.inserted, again.filled, again.unchanged) == (0, 0, len(of))
+    assert rows(engine, "(SELECT *, xmin::text FROM strava_activity) AS every") == before
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(engine: Engine):
+    export = ExportFile(of := activities())
+    refresh(engine, of[:10], hours(of[:10]))
+    with engine.connect() as connection:
+        before = [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in TABLES]
+    told = import_archive(engine, export, dry_run=True)
+    with engine.connect() as connection:
+        after = [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in TABLES]
+    assert before == after
+    assert (told.inserted, told.known) == (len(of) - 10, 10)
+    assert import_archive(engine, export) == told
+
+
+def test_what_the_api_states_is_not_touched_but_has_its_columns_beside(engine: Engine):
+    of = activities()
+    refresh(engine, of, hours(of))
+    before = rows(engine)
+    loaded = import_archive(engine, ExportFile(of))
+    assert (loaded.known, loaded.inserted) == (len(of), 0)
+    assert rows(engine) == before
+    assert rows(engine, "strava_archive_activity").keys() == before.keys()
+
+
+def test_what_the_api_deleted_does_not_come_back_from_any_archive(engine: Engine):
+    of = activities(40)
+    everywhere = hours(of)
+    refresh(engine, of, everywhere)
+    refresh(engine, of[3:], everywhere)
+    for export in (ExportFile(of), ExportFile(of, language="de"), ExportFile(of, size=80)):
+        loaded = import_archive(engine, export)
+        assert (loaded.deleted, loaded.inserted) == (3, 0)
+    assert set(rows(engine)) == {said["id"] for said in of[3:]}
+    refresh(engine, of, everywhere)  # it was no deletion, only Strava's mistake
+    assert set(rows(engine)) == {said["id"] for said in of}
+    assert not rows(engine, "strava_deleted_activity")
+
+
+def test_what_the_api_states_invalidly_is_not_replaced_by_an_archive(engine: Engine):
+    of = activities(10)
+    broken = [{**of[0], "distance": "far"}, *of[1:]]
+    refresh(engine, broken, hours(of))
+    assert import_archive(engine, ExportFile(of)).known == len(of)
+    assert of[0]["id"] not in rows(engine)
+    refresh(engine, of[1:], hours(of))  # now it is deleted
+    assert import_archive(engine, ExportFile(of)).deleted == 1
+    assert of[0]["id"] not in rows(engine)
+
+
+def test_an_hour_stated_without_an_archived_activity_leaves_it_and_names_it(engine: Engine):
+    of = activities(30)
+    import_archive(engine, ExportFile(of))
+    hidden = of[5]
+    world = [said for said in of if said is not hidden]
+    refresh(engine, world, [hour for hour in hours(of) if hour != hour_of(of[6])])
+    with engine.begin() as connection:
+        assert not_on_strava(connection) == [hidden["id"]]
+        assert not_on_strava(connection, ATHLETE + 1) == []
+    assert hidden["id"] in ids(engine, "archive")
+    with engine.begin() as connection:
+        assert delete_not_on_strava(connection, ATHLETE) == 1
+    assert import_archive(engine, ExportFile(of)).deleted == 1
+    assert hidden["id"] not in rows(engine)
+
+
+def test_comparison_and_deletion_guard_count_the_api_s_rows_only(engine: Engine):
+    of = activities(200)
+    import_archive(engine, ExportFile(of))
+    stated = of[:20]
+    refresh(engine, stated, hours(stated))
+    everything = Window(datetime.fromisoformat("2000-01-01T00:00Z"), datetime.fromisoformat("2030-01-01T00:00Z"))
+    with engine.begin() as connection:
+        assert count_rows(connection, ATHLETE) == 20
+        assert stored(connection, ATHLETE, everything, [said["id"] for said in of]).keys() == ids(engine, "api")
+    with pytest.raises(TooManyDeletions, match="lists 7 of athlete 42's 20 activities"):
+        refresh(engine, stated[7:], hours(stated), DeletionGuard(max_share=0.1))
+    assert refresh(engine, stated, hours(of)).deleted == 0
+
+
+def test_of_two_archives_the_newer_counts_in_whichever_order_they_come(engine: Engine):
+    of = activities(60)
+    older = ExportFile([{**said, "name": "Old"} for said in of[:40]])
+    newer = ExportFile([{**said, "name": "New"} for said in of[10:]])
+    for first, second in ((older, newer), (newer, older)):
+        with engine.begin() as connection:
+            remove_athlete(connection, ATHLETE)
+        import_archive(engine, first)
+        loaded = import_archive(engine, second)
+        assert loaded.inserted == (20 if second is newer else 10)
+        assert loaded.filled == (30 if second is newer else 0)
+        names = {activity_id: row["name"] for activity_id, row in rows(engine).items()}
+        assert names == {said["id"]: "Old" if number < 10 else "New" for number, said in enumerate(of)}
+
+
+def test_an_archive_with_activities_of_somebody_else_is_refused(engine: Engine):
+    of = activities(20)
+    import_archive(engine, ExportFile(of))
+    with pytest.raises(ArchiveUnreadable, match="lists activities of athlete 42, not of 43; nothing was imported"):
+        import_archive(engine, ExportFile(of, language="de", athlete_id=43))
+    with engine.begin() as connection:
+        assert count_of_athlete(connection, 43) == Removed(0, 0, 0, 0)
+
+
+def test_rejects_are_kept_whole_with_their_reasons(engine: Engine):
+    export = ExportFile(of := activities(80))
+    export.change_rows = lambda every: [every[0][:7], [every[1][0], "never\0", *every[1][2:]], *every[2:]]
+    assert import_archive(engine, export).rejected == 2
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT * FROM strava_archive_reject ORDER BY line")).all()
+    assert [each.errors for each in kept] == [
+        ["it has 7 fields, the header 103"],
+        ["activity_date: 'never\N{REPLACEMENT CHARACTER}' is no date"],
+    ]
+    assert kept[0].cells == export.rows()[0]
+    assert kept[1].cells[0] == str(of[1]["id"])
+    import_archive(engine, ExportFile(of))
+    assert len(rows(engine)) == 80
+
+
+def test_a_purge_leaves_nothing_of_an_archive(engine: Engine):
+    of = activities(20)
+    refresh(engine, of[:5], hours(of[:5]))
+    refresh(engine, of[1:5], hours(of[:5]))
+    import_archive(engine, ExportFile(of))
+    with engine.begin() as connection:
+        removed = remove_athlete(connection, ATHLETE)
+        assert removed.rows == 19
+        assert removed.archived == 1 + 20 + 1
+        assert count_of_athlete(connection, ATHLETE) == Removed(0, 0, 0, 0)
+
+
+@pytest.fixture
+def objects(environment: dict[str, str]) -> RawDeletion:
+    from strava_assets.services import open_deletion
+    from strava_assets.settings import Settings
+
+    assert environment
+    return open_deletion(Settings.from_environment())
+
+
+def test_retention_of_the_api_s_rows_gives_the_archive_s_back(engine: Engine, objects: RawDeletion):
+    of = activities(40)
+    import_archive(engine, ExportFile(of))
+    archived = rows(engine)
+    refresh(engine, of, hours(of))
+    assert ids(engine, "api") == set(archived)
+    cut = hour_of(of[20])
+    pruned = prune(engine, objects, cut)
+    old = {said["id"] for said in of if hour_of(said) < cut}
+    assert pruned.rows == len(old)
+    assert ids(engine, "archive") == old
+    assert all(rows(engine)[each] == archived[each] for each in old)
+
+
+def test_retention_of_archives_has_a_setting_of_its_own(engine: Engine, objects: RawDeletion):
+    of = activities(40)
+    import_archive(engine, ExportFile(of))
+    refresh(engine, of[:5], hours(of[:5]))
+    cut = hour_of(of[20])
+    old = {said["id"] for said in of if hour_of(said) < cut}
+    assert prune_archives(engine, objects, cut) == len(old) - 5
+    assert ids(engine, "api") == {said["id"] for said in of[:5]}
+    assert not ids(engine, "archive") & old
+    assert import_archive(engine, ExportFile(of), oldest_kept=cut).too_old == len(old)
+    assert not ids(engine, "archive") & old
+    prune_archives(engine, objects, hour_of(of[-1]) + timedelta(days=1))
+    with engine.connect() as connection:
+        assert archives(connection) == []
+
+
+STEPS = st.lists(
+    st.sampled_from(["refresh", "refresh a part", "import", "edit", "move", "delete", "delete", "upload"]),
+    min_size=2, max_size=14,
+)  # fmt: skip
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS, st.randoms(use_true_random=False), st.sampled_from(LANGUAGES), st.sampled_from(LAYOUTS))
+def test_with_archives_in_between_the_api_s_rows_are_those_of_the_api_alone(
+    engine: Engine, twin: Engine, steps: list[str], chance: Any, language: str, size: int
+):
+    for each in (engine, twin):
+        with each.begin() as connection:
+            connection.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
+    pool = activities(45, seed=chance.randrange(40))
+    world, later = pool[:30], pool[30:]
+    ever, stated, archived, gone = hours(pool), set[int](), set[int](), set[int]()
+    for step in [*steps, "refresh"]:
+        at = chance.randrange(len(world)) if world else 0
+        if step == "import" and world:
+            import_archive(engine, ExportFile(world, language=language, size=size, seed=at))
+            archived |= {said["id"] for said in world}
+        elif step == "edit" and world:
+            world[at] = {**world[at], "name": f"edited {chance.random()}", "distance": 1234.5, "average_speed": None}
+        elif step == "move" and world:
+            start = datetime.fromisoformat(world[at]["start_date"]) + timedelta(hours=chance.randrange(1, 90))
+            world[at] = {**world[at], "start_date": start.strftime("%Y-%m-%dT%H:%M:%SZ")}
+            ever = sorted({*ever, hour_of(world[at])})
+        elif step == "delete" and world:
+            world = [*world[:at], *world[at + 1 :]]
+        elif step == "upload" and later:
+            world = [*world, later.pop()]
+        elif step.startswith("refresh"):
+            part = ever if step == "refresh" else [hour for hour in ever if chance.random() < 0.5]
+            for each in (engine, twin):
+                refresh(each, world, part)
+        now = {activity_id: row for activity_id, row in rows(engine).items() if row["source"] == "api"}
+        assert now == rows(twin)
+        gone = (gone | (stated - set(now))) - set(now)
+        stated |= set(now)
+        only = ids(engine, "archive")
+        assert only <= archived
+        assert not only & gone
+        assert archived <= only | set(now) | gone
