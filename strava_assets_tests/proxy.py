@@ -5,6 +5,7 @@ import functools
 import pkgutil
 import socket
 import threading
+import time
 from typing import Any, Self
 
 import pytest
@@ -23,6 +24,10 @@ class Proxy:
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_cut = False
+        self._passes = threading.Event()
+        self._passes.set()
+        self.delay = 0.0
+        """Seconds that all bytes are on the way, in each direction."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def cut(self) -> None:
@@ -33,8 +38,13 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
+    def hang(self) -> None:
+        """Pass nothing on, and say nothing of it."""
+        self._passes.clear()
+
     def mend(self) -> None:
-        """Let new connections through."""
+        """Let new connections through, and what hangs."""
+        self._passes.set()
         with self._lock:
             self._is_cut = False
 
@@ -44,6 +54,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+        self._passes.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
@@ -73,6 +84,8 @@ class Proxy:
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                time.sleep(self.delay)
+                self._passes.wait()
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

@@ -11,9 +11,6 @@ from strava_assets.state.connection import connect
 from strava_assets.webhooks.identity import WebhookIdentity
 from strava_assets.webhooks.subscription import Subscription, Subscriptions
 
-BACKLOG = 2048
-"""Connections that may wait to be accepted: a burst of events comes on as many connections."""
-
 
 @click.group("webhook")
 def command() -> None:
@@ -43,9 +40,8 @@ def path() -> None:
 def serve(host: str, port: int) -> None:
     """Receive events until interrupted. /healthz says whether Redis can be reached."""
     # Imported here: the other commands need no web server.
-    import uvicorn  # noqa: PLC0415
-
     from strava_assets.webhooks.receiver import create_app  # noqa: PLC0415
+    from strava_assets.webhooks.server import BACKLOG, BoundedServer  # noqa: PLC0415
 
     settings = Settings.from_environment()
     identity = _identity(settings)
@@ -58,14 +54,10 @@ def serve(host: str, port: int) -> None:
         raise ConfigurationError(
             f"Nothing can listen on {host}:{port} ({error.strerror}). Choose another with --host or --port."
         ) from None
-    # No access log: it would show the secret path.
-    config = uvicorn.Config(
-        create_app(settings), access_log=False, log_level="warning", server_header=False, backlog=BACKLOG
-    )
     where = f"http://{host}:{listening.getsockname()[1]}"
     click.echo(f"Receiving events on {where}; the path is what `strava-assets webhook path` prints. Ctrl-C stops it.")
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([listening])
+        BoundedServer(create_app(settings)).run([listening])
 
 
 @command.command("subscribe")
@@ -104,6 +96,8 @@ def list_subscriptions() -> None:
             # Strava's word counts, also where Redis lost the id.
             identity.remember_subscription(subscription.id)
         click.echo(_shown(subscription, identity))
+    if refused := identity.refused():
+        click.echo(f"Refused, because they named another subscription: {refused} events.")
 
 
 @command.command("delete")

@@ -22,7 +22,10 @@ class EventWriter:
         self._writing: asyncio.Task[None] | None = None
 
     async def write(self, event: Event) -> None:
-        """Store the event. Raises RedisError if Redis did not take it (or did not say so in time)."""
+        """Store the event. Raises RedisError if Redis did not take it (or did not say so in time).
+
+        May be cancelled: then the event is stored or not.
+        """
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, stored))
         if self._writing is None or self._writing.done():
@@ -31,10 +34,12 @@ class EventWriter:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-            error = await self._add([event for event, _ in batch])
+            # Whoever was refused in the meantime, because Redis hangs, posts again.
+            waiting = [(event, stored) for event, stored in self._waiting if not stored.done()]
+            batch, self._waiting = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
+            error = await self._add([event for event, _ in batch]) if batch else None
             for _, stored in batch:
-                if stored.cancelled():
+                if stored.done():
                     continue
                 if error:
                     stored.set_exception(error)

@@ -7,7 +7,7 @@ from redis import Redis
 from strava_assets.state.connection import answering
 
 KEY = "strava:webhook"
-PATH, VERIFY_TOKEN, SUBSCRIPTION = "path", "verify_token", "subscription_id"
+PATH, VERIFY_TOKEN, SUBSCRIPTION, REFUSED = "path", "verify_token", "subscription_id", "refused"
 """The fields of the hash under KEY."""
 
 
@@ -44,6 +44,11 @@ class WebhookIdentity:
         """From now on, no event is believed."""
         with answering(self._redis):
             self._redis.hdel(KEY, SUBSCRIPTION)
+
+    def refused(self) -> int:
+        """How many events named another subscription than ours."""
+        with answering(self._redis):
+            return int(self._redis.hget(KEY, REFUSED) or 0)
 
     def _kept(self, field: str) -> str:
         with answering(self._redis):

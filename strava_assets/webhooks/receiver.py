@@ -12,6 +12,9 @@ from http import HTTPStatus
 from typing import cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -22,16 +25,20 @@ from starlette.types import Receive, Scope, Send
 from strava_assets.settings import Settings
 from strava_assets.webhooks.event_writer import EventWriter
 from strava_assets.webhooks.events import posted
-from strava_assets.webhooks.identity import KEY, PATH, SUBSCRIPTION, VERIFY_TOKEN
+from strava_assets.webhooks.guess_brake import GuessBrake
+from strava_assets.webhooks.identity import KEY, PATH, REFUSED, SUBSCRIPTION, VERIFY_TOKEN
 
 MAX_BODY = 16 * 1024
 """Bytes; Strava's events have some 300."""
 
 MAX_CHALLENGE = 256
 
-BODY_TIMEOUT = 2.0
-REDIS_TIMEOUT = 0.8
-"""Seconds. Twice as long, to connect and to be answered, is less than Strava waits."""
+DEADLINE = 1.2
+"""Seconds after which a request is refused, wherever it is; Strava waits for two."""
+
+BODY_TIMEOUT = 0.5
+REDIS_TIMEOUT = 0.6
+"""Seconds, to connect and to be answered."""
 
 IDENTITY_MAX_AGE = 1.0
 """Seconds for which the subscription's id is believed to be as it was."""
@@ -44,8 +51,9 @@ def create_app(settings: Settings) -> Starlette:
 
     async def health(_request: Request) -> Response:
         try:
-            await redis.ping()
-        except RedisError:
+            async with asyncio.timeout(DEADLINE):
+                await redis.ping()
+        except (RedisError, TimeoutError):
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer")
         return JSONResponse({"status": "ok"})
 
@@ -53,20 +61,21 @@ def create_app(settings: Settings) -> Starlette:
 
 
 class Receiver:
-    """Answers Strava's handshake and takes its events."""
+    """Answers Strava's handshake and takes its events, always within DEADLINE."""
 
     def __init__(self, redis: Redis, verify_token: str) -> None:
         self._redis = redis
         self._verify_token = verify_token
         self._writer = EventWriter(redis)
-        self._identity: dict[str, str] = {}
-        self._read_at = float("-inf")
+        self._identity = CachedIdentity(redis)
+        self._brake = GuessBrake()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI calls it."""
         try:
-            response = await self._answer(Request(scope, receive))
-        except RedisError:
+            async with asyncio.timeout(DEADLINE):
+                response = await self._answer(Request(scope, receive))
+        except (RedisError, TimeoutError):
             # Strava tries again later.
             response = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer")
         except ClientDisconnect:
@@ -74,7 +83,7 @@ class Receiver:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        if not _equal(request.path_params["path"].rpartition("/")[2], await self._known(PATH)):
+        if not _equal(request.path_params["path"].rpartition("/")[2], await self._identity.get(PATH)):
             return _refusal(HTTPStatus.NOT_FOUND, "nothing is here")
         if request.method == "GET":
             return await self._shake_hands(request)
@@ -86,7 +95,7 @@ class Receiver:
         challenge = request.query_params.get("hub.challenge", "")
         if request.query_params.get("hub.mode") != "subscribe" or not 0 < len(challenge) <= MAX_CHALLENGE:
             return _refusal(HTTPStatus.BAD_REQUEST, "this is no subscription's handshake")
-        expected = self._verify_token or await self._known(VERIFY_TOKEN)
+        expected = self._verify_token or await self._identity.get(VERIFY_TOKEN)
         if not _equal(request.query_params.get("hub.verify_token", ""), expected):
             return _refusal(HTTPStatus.FORBIDDEN, "the verify token is another one")
         return JSONResponse({"hub.challenge": challenge})
@@ -103,23 +112,45 @@ class Receiver:
             event, subscription_id = posted(body)
         except ValueError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, f"this is no event: {error}")
+        if not await self._brake.turn():
+            return _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many events name a wrong subscription")
         if not await self._is_ours(subscription_id):
+            self._brake.count_wrong()
+            await self._redis.hincrby(KEY, REFUSED, 1)
             return _refusal(HTTPStatus.FORBIDDEN, "the subscription is another one")
         await self._writer.write(event)
         return Response(status_code=HTTPStatus.OK)
 
     async def _is_ours(self, subscription_id: int) -> bool:
-        if await self._known(SUBSCRIPTION) == str(subscription_id):
+        if await self._identity.get(SUBSCRIPTION) == str(subscription_id):
             return True
         # It may have been made this very moment.
-        return await self._known(SUBSCRIPTION, max_age=0) == str(subscription_id)
+        return await self._identity.get(SUBSCRIPTION, max_age=0) == str(subscription_id)
 
-    async def _known(self, field: str, max_age: float = IDENTITY_MAX_AGE) -> str:
-        """A field of the webhook's identity, read again when it is older than `max_age` seconds; empty if unset."""
+
+class CachedIdentity:
+    """The webhook's identity as Redis had it a moment ago, read once for all requests that wait for it."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._fields: dict[str, str] = {}
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+
+    async def get(self, field: str, max_age: float = IDENTITY_MAX_AGE) -> str:
+        """A field, read again when it is older than `max_age` seconds; empty if unset."""
         if time.monotonic() - self._read_at > max_age:
-            self._identity = cast("dict[str, str]", await self._redis.hgetall(KEY))
-            self._read_at = time.monotonic()
-        return self._identity.get(field, "")
+            reading = self._reading
+            if reading is None or reading.done():
+                self._reading = reading = asyncio.create_task(self._read())
+            # A request that gives up must not end the reading of the others.
+            await asyncio.wait([reading])
+            reading.result()
+        return self._fields.get(field, "")
+
+    async def _read(self) -> None:
+        self._fields = cast("dict[str, str]", await self._redis.hgetall(KEY))
+        self._read_at = time.monotonic()
 
 
 def _connect(redis_url: str) -> Redis:
@@ -130,6 +161,8 @@ def _connect(redis_url: str) -> Redis:
         timeout=REDIS_TIMEOUT,
         socket_connect_timeout=REDIS_TIMEOUT,
         socket_timeout=REDIS_TIMEOUT,
+        # Once more where a connection turns out to be closed, never where Redis hangs.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
     return Redis(connection_pool=pool)
 

@@ -4,19 +4,19 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-import uvicorn
 from click.testing import CliRunner
 from redis import Redis
 
@@ -28,31 +28,41 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.webhooks.events import STREAM, EventStream, Meaning
 from strava_assets.webhooks.identity import KEY, WebhookIdentity
 from strava_assets.webhooks.receiver import create_app
+from strava_assets.webhooks.server import BACKLOG, BoundedServer
+from strava_assets_tests.proxy import Proxy
 
 STRAVA_WAITS = 2.0
 """Seconds."""
 
 
+def strava_waits() -> float:
+    """The seconds that Strava waits, longer where this process gets only a part of a core."""
+    began, used = time.monotonic(), time.process_time()
+    while time.process_time() - used < 0.1:
+        pass
+    return STRAVA_WAITS * max(1.0, (time.monotonic() - began) / 0.1)
+
+
 @contextmanager
 def serving() -> Iterator[str]:
     """The receiver in a thread of this process; its URL."""
-    config = uvicorn.Config(create_app(Settings.from_environment()), port=0, log_level="error", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    server = BoundedServer(create_app(Settings.from_environment()))
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager
-def serving_process() -> Iterator[str]:
-    """`strava-assets webhook serve` as a process; its URL."""
+def serving_process(files: int | None = None) -> Iterator[str]:
+    """`strava-assets webhook serve` as a process that may open so many files; its URL."""
     command = [sys.executable, "-m", "strava_assets", "webhook", "serve", "--port", "0"]
+    if files:
+        command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stderr
@@ -247,18 +257,128 @@ async def post(callback: str, body: bytes) -> tuple[int, float]:
     return status, took
 
 
+async def burst(callback: str, simulation: Simulation, count: int) -> list[tuple[int, float]]:
+    """Post events of the activities 1 to `count` at once; each one's status and seconds."""
+    bodies = [json.dumps(event(simulation, object_id=1 + number)).encode() for number in range(count)]
+    return await asyncio.gather(*(post(callback, body) for body in bodies))
+
+
+def stored(redis: Redis) -> set[int]:
+    """The activities whose events wait."""
+    return {waiting.event.object_id for waiting in EventStream(redis).waiting(2000) if waiting.event}
+
+
 @pytest.mark.usefixtures("environment")
 def test_a_burst_of_a_thousand_events_is_answered_in_time_and_none_is_lost(redis: Redis, simulation: Simulation):
-    async def burst(callback: str) -> list[tuple[int, float]]:
-        bodies = [json.dumps(event(simulation, object_id=1 + number)).encode() for number in range(1000)]
-        return await asyncio.gather(*(post(callback, body) for body in bodies))
-
     with serving_process() as url:
-        answers = asyncio.run(burst(subscribed(url, simulation)))
+        answers = asyncio.run(burst(subscribed(url, simulation), simulation, 1000))
     assert {status for status, _ in answers} == {200}
-    assert max(took for _, took in answers) < STRAVA_WAITS
-    stored = {waiting.event.object_id for waiting in EventStream(redis).waiting(2000) if waiting.event}
-    assert stored == set(range(1, 1001))
+    assert max(took for _, took in answers) < strava_waits()
+    assert stored(redis) == set(range(1, 1001))
+
+
+def test_a_burst_is_answered_in_time_though_redis_is_far_away(
+    ways: dict[str, Proxy], redis: Redis, simulation: Simulation
+):
+    ways["Redis"].delay = 0.02
+    with serving_process() as url:
+        answers = asyncio.run(burst(subscribed(url, simulation), simulation, 1000))
+    assert {status for status, _ in answers} == {200}
+    assert max(took for _, took in answers) < strava_waits()
+    assert stored(redis) == set(range(1, 1001))
+
+
+def test_while_redis_hangs_every_event_is_refused_in_time_and_comes_again(
+    ways: dict[str, Proxy], redis: Redis, simulation: Simulation
+):
+    with serving_process() as url:
+        callback = subscribed(url, simulation)
+        assert asyncio.run(burst(callback, simulation, 1))[0][0] == 200
+        ways["Redis"].hang()
+        answers = asyncio.run(burst(callback, simulation, 600))
+        assert {status for status, _ in answers} == {503}
+        assert max(took for _, took in answers) < strava_waits()
+        assert requests.get(f"{url}/healthz", timeout=STRAVA_WAITS).status_code == 503
+        ways["Redis"].mend()
+        answers = asyncio.run(burst(callback, simulation, 600))
+    assert {status for status, _ in answers} == {200}
+    assert stored(redis) == set(range(1, 601))
+
+
+IDLE_CLIENTS = {
+    "nothing": b"",
+    "half a head": b"POST /x HTTP/1.1\r\nHost: example.org\r\n",
+    "no body": b"POST /x HTTP/1.1\r\nHost: example.org\r\nContent-Length: 400\r\n\r\n",
+    "an answered request": b"GET /x HTTP/1.1\r\nHost: example.org\r\n\r\n",
+}
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("sent", IDLE_CLIENTS.values(), ids=IDLE_CLIENTS)
+def test_more_idle_connections_than_it_may_have_files_do_not_shut_it(sent: bytes, simulation: Simulation):
+    with serving_process(files=256) as url, ExitStack() as stack:
+        callback = subscribed(url, simulation)
+        parts = urlsplit(callback)
+        for _ in range(300):
+            idle = stack.enter_context(socket.create_connection((parts.hostname, parts.port)))
+            idle.sendall(sent.replace(b"/x", parts.path.encode()))
+        answers = asyncio.run(burst(callback, simulation, 10))
+    assert {status for status, _ in answers} == {200}
+    assert max(took for _, took in answers) < strava_waits()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("sent", IDLE_CLIENTS.values(), ids=IDLE_CLIENTS)
+def test_an_idle_connection_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("strava_assets.webhooks.server.LIFETIME", 1.0)
+    with serving() as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=6) as idle:
+            idle.sendall(sent)
+            while idle.recv(1000):
+                pass  # what it answers before it closes
+
+
+def test_whoever_guesses_subscription_ids_is_slowed_down_and_counted_and_right_events_come_through(
+    callback: str, redis: Redis, simulation: Simulation
+):
+    right = json.dumps(event(simulation)).encode()
+    wrong = json.dumps(event(simulation, subscription_id=999_999_999)).encode()
+
+    async def guess(until: float) -> int:
+        count = 0
+        while time.monotonic() < until:
+            assert (await post(callback, wrong))[0] == 403
+            count += 1
+        return count
+
+    async def attack() -> tuple[int, list[tuple[int, float]]]:
+        until = time.monotonic() + 3
+        guesses = [asyncio.create_task(guess(until)) for _ in range(8)]
+        answers = []
+        while time.monotonic() < until - 1:
+            await asyncio.sleep(0.3)
+            answers.append(await post(callback, right))
+        return sum(await asyncio.gather(*guesses)), answers
+
+    count, answers = asyncio.run(attack())
+    assert count < 20 + 3 / 0.05 + 10
+    assert {status for status, _ in answers} == {200}
+    assert max(took for _, took in answers) < strava_waits()
+    assert redis.hget(KEY, "refused") == str(count).encode()
+    assert f"{count} events" in CliRunner().invoke(main, ["webhook", "list"]).output
+
+
+def test_a_flood_of_guesses_does_not_tell_which_id_is_right(callback: str, simulation: Simulation):
+    async def flood() -> list[tuple[int, float]]:
+        bodies = [json.dumps(event(simulation, subscription_id=number)).encode() for number in range(1, 301)]
+        await asyncio.gather(*(post(callback, body) for body in bodies))
+        right = json.dumps(event(simulation)).encode()
+        return await asyncio.gather(*(post(callback, right) for _ in range(100)))
+
+    answers = asyncio.run(flood())
+    assert {status for status, _ in answers} == {200, 429}
+    assert max(took for _, took in answers) < strava_waits()
 
 
 @pytest.mark.usefixtures("environment")
