@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long screenshots lint format bench check-wheels audit lock clean
+.PHONY: help up test test-long docs screenshots lint format bench check-wheels audit lock clean
 
 help: ## Show what can be made
 	@echo "make up needs Python 3.11 to 3.14 and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
@@ -25,6 +25,10 @@ test: $(INSTALLED) ## Run all tests, against real servers started for them
 
 test-long: $(INSTALLED) ## Run all tests with thousands of random steps in the property tests
 	@HYPOTHESIS_PROFILE=long exec $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+docs: $(INSTALLED) ## Write the pages made from the code anew: docs/data.md and .env.example
+	@$(BIN)/python -m strava_assets_tests.env_example
+	@WRITE_DOCS=1 $(BIN)/python -m pytest -q strava_assets_tests/test_data_page.py
 
 screenshots: $(INSTALLED) ## Take the README's pictures of Dagster's UI anew (needs Chromium)
 	@SCREENSHOTS=$(CURDIR)/docs/screenshots exec $(BIN)/python -m pytest strava_assets_tests/cli/test_ui.py

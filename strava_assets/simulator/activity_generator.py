@@ -13,25 +13,26 @@ from strava_assets.simulator.routes import Place, Route
 
 
 class Sport(NamedTuple):
-    """A sport, its speed in metres a second, how long it takes in hours, how often it is done."""
+    """A sport: its speed in m/s, how long it takes in hours, metres climbed a km at most, how often it is done."""
 
     sport_type: str
     type: str
     speed: float
     hours: float
+    climb: float
     weight: int
 
 
 SPORTS = (
-    Sport("Run", "Run", 3.0, 0.9, 34),
-    Sport("TrailRun", "Run", 2.4, 1.6, 6),
-    Sport("Ride", "Ride", 7.5, 2.2, 22),
-    Sport("GravelRide", "Ride", 6.1, 2.6, 6),
-    Sport("VirtualRide", "VirtualRide", 8.8, 1.1, 10),
-    Sport("Swim", "Swim", 0.9, 0.8, 8),
-    Sport("Hike", "Hike", 1.1, 3.0, 5),
-    Sport("WeightTraining", "WeightTraining", 0.0, 0.7, 6),
-    Sport("PadelTennis", "Workout", 0.0, 1.2, 3),  # sports come without notice
+    Sport("Run", "Run", 3.0, 0.9, 18, 34),
+    Sport("TrailRun", "Run", 2.4, 1.6, 60, 6),
+    Sport("Ride", "Ride", 7.5, 2.2, 20, 22),
+    Sport("GravelRide", "Ride", 6.1, 2.6, 26, 6),
+    Sport("VirtualRide", "VirtualRide", 8.8, 1.1, 0, 10),
+    Sport("Swim", "Swim", 0.9, 0.8, 0, 8),
+    Sport("Hike", "Hike", 1.1, 3.0, 120, 5),
+    Sport("WeightTraining", "WeightTraining", 0.0, 0.7, 0, 6),
+    Sport("PadelTennis", "Workout", 0.0, 1.2, 0, 3),  # sports come without notice
 )
 WEIGHTS = [sport.weight for sport in SPORTS]
 NAMES = (
@@ -69,7 +70,8 @@ class Athlete:
 
     id: int
     pace: float
-    gear: Sequence[str | None]
+    gear: Mapping[str, str]
+    """The bike or the shoes of a type of sport."""
     routes: Mapping[Home, Sequence[Route]]
 
 
@@ -78,6 +80,7 @@ def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, c
     sport = chance.choices(SPORTS, weights=WEIGHTS)[0]
     moving = int(3600 * sport.hours * chance.uniform(0.4, 1.6))
     metres = round(sport.speed * athlete.pace * moving * chance.uniform(0.85, 1.15), 1)
+    climbed = chance.uniform(0, sport.climb) * metres / 1000
     is_manual = chance.random() < 0.04
     is_outdoors = sport.speed > 0 and sport.type != "VirtualRide" and not is_manual
     route = chance.choice(athlete.routes[home]) if is_outdoors else None
@@ -89,7 +92,7 @@ def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, c
         "distance": _maybe_whole(metres, chance),
         "moving_time": moving,
         "elapsed_time": moving if is_manual else moving + chance.randrange(1200),
-        "total_elevation_gain": _maybe_whole(round(chance.uniform(0, 900), 1), chance) if is_outdoors else 0,
+        "total_elevation_gain": _maybe_whole(round(climbed, 1), chance) if is_outdoors else 0,
         "type": sport.type,
         "sport_type": sport.sport_type,
         "workout_type": chance.choice(WORKOUTS.get(sport.type, (None,))),
@@ -109,7 +112,7 @@ def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, c
         "manual": is_manual,
         **_privacy(chance),
         "flagged": chance.random() < 0.002,
-        "gear_id": chance.choice(athlete.gear),
+        "gear_id": chance.choice([athlete.gear.get(sport.type), athlete.gear.get(sport.type), None]),
         "start_latlng": list(route.start) if route else [],
         "end_latlng": list(route.end) if route else [],
     }

@@ -48,10 +48,11 @@ def years_before(end: datetime, years: float) -> datetime:
 
 def _athlete(athlete_id: int, seed: int) -> Athlete:
     chance = random.Random(f"{seed}/{athlete_id}")
+    pace, bike, shoes = chance.uniform(0.85, 1.15), f"b{chance.randrange(10**7)}", f"g{chance.randrange(10**7)}"
     return Athlete(
         id=athlete_id,
-        pace=chance.uniform(0.85, 1.15),
-        gear=[f"b{chance.randrange(10**7)}", f"g{chance.randrange(10**7)}", None],
+        pace=pace,
+        gear={"Ride": bike, "VirtualRide": bike, "Run": shoes, "Hike": shoes},
         routes={home: routes(chance, home.place) for home in HOMES},
     )
 
