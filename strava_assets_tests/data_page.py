@@ -96,7 +96,8 @@ def page(connection: Connection) -> str:
         _row(activities[-1]),
         "## The same activity in its raw object",
         (
-            "An object is a JSON array of such activities, as the API sent them: `{S3_PREFIX}/{athlete}/{hour}.json`, e.g. "
+            "An object is a JSON array of such activities, as the API sent them: `{S3_PREFIX}/{athlete}/{hour}.json`, "
+            "for example "
             f"`stravaact/{ATHLETE}/20251231T180000.json`. Fields that have no column are here alone."
         ),
         f"```json\n{activities[-1].text}\n```",

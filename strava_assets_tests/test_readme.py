@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from strava_assets.mirror.activity import Activity, validate
 from strava_assets.settings import VARIABLES
+from strava_assets_tests.data_page import ATHLETE, example_activities
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()
@@ -13,7 +15,22 @@ def test_the_table_of_settings_is_the_settings():
     rows = [
         f"| `{each.name}` | {f'`{each.default}`' if each.default else 'none'} | {each.meaning} |" for each in VARIABLES
     ]
-    assert [line for line in README.splitlines() if line.startswith("| `")] == rows
+    section = README.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    assert [line for line in section.splitlines() if line.startswith("| `")] == rows
+
+
+def test_the_rows_on_the_first_screen_are_the_simulated_athletes():
+    activities = [validate(raw, ATHLETE) for raw in example_activities()]
+    block = next(block for block in re.findall(r"```\n(.*?)```", README, re.DOTALL) if "start_date_local" in block)
+    head, _, *lines = [[cell.strip() for cell in line.split("|")] for line in block.splitlines()]
+    assert len(lines) == 2
+    truth = [
+        {**activity.model_dump(), "km": round((activity.distance or 0) / 1000, 1)}
+        for activity in activities
+        if isinstance(activity, Activity)
+    ]
+    for line in lines:
+        assert any([str(row[name]) for name in head] == line for row in truth), line
 
 
 def test_every_link_into_the_project_leads_somewhere():
