@@ -1,17 +1,16 @@
 """Databases, tables and the bucket: made where they are missing, migrated where they are old. Safe to repeat."""
 
-import os
 from collections.abc import Iterator
 from typing import Any, cast
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.mirror import migrations
 from strava_assets.mirror.database import CONNECT_TIMEOUT_SECONDS, clear_error, engine_for, place, transaction
+from strava_assets.raw.s3_errors import NO_BUCKET, clear_errors, error_code
+from strava_assets.services import s3_access
 from strava_assets.settings import Settings
 
 
@@ -97,31 +96,19 @@ def create_dagster_storage(url: URL) -> None:
 
 def create_bucket(settings: Settings) -> bool:
     """Create the bucket if it is missing; True if it was."""
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=settings.s3_endpoint_url,
-        region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
-    )
-    where = settings.s3_endpoint_url or "AWS"
-    try:
-        client.head_bucket(Bucket=settings.s3_bucket)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:  # noqa: PLR2004
-            raise ConfigurationError(
-                f"S3 at {where} denies access to the bucket {settings.s3_bucket!r}. "
-                "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions."
-            ) from None
-    except BotoCoreError as error:
-        raise ServiceUnavailable(f"S3 at {where} cannot be used ({error}). Check the AWS_* settings.") from None
-    else:
-        return False
-    region = client.meta.region_name
-    try:
-        # S3 wants the region to be named, except where it is the default one.
-        elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        client.create_bucket(Bucket=settings.s3_bucket, **cast("Any", elsewhere))
-    except ClientError as error:
-        raise ConfigurationError(
-            f"S3 at {where} does not let us create the bucket {settings.s3_bucket!r} ({error})."
-        ) from None
+    access = s3_access(settings)
+    client = access.client()
+    with clear_errors(access.where, access.bucket):
+        try:
+            client.head_bucket(Bucket=access.bucket)
+        except ClientError as error:
+            if error_code(error) not in NO_BUCKET:
+                raise
+        else:
+            return False
+    # S3 wants the region to be named, except where it is the default one.
+    region = access.region_name
+    elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with clear_errors(access.where, access.bucket, "the creation of"):
+        client.create_bucket(Bucket=access.bucket, **cast("Any", elsewhere))
     return True

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-import boto3
 from redis import Redis
 
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.raw.s3_access import S3Access
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
@@ -29,34 +29,33 @@ def open_client(
     return StravaClient.open(settings, may_use_reserve=may_use_reserve, max_wait=max_wait, on_wait=on_wait)
 
 
-def open_store(settings: Settings) -> RawStore:
-    """The bucket of raw objects."""
-    return RawStore.open(
-        boto3.session.Session(),
+def s3_access(settings: Settings) -> S3Access:
+    """The bucket of raw objects and the way to it."""
+    return S3Access(
         bucket=settings.s3_bucket,
         prefix=settings.s3_prefix,
         endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=settings.s3_secret_access_key,
+        session_token=settings.s3_session_token,
+        ca_bundle=settings.ca_bundle,
     )
+
+
+def open_store(settings: Settings) -> RawStore:
+    """The bucket of raw objects."""
+    return RawStore(s3_access(settings))
 
 
 def open_archive_store(settings: Settings) -> ArchiveStore:
     """The bucket, for the files of bulk exports."""
-    return ArchiveStore.open(
-        boto3.session.Session(),
-        bucket=settings.s3_bucket,
-        prefix=settings.s3_prefix,
-        endpoint_url=settings.s3_endpoint_url,
-    )
+    return ArchiveStore(s3_access(settings))
 
 
 def open_deletion(settings: Settings) -> RawDeletion:
     """What deletes raw objects with all their versions."""
-    return RawDeletion.open(
-        boto3.session.Session(),
-        bucket=settings.s3_bucket,
-        prefix=settings.s3_prefix,
-        endpoint_url=settings.s3_endpoint_url,
-    )
+    return RawDeletion(s3_access(settings))
 
 
 def open_redis(settings: Settings) -> Redis:

@@ -4,19 +4,17 @@ Settings are read when `Settings.from_environment()` is called, never at import.
 but empty counts as not set, as in a `.env` that was copied from `.env.example`.
 """
 
-import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Literal, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple, cast
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import Window, floor_to_hour
+from strava_assets.setting_values import Environment
 
 
 class Variable(NamedTuple):
@@ -90,6 +88,11 @@ DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 OLD_NAMES = {"STRAVA_CLIENT_ID": "STRAVA_CLIENT"}
 """What the old DAG called a variable; read where the new name is absent."""
 
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+
+_TEMPORARY_KEY = "ASIA"
+"""How the ids of AWS's temporary keys begin, which need a session token; others have none."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -112,6 +115,11 @@ class Settings:
     s3_bucket: str
     s3_prefix: str
     s3_endpoint_url: str | None
+    s3_region: str
+    s3_access_key_id: str
+    s3_secret_access_key: str
+    s3_session_token: str
+    ca_bundle: str
     database_url: URL
     dagster_postgres_url: URL
     web_hosts: frozenset[str]
@@ -119,35 +127,46 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read and check all settings. Raises ConfigurationError, naming the variable, where one is unusable."""
-        env = os.environ if environment is None else environment
-        base_url = text(env, "STRAVA_BASE_URL").rstrip("/")
-        database_url = parse_database_url(text(env, "DATABASE_URL"))
-        dagster_url = text(env, "DAGSTER_POSTGRES_URL")
+        env = Environment(os.environ if environment is None else environment, DEFAULTS, OLD_NAMES)
+        base_url = env.web_url("STRAVA_BASE_URL", "https://www.strava.com")
+        database_url = env.database_url("DATABASE_URL")
+        key_id, secret = env.key_pair("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        endpoint = next((name for name in _ENDPOINTS if env.first_set(name)), None)
         return cls(
-            client_id=text(env, "STRAVA_CLIENT_ID"),
-            client_secret=text(env, "STRAVA_CLIENT_SECRET"),
+            client_id=env.text("STRAVA_CLIENT_ID"),
+            client_secret=env.text("STRAVA_CLIENT_SECRET"),
             base_url=base_url,
-            api_url=(text(env, "STRAVA_API_URL") or f"{base_url}/api/v3").rstrip("/"),
-            start_date=_start_date(env),
-            lookback=timedelta(days=_number(env, "STRAVA_LOOKBACK_DAYS", low=1, high=3650)),
-            changes_interval_seconds=int(_number(env, "STRAVA_CHANGES_INTERVAL", low=5, high=86400)),
-            budget_reserve=_number(env, "STRAVA_BUDGET_RESERVE", low=0, high=0.9),
-            max_delete_share=_number(env, "STRAVA_MAX_DELETE_SHARE", low=0, high=1),
-            retention=_retention(env, "STRAVA_RETENTION_DAYS"),
-            archive_retention=_retention(env, "STRAVA_ARCHIVE_RETENTION_DAYS"),
-            purge_on_revoke=_purge_on_revoke(env),
-            webhook_verify_token=text(env, "STRAVA_WEBHOOK_VERIFY_TOKEN"),
-            redis_url=text(env, "REDIS_URL"),
-            s3_bucket=text(env, "S3_BUCKET"),
-            s3_prefix=text(env, "S3_PREFIX").strip("/"),
-            s3_endpoint_url=text(env, "AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or None,
+            api_url=(
+                env.web_url("STRAVA_API_URL", "https://www.strava.com/api/v3")
+                if env.text("STRAVA_API_URL")
+                else f"{base_url}/api/v3"
+            ),
+            start_date=env.start_of_day("STRAVA_START_DATE", datetime.now(UTC)),
+            lookback=timedelta(days=env.number("STRAVA_LOOKBACK_DAYS", low=1, high=3650)),
+            changes_interval_seconds=int(env.number("STRAVA_CHANGES_INTERVAL", low=5, high=86400)),
+            budget_reserve=env.number("STRAVA_BUDGET_RESERVE", low=0, high=0.9),
+            max_delete_share=env.number("STRAVA_MAX_DELETE_SHARE", low=0, high=1),
+            retention=_days(env, "STRAVA_RETENTION_DAYS"),
+            archive_retention=_days(env, "STRAVA_ARCHIVE_RETENTION_DAYS"),
+            purge_on_revoke=cast("Literal['auto', 'confirm']", env.choice("STRAVA_PURGE_ON_REVOKE", "auto", "confirm")),
+            webhook_verify_token=env.text("STRAVA_WEBHOOK_VERIFY_TOKEN"),
+            redis_url=env.redis_url("REDIS_URL"),
+            s3_bucket=env.bucket("S3_BUCKET"),
+            s3_prefix=env.object_prefix("S3_PREFIX"),
+            s3_endpoint_url=env.web_url(endpoint, "http://localhost:9000") if endpoint else None,
+            s3_region=env.region("AWS_DEFAULT_REGION", "AWS_REGION"),
+            s3_access_key_id=key_id,
+            s3_secret_access_key=secret,
+            # What another login left in the environment must not go along with keys that have none.
+            s3_session_token=env.first_set("AWS_SESSION_TOKEN") if key_id.startswith(_TEMPORARY_KEY) else "",
+            ca_bundle=env.first_set("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
             database_url=database_url,
             dagster_postgres_url=(
-                parse_database_url(dagster_url, "DAGSTER_POSTGRES_URL")
-                if dagster_url
+                env.database_url("DAGSTER_POSTGRES_URL")
+                if env.text("DAGSTER_POSTGRES_URL")
                 else database_url.set(database="dagster")
             ),
-            web_hosts=_web_hosts(env),
+            web_hosts=env.host_names("STRAVA_WEB_HOSTS"),
         )
 
     def require_application(self) -> None:
@@ -181,80 +200,5 @@ class Settings:
         return f"Settings(client_id={self.client_id!r}, api_url={self.api_url!r}, bucket={self.s3_bucket!r})"
 
 
-def text(environment: Mapping[str, str], name: str) -> str:
-    """The value of a variable, or its default where it is absent or empty."""
-    return environment.get(variable_set(environment, name) or name, "").strip() or DEFAULTS[name]
-
-
-def variable_set(environment: Mapping[str, str], name: str) -> str | None:
-    """The name under which a variable is set: its own, else its old one; None where it is not set."""
-    names = (name, OLD_NAMES.get(name, name))
-    return next((candidate for candidate in names if environment.get(candidate, "").strip()), None)
-
-
-def _start_date(env: Mapping[str, str]) -> datetime:
-    value = text(env, "STRAVA_START_DATE")
-    try:
-        day = date.fromisoformat(value)
-    except ValueError:
-        raise ConfigurationError(
-            f"STRAVA_START_DATE is {value!r}, which is no date. Write it like 2024-01-01."
-        ) from None
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    if start > datetime.now(UTC):
-        raise ConfigurationError(
-            f"STRAVA_START_DATE is {value}, which lies in the future. Give the date of your first activity."
-        )
-    return start
-
-
-def _number(env: Mapping[str, str], name: str, *, low: float, high: float) -> float:
-    value = text(env, name)
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not low <= number <= high:
-        raise ConfigurationError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.")
-    return number
-
-
-def _retention(env: Mapping[str, str], name: str) -> timedelta | None:
-    return timedelta(days=_number(env, name, low=1, high=36500)) if text(env, name) else None
-
-
-def _web_hosts(env: Mapping[str, str]) -> frozenset[str]:
-    hosts = frozenset(host.strip().lower() for host in text(env, "STRAVA_WEB_HOSTS").split(",") if host.strip())
-    for host in hosts:
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host):
-            raise ConfigurationError(
-                f"STRAVA_WEB_HOSTS has {host!r}; write names only, like dagster.example.org, and no URL."
-            )
-    return hosts
-
-
-def _purge_on_revoke(env: Mapping[str, str]) -> Literal["auto", "confirm"]:
-    value = text(env, "STRAVA_PURGE_ON_REVOKE")
-    if value == "auto":
-        return "auto"
-    if value == "confirm":
-        return "confirm"
-    raise ConfigurationError(f"STRAVA_PURGE_ON_REVOKE is {value!r}; it must be auto or confirm.")
-
-
-def parse_database_url(value: str, name: str = "DATABASE_URL") -> URL:
-    """A URL whose scheme names psycopg2, whichever of the usual spellings was pasted.
-
-    SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3, which dagster-postgres cannot use, and does
-    not know `postgres://` at all. Raises ConfigurationError, naming the variable, if it is no Postgres URL.
-    """
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):
-        # The value may hold a password, so it is not repeated.
-        raise ConfigurationError(f"{name} is no database URL. Write it like {DEFAULTS['DATABASE_URL']}.") from None
-    if url.drivername.split("+")[0] not in {"postgres", "postgresql"}:
-        raise ConfigurationError(f"{name} has the scheme {url.drivername}; only postgresql is supported.")
-    if not url.database:
-        raise ConfigurationError(f"{name} names no database. Write it like {DEFAULTS['DATABASE_URL']}.")
-    return url.set(drivername="postgresql+psycopg2")
+def _days(env: Environment, name: str) -> timedelta | None:
+    return timedelta(days=env.number(name, low=1, high=36500)) if env.text(name) else None

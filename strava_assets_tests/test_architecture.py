@@ -12,7 +12,8 @@ BASE = {"hours", "errors"}
 MAY_IMPORT = {
     "hours": set[str](),
     "errors": set[str](),
-    "settings": BASE,
+    "setting_values": BASE,
+    "settings": BASE | {"setting_values"},
     "state": BASE,
     "raw": BASE,
     "strava": BASE | {"raw.activity", "state"},
@@ -23,7 +24,7 @@ MAY_IMPORT = {
     "deletion": BASE | {"raw", "mirror", "state", "strava", "sync", "webhooks"},
     "instance": BASE | {"settings"},
     "services": BASE | {"settings", "strava", "raw", "state", "mirror"},
-    "provisioning": BASE | {"settings", "mirror", "services"},
+    "provisioning": BASE | {"settings", "raw", "mirror", "services"},
 }
 """What each room may import of this package besides itself. Rooms that are not named may import all that is below."""
 

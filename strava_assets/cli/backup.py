@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import boto3
 import click
 
 from strava_assets.cli.console import console
 from strava_assets.cli.postgres_tools import dump
 from strava_assets.errors import ConfigurationError
-from strava_assets.services import open_redis
+from strava_assets.raw.s3_errors import clear_errors
+from strava_assets.services import open_redis, s3_access
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import TokenStore
 
@@ -44,13 +44,18 @@ def command(folder: Path, *, without_databases: bool) -> None:
 
 
 def _copy_objects(settings: Settings, target: Path) -> int:
-    bucket = boto3.resource("s3", endpoint_url=settings.s3_endpoint_url).Bucket(settings.s3_bucket)
+    access = s3_access(settings)
+    client = access.client()
     count = 0
-    for entry in bucket.objects.filter(Prefix=f"{settings.s3_prefix}/"):
-        file = target / entry.key
-        if not file.resolve().is_relative_to(target.resolve()):
-            raise ConfigurationError(f"The bucket holds an object with the unsafe key {entry.key!r}. Remove it first.")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(entry.get()["Body"].read())
-        count += 1
+    with clear_errors(access.where, access.bucket):
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=access.bucket, Prefix=f"{access.prefix}/" if access.prefix else ""
+        )
+        for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+            file = target / key
+            if not file.resolve().is_relative_to(target.resolve()):
+                raise ConfigurationError(f"The bucket holds an object with the unsafe key {key!r}. Remove it first.")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(client.get_object(Bucket=access.bucket, Key=key)["Body"].read())
+            count += 1
     return count

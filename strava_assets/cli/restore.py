@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import boto3
 import click
 from sqlalchemy import URL, text
 
@@ -12,7 +11,8 @@ from strava_assets.cli.postgres_tools import restore
 from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.provisioning import create_bucket, create_database, migrate
-from strava_assets.services import open_redis
+from strava_assets.raw.s3_errors import clear_errors
+from strava_assets.services import open_redis, s3_access
 from strava_assets.settings import Settings
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.strava.tokens import Token, TokenStore
@@ -61,13 +61,15 @@ def _require_empty(url: URL) -> None:
 
 
 def _put_objects(settings: Settings, source: Path) -> int:
-    client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url)
+    access = s3_access(settings)
+    client = access.client()
     files = [file for file in sorted(source.rglob("*")) if file.is_file()]
-    for file in files:
-        client.put_object(
-            Bucket=settings.s3_bucket,
-            Key=file.relative_to(source).as_posix(),
-            Body=file.read_bytes(),
-            ContentType="application/json",
-        )
+    with clear_errors(access.where, access.bucket):
+        for file in files:
+            client.put_object(
+                Bucket=access.bucket,
+                Key=file.relative_to(source).as_posix(),
+                Body=file.read_bytes(),
+                ContentType="application/json",
+            )
     return len(files)

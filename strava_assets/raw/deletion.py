@@ -6,26 +6,27 @@ Deletion is rare and must be complete, so it goes through boto3, which knows ver
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
+from strava_assets.errors import ServiceUnavailable
 from strava_assets.raw.keys import archive_prefix, athlete_prefix, from_object_key, from_old_object_key
+from strava_assets.raw.s3_access import CONNECTIONS, S3Access
+from strava_assets.raw.s3_errors import clear_errors, error_code
 
 if TYPE_CHECKING:
-    import boto3.session
-    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 BATCH = 1000
 """Objects that S3 deletes in one request, at most."""
 
-READERS = 16
+READERS = CONNECTIONS
 
 
 @dataclass(frozen=True)
@@ -40,26 +41,12 @@ class Version:
 class RawDeletion:
     """Finds and deletes versions of raw objects."""
 
-    def __init__(self, client: "S3Client", *, bucket: str, prefix: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
-
-    @classmethod
-    def open(
-        cls, session: "boto3.session.Session", *, bucket: str, prefix: str, endpoint_url: str | None
-    ) -> "RawDeletion":
-        """Deletion in `bucket`, with the session's credentials."""
-        config = Config(
-            s3={"addressing_style": "path"} if endpoint_url else None,
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=READERS,
-        )
-        client = session.client(
-            "s3", endpoint_url=endpoint_url, region_name=session.region_name or "us-east-1", config=config
-        )
-        return cls(client, bucket=bucket, prefix=prefix)
+    def __init__(self, access: S3Access) -> None:
+        """Raises ConfigurationError where there are no usable credentials."""
+        self._access = access
+        self._bucket = access.bucket
+        self._prefix = access.prefix
+        self._client = access.client()
 
     def count(self, athlete_id: int) -> int:
         """How many versions of objects the athlete has."""
@@ -102,31 +89,57 @@ class RawDeletion:
             return self._delete_all(version for version in self._versions(prefix) if is_chosen(version.key))
 
     def _versions(self, prefix: str) -> Iterator[Version]:
-        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
-            for version in page.get("Versions", []):
-                yield Version(version["Key"], version.get("VersionId"))
-            for marker in page.get("DeleteMarkers", []):
-                yield Version(marker["Key"], marker.get("VersionId"), is_marker=True)
+        """Every version and delete marker, and every object of which the server names no version.
+
+        Some servers know no versions (Garage, R2) or ignore that they were asked for; an object that is listed is
+        an object that is left.
+        """
+        named: set[str] = set()
+        for version in self._named_versions(prefix):
+            named.add(version.key)
+            yield version
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                if entry["Key"] not in named:
+                    yield Version(entry["Key"], None)
+
+    def _named_versions(self, prefix: str) -> Iterator[Version]:
+        try:
+            for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
+                for version in page.get("Versions", []):
+                    yield Version(version["Key"], version.get("VersionId"))
+                for marker in page.get("DeleteMarkers", []):
+                    yield Version(marker["Key"], marker.get("VersionId"), is_marker=True)
+        except ClientError as error:
+            if not _is_unknown_request(error):
+                raise
 
     def _delete_all(self, versions: Iterator[Version]) -> int:
         deleted = 0
         while batch := list(islice(versions, BATCH)):
-            answer = self._client.delete_objects(
-                Bucket=self._bucket,
-                Delete={
-                    "Objects": [
-                        {"Key": each.key, "VersionId": each.id} if each.id else {"Key": each.key} for each in batch
-                    ],
-                    "Quiet": True,
-                },
-            )
-            if errors := answer.get("Errors"):
+            if errors := self._delete_batch(batch):
                 raise ServiceUnavailable(
                     f"S3 did not delete {len(errors)} objects of the bucket {self._bucket!r} "
-                    f"({errors[0].get('Code', 'no reason given')}). Run the same again."
+                    f"({errors[0]}). Run the same again."
                 )
             deleted += len(batch)
         return deleted
+
+    def _delete_batch(self, batch: list[Version]) -> list[str]:
+        """Delete them; why some were not deleted."""
+        objects = [_named(each) for each in batch]
+        try:
+            answer = self._client.delete_objects(
+                Bucket=self._bucket,
+                Delete={"Objects": objects, "Quiet": True},
+            )
+        except ClientError as error:
+            if not _is_unknown_request(error):
+                raise
+            with ThreadPoolExecutor(READERS) as deleters:
+                list(deleters.map(lambda each: self._client.delete_object(Bucket=self._bucket, **each), objects))
+            return []
+        return [each.get("Code", "no reason given") for each in answer.get("Errors", [])]
 
     def _is_of(self, version: Version, athlete_id: int) -> bool:
         if version.is_marker:
@@ -141,24 +154,18 @@ class RawDeletion:
         owners = [each.get("athlete") for each in activities]
         return any(isinstance(owner, dict) and owner.get("id") == athlete_id for owner in owners)
 
-    @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise self._clear_error(error) from None
+    def _clear_errors(self) -> AbstractContextManager[None]:
+        return clear_errors(self._access.where, self._bucket, "deletion (versions included)")
 
-    def _clear_error(self, error: BotoCoreError | ClientError) -> StravaAssetsError:
-        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
-        if code == "NoSuchBucket":
-            return ConfigurationError(
-                f"The bucket {self._bucket!r} does not exist. Check S3_BUCKET and AWS_ENDPOINT_URL_S3."
-            )
-        if code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}:
-            return ConfigurationError(
-                f"S3 denies deletion in the bucket {self._bucket!r} ({code}). Check AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY and the key's permissions, those for versions included."
-            )
-        return ServiceUnavailable(
-            f"S3 does not answer as it should ({code or type(error).__name__}). Check AWS_ENDPOINT_URL_S3."
-        )
+
+def _named(version: Version) -> "ObjectIdentifierTypeDef":
+    return {"Key": version.key, "VersionId": version.id} if version.id else {"Key": version.key}
+
+
+def _is_unknown_request(error: ClientError) -> bool:
+    """Whether the server does not know the request at all, rather than deny it."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error_code(error) in {"NotImplemented", "MethodNotAllowed"} or status in {
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }

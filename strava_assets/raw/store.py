@@ -1,31 +1,25 @@
 """The raw objects: one JSON array per athlete and hour, as Strava's API said it.
 
-Reads and writes go through obstore, many at a time. Which S3 that is, and with which credentials, is
-the caller's boto3 session and endpoint: dagster-aws' S3Resource in Dagster, the AWS SDK's own
-variables elsewhere.
+Reads and writes go through obstore, many at a time.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TypeVar
 
 import obstore
-from obstore.auth.boto3 import Boto3CredentialProvider
-from obstore.exceptions import BaseError, UnauthenticatedError
-from obstore.store import S3Store
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
+from strava_assets.errors import ConfigurationError
 from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, join_array, split_array
 from strava_assets.raw.keys import archive_prefix, athlete_prefix, from_object_key, object_key
-
-if TYPE_CHECKING:
-    import boto3.session
+from strava_assets.raw.s3_access import S3Access
+from strava_assets.raw.s3_errors import clear_errors
 
 CONCURRENCY = 32
 """Requests under way at once; more gained nothing against SeaweedFS and MinIO on loopback."""
@@ -62,33 +56,12 @@ class Written:
 class RawStore:
     """Reads, writes and lists the raw objects of a bucket."""
 
-    def __init__(self, store: S3Store, *, bucket: str, prefix: str, endpoint_url: str | None) -> None:
-        self._store = store
-        self._bucket = bucket
-        self._prefix = prefix
-        self._where = endpoint_url or "AWS"
-
-    @classmethod
-    def open(cls, session: "boto3.session.Session", *, bucket: str, prefix: str, endpoint_url: str | None) -> Self:
-        """A store on `bucket`. Raises ConfigurationError where the session has no credentials."""
-        try:
-            credentials = Boto3CredentialProvider(session)
-        except ValueError:
-            raise ConfigurationError(
-                "No S3 credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
-            ) from None
-        store = S3Store(
-            bucket,
-            # By this name, it counts before the environment's AWS_ENDPOINT_URL_S3, as with boto3.
-            config={"aws_endpoint_url_s3": endpoint_url, "virtual_hosted_style_request": False}
-            if endpoint_url
-            else None,
-            region=session.region_name or "us-east-1",
-            credential_provider=credentials,
-            client_options={"allow_http": True, "connect_timeout": "5s", "timeout": "60s"},
-            retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=30)},
-        )
-        return cls(store, bucket=bucket, prefix=prefix, endpoint_url=endpoint_url)
+    def __init__(self, access: S3Access) -> None:
+        """Raises ConfigurationError where there are no usable credentials."""
+        self._access = access
+        self._bucket = access.bucket
+        self._prefix = access.prefix
+        self._store = access.store()
 
     def url(self, athlete_id: int, hour: datetime) -> str:
         """Where the hour's object lies: `s3://lifedata/stravaact/42/20261122T130000.json`."""
@@ -187,31 +160,8 @@ class RawStore:
                 f"Materialise raw_activities for that hour again."
             ) from None
 
-    @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
-        """Turn obstore's errors into one line that says what to do. None of them holds a secret."""
-        try:
-            yield
-        except (BaseError, OSError) as error:
-            raise self._clear_error(error) from None
-
-    def _clear_error(self, error: Exception) -> StravaAssetsError:
-        said = str(error)
-        # Listing gives obstore's general error for these; the answer's own code tells them apart.
-        if isinstance(error, FileNotFoundError) or "NoSuchBucket" in said or "status code: 404" in said:
-            return ConfigurationError(
-                f"The bucket {self._bucket!r} does not exist at {self._where}. "
-                f"Create it with: strava-assets init, or check S3_BUCKET and AWS_ENDPOINT_URL_S3."
-            )
-        if isinstance(error, PermissionError | UnauthenticatedError) or "status code: 403" in said:
-            return ConfigurationError(
-                f"S3 at {self._where} denies access to the bucket {self._bucket!r}. "
-                f"Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the key's permissions."
-            )
-        reason = said.strip().partition("\n")[0][:200]
-        return ServiceUnavailable(
-            f"S3 at {self._where} does not answer as it should ({reason}). Check AWS_ENDPOINT_URL_S3."
-        )
+    def _clear_errors(self) -> AbstractContextManager[None]:
+        return clear_errors(self._access.where, self._bucket)
 
 
 def _bare(etag: str | None) -> str | None:

@@ -1,24 +1,20 @@
 from datetime import UTC, datetime
 
-import boto3
 import pytest
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.hours import HOUR, Window
 from strava_assets.raw.activity import RawActivity, split_array
+from strava_assets.raw.s3_access import S3Access
 from strava_assets.raw.store import OBJECTS_PER_BATCH, RawStore, Written
+from strava_assets_tests.raw.s3_proxy import access_to
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVER = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
-def session_for(s3: dict[str, str]) -> boto3.session.Session:
-    return boto3.session.Session(s3["AWS_ACCESS_KEY_ID"], s3["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
-
-
 def open_store(s3: dict[str, str], bucket: str, **other: str) -> RawStore:
-    endpoint = other.pop("endpoint", s3["AWS_ENDPOINT_URL_S3"])
-    return RawStore.open(session_for({**s3, **other}), bucket=bucket, prefix="stravaact", endpoint_url=endpoint)
+    return RawStore(access_to({**s3, **other}, bucket))
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def test_what_was_written_is_read_to_the_letter(store: RawStore):
 
 def test_the_key_is_the_contract(store: RawStore, s3: dict[str, str], bucket: str):
     store.write(42, {NOON: split_array('[{"id": 1}]')})
-    client = session_for(s3).client("s3", endpoint_url=s3["AWS_ENDPOINT_URL_S3"])
+    client = access_to(s3, bucket).client()
     stored = client.get_object(Bucket=bucket, Key="stravaact/42/20261122T120000.json")
     assert stored["Body"].read() == b'[{"id": 1}]'
     assert stored["ContentType"] == "application/json"
@@ -52,7 +48,7 @@ def test_listing_gives_only_the_windows_hours_of_the_athlete(store: RawStore, s3
     hours = [NOON + n * HOUR for n in range(-2, 3)]
     store.write(42, {hour: [] for hour in hours})
     store.write(4, {NOON: []})
-    client = session_for(s3).client("s3", endpoint_url=s3["AWS_ENDPOINT_URL_S3"])
+    client = access_to(s3, bucket).client()
     client.put_object(Bucket=bucket, Key="stravaact/20261122T120000.json", Body=b"[]")  # the old DAG's
     assert list(store.objects(42, Window(NOON - HOUR, NOON + HOUR))) == [NOON - HOUR, NOON]
     assert list(store.objects(42, EVER)) == hours
@@ -83,7 +79,7 @@ def test_an_object_that_vanished_is_left_out(store: RawStore):
 
 
 def test_an_object_that_is_no_array_is_named(store: RawStore, s3: dict[str, str], bucket: str):
-    client = session_for(s3).client("s3", endpoint_url=s3["AWS_ENDPOINT_URL_S3"])
+    client = access_to(s3, bucket).client()
     client.put_object(Bucket=bucket, Key="stravaact/42/20261122T120000.json", Body=b"{}")
     with pytest.raises(ConfigurationError) as caught:
         list(store.read(42, [NOON]))
@@ -99,7 +95,7 @@ def test_a_missing_bucket_wrong_keys_and_a_dead_server_each_say_what_to_do(s3: d
     with pytest.raises(ConfigurationError, match="denies access to the bucket"):
         open_store(s3, bucket, AWS_SECRET_ACCESS_KEY="wrong").write(42, {NOON: []})
     with pytest.raises(ServiceUnavailable, match=r"S3 at http://127.0.0.1:1 does not answer"):
-        open_store(s3, bucket, endpoint="http://127.0.0.1:1").athletes()
+        open_store(s3, bucket, AWS_ENDPOINT_URL_S3="http://127.0.0.1:1").athletes()
 
 
 def test_no_credentials_are_a_clear_error(monkeypatch: pytest.MonkeyPatch, bucket: str):
@@ -107,4 +103,4 @@ def test_no_credentials_are_a_clear_error(monkeypatch: pytest.MonkeyPatch, bucke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(ConfigurationError, match="No S3 credentials were found"):
-        RawStore.open(boto3.session.Session(), bucket=bucket, prefix="", endpoint_url=None)
+        RawStore(S3Access(bucket))
