@@ -33,11 +33,7 @@ class Data:
     objects: int = 0
     """With all versions and delete markers."""
     rows: int = 0
-    rejects: int = 0
-    hours: int = 0
-    """Hours of which it was remembered which raw object was mirrored."""
-    archived: int = 0
-    """What the tables of bulk exports hold."""
+    """Of all tables."""
     old_objects: int = 0
     """The old DAG's, with all versions."""
     notes: int = 0
@@ -53,7 +49,8 @@ class Data:
 
     def __str__(self) -> str:
         found = [(each.name.replace("_", " "), getattr(self, each.name)) for each in fields(self)]
-        return ", ".join(f"{count} {name}" for name, count in found if count) or "nothing"
+        counted = (f"{count} {name if count != 1 else name.removesuffix('s')}" for name, count in found if count)
+        return ", ".join(counted) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Purger:
         with transaction(self.engine) as connection:
             there = count_of_athlete(connection, athlete_id)
         tokens = [token for token in TokenStore(self.redis).tokens().values() if token.athlete_id == athlete_id]
-        return Data(tokens=len(tokens), objects=self.objects.count(athlete_id), **there._asdict())
+        return Data(tokens=len(tokens), objects=self.objects.count(athlete_id), rows=there)
 
     def purge(self, athlete_id: int) -> Data:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
@@ -82,7 +79,7 @@ class Purger:
             purged += Data(tokens=tokens.forget(athlete_id), objects=self.objects.delete_athlete(athlete_id))
             with transaction(self.engine) as connection:
                 removed = remove_athlete(connection, athlete_id)
-            purged += Data(**removed._asdict())
+            purged += Data(rows=removed)
             if not (left := self.kept(athlete_id)):
                 break
         else:

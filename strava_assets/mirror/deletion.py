@@ -3,35 +3,31 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from strava_assets.mirror.database import wait_for_other_loads
+from strava_assets.mirror.table import metadata
 
 
 class Removed(NamedTuple):
-    """How much of each; also used for how much there is."""
+    """How much was deleted by age."""
 
     rows: int
     rejects: int
     hours: int
     """Hours of which it is remembered which raw object was mirrored."""
-    archived: int = 0
-    """Rows beside the activities that came from bulk exports, with their rejects, and marks of deletion."""
 
 
-_OF_ARCHIVES = ("strava_archive", "strava_archive_activity", "strava_archive_reject", "strava_deleted_activity")
+def remove_athlete(connection: Connection, athlete_id: int) -> int:
+    """Delete everything of the athlete, after waiting for a load of them that is under way; how many rows.
 
-
-def remove_athlete(connection: Connection, athlete_id: int) -> Removed:
-    """Delete everything of the athlete, after waiting for a load of them that is under way."""
+    Every table of ours says in `athlete_id` whose each row is, so a new table need not be named here.
+    """
     wait_for_other_loads(connection, athlete_id)
-    of_athlete = "athlete_id = :value"
-    removed = _remove(connection, of_athlete, of_athlete, athlete_id)
-    archived = sum(
-        connection.execute(text(f"DELETE FROM {table} WHERE {of_athlete}"), {"value": athlete_id}).rowcount  # noqa: S608
-        for table in _OF_ARCHIVES
+    return sum(
+        connection.execute(table.delete().where(table.c.athlete_id == athlete_id)).rowcount
+        for table in metadata.tables.values()
     )
-    return removed._replace(archived=archived)
 
 
 def remove_before(connection: Connection, moment: datetime) -> Removed:
@@ -39,17 +35,13 @@ def remove_before(connection: Connection, moment: datetime) -> Removed:
     return _remove(connection, "start_date < :value AND source = 'api'", "hour < :value", moment)
 
 
-def count_of_athlete(connection: Connection, athlete_id: int) -> Removed:
-    """How much there is of the athlete."""
-    tables = ("strava_activity", "strava_activity_reject", "strava_mirrored_object", *_OF_ARCHIVES)
-    rows, rejects, hours, *archived = (
-        connection.execute(
-            text(f"SELECT count(*) FROM {table} WHERE athlete_id = :athlete_id"),  # noqa: S608 - constants
-            {"athlete_id": athlete_id},
-        ).scalar_one()
-        for table in tables
-    )
-    return Removed(rows, rejects, hours, sum(archived))
+def count_of_athlete(connection: Connection, athlete_id: int) -> int:
+    """How many rows there are of the athlete, in all tables."""
+    counts = [
+        select(func.count()).select_from(table).where(table.c.athlete_id == athlete_id).scalar_subquery()
+        for table in metadata.tables.values()
+    ]
+    return sum(connection.execute(select(*counts)).one())
 
 
 def _remove(connection: Connection, rows: str, hours: str, value: object) -> Removed:
