@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from strava_assets.errors import ArchiveUnreadable
+from strava_assets.raw.archive_store import ACTIVITIES
 
-ACTIVITIES = "activities.csv"
 STORED = (ACTIVITIES, "bikes.csv", "shoes.csv", "components.csv")
 """The tables of an export that are used. All else stays where it is: it has addresses, contacts and messages."""
 

@@ -10,13 +10,14 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from strava_assets.archive.export import ACTIVITIES, STORED, Export
+from strava_assets.archive.export import STORED, Export
 from strava_assets.archive.loading import Loaded, load
 from strava_assets.archive.owner import athlete_of
+from strava_assets.archive.table import Table, read_table
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.archive import archives, delete_orphans, fill, forget
 from strava_assets.mirror.database import transaction, wait_for_other_loads
-from strava_assets.raw.archive_store import ArchiveStore
+from strava_assets.raw.archive_store import ACTIVITIES, ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
 
 
@@ -28,6 +29,7 @@ class RawArchive:
     archive: str
     """First 12 hex digits of the SHA-256 of its activities.csv."""
     activities: bytes
+    table: Table
     kinds: dict[str, int]
 
 
@@ -43,10 +45,13 @@ class Tracks:
 
 
 def identify(export: Export, athlete_id: int | None = None) -> RawArchive:
-    """Whose export it is and which, before anything is written. Raises ArchiveUnreadable where it is none."""
+    """Whose export it is and which, and its table, before anything is written.
+
+    Raises ArchiveUnreadable where it is none, is not understood, or is another athlete's.
+    """
     owner = athlete_of(export, athlete_id)
     data = export.read(ACTIVITIES)
-    return RawArchive(owner, hashlib.sha256(data).hexdigest()[:12], data, export.kinds())
+    return RawArchive(owner, hashlib.sha256(data).hexdigest()[:12], data, read_table(data), export.kinds())
 
 
 def keep_tables(store: ArchiveStore, export: Export, raw: RawArchive) -> None:
@@ -57,14 +62,16 @@ def keep_tables(store: ArchiveStore, export: Export, raw: RawArchive) -> None:
     list(store.write_archive_files(raw.athlete_id, raw.archive, iter(files[:1])))
 
 
-def keep_tracks(
-    store: ArchiveStore, export: Export, raw: RawArchive, on_progress: Callable[[int, int], None]
-) -> Tracks:
-    """Put the original recordings into the bucket, those that are not there yet; a damaged one is left out."""
+def keep_tracks(store: ArchiveStore, export: Export, raw: RawArchive, on_progress: Callable[[int], None]) -> Tracks:
+    """Put the original recordings into the bucket, those that are not there yet; a damaged one is left out.
+
+    `on_progress` is given how many bytes of them are there.
+    """
     present = store.archive_files(raw.athlete_id, raw.archive)
     wanted = export.tracks()
     missing = [path for path in wanted if present.get(path) != export.files.size(path)]
     tracks = Tracks(present=len(wanted) - len(missing))
+    there = sum(export.files.size(path) for path in set(wanted) - set(missing))
 
     def files() -> Iterator[tuple[str, bytes]]:
         for path in missing:
@@ -76,7 +83,7 @@ def keep_tracks(
     for _, size in store.write_archive_files(raw.athlete_id, raw.archive, files()):
         tracks.copied += 1
         tracks.bytes += size
-        on_progress(tracks.copied, len(missing))
+        on_progress(there + tracks.bytes)
     return tracks
 
 
@@ -86,8 +93,9 @@ def load_from_bucket(
     """Load an archive that is in the bucket."""
     with transaction(engine) as connection:
         names = {each.archive: each.name for each in archives(connection, athlete_id)}
-    data = store.read_archive_file(athlete_id, archive, ACTIVITIES)
-    return load(engine, athlete_id, archive, data, name=names.get(archive, archive), oldest_kept=oldest_kept)
+    table = read_table(store.read_archive_file(athlete_id, archive, ACTIVITIES))
+    name = names.get(archive, archive)
+    return load(engine, athlete_id, archive, table, name=name, oldest_kept=oldest_kept, keep=lambda: None)
 
 
 def delete_archive(

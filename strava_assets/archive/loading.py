@@ -1,7 +1,7 @@
 """From the bytes of an `activities.csv` to rows: all columns of it, and what Strava's API does not state."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Engine
 
 from strava_assets.archive.activities import ArchivedActivity, ArchiveReject, read_activities
-from strava_assets.archive.table import Table, read_table
+from strava_assets.archive.table import Table
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.archive import Archive, ArchiveRow, count_known, fill, owners, stage, store
 from strava_assets.mirror.database import transaction, wait_for_other_loads
@@ -41,23 +41,25 @@ class Loaded:
     """Activities by what they say of their track: `file`, `none`, or `error` where Strava could not export it."""
     named_files: list[str] = field(default_factory=list)
     newest: datetime = NEVER
+    reasons: list[str] = field(default_factory=list)
+    """Of each reject, its line and the first of its faults."""
 
 
 def load(
     engine: Engine,
     athlete_id: int,
     archive: str,
-    data: bytes,
+    table: Table,
     *,
     name: str,
     oldest_kept: datetime | None = None,
-    dry_run: bool = False,
+    keep: Callable[[], None] | None = None,
 ) -> Loaded:
-    """Load an archive in one transaction; a dry run rolls it back, so that its figures are true, too.
+    """Load an archive in one transaction, and `keep` its files just before the end of it.
 
-    Raises ArchiveUnreadable where the table is not understood or lists activities of another athlete.
+    Without that it is a dry run, which is rolled back, so that its figures are true, too. Raises ArchiveUnreadable
+    where the archive lists activities of another athlete.
     """
-    table = read_table(data)
     loaded = Loaded(table.columns.language_name, len(table.header), len(table.lines), duplicates=table.duplicates)
     rejects: list[ArchiveReject] = []
     with transaction(engine) as connection:
@@ -77,7 +79,9 @@ def load(
         filled = fill(connection, athlete_id)
         loaded.inserted, loaded.filled = filled
         loaded.unchanged = max(0, staged - loaded.known - loaded.deleted - sum(filled))
-        if dry_run:
+        if keep:
+            keep()
+        else:
             connection.rollback()
     return loaded
 
@@ -90,6 +94,7 @@ def _rows(
         if isinstance(each, ArchiveReject):
             loaded.rejected += 1
             rejects.append(each)
+            loaded.reasons.append(f"line {each.line}: {each.faults[0]}")
             continue
         loaded.newest = max(loaded.newest, each.start)
         if oldest_kept and each.start < oldest_kept:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from strava_assets.cli.console import print_table
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import Token, TokenStore
@@ -22,10 +23,7 @@ def command() -> None:
     if not tokens:
         click.echo("Nobody is logged in. Run: strava-assets login")
         return
-    rows = [_HEADINGS, *(_row(key, token) for key, token in tokens.items())]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table([_HEADINGS, *(_row(key, token) for key, token in tokens.items())])
 
 
 def _row(key: str, token: Token) -> tuple[str, str, str, str, str]:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Check every service, token and setting, and say how to repair what is wrong."),
     "import": ("import_history", "Fetch the whole history, or a part of it, in one run."),
     "reconcile": ("reconcile", "Compare the mirror with Strava and refresh the hours that differ."),
+    "archive": ("archive", "Import Strava's bulk export: years of history without the API."),
     "purge": ("purge", "Delete everything that is kept of an athlete."),
     "webhook": ("webhook", "Subscribe to Strava's webhooks, and receive them."),
     "backup": ("backup", "Save databases, raw objects and logins into a folder."),

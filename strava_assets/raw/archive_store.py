@@ -8,6 +8,9 @@ from strava_assets.errors import RawObjectMissing
 from strava_assets.raw.keys import archive_prefix
 from strava_assets.raw.store import RawStore, concurrently
 
+ACTIVITIES = "activities.csv"
+"""The table that makes an export one; the SHA-256 of it names the archive."""
+
 
 class ArchiveStore(RawStore):
     """Reads, writes and lists the objects of bulk exports, in the bucket of the raw objects."""
@@ -15,6 +18,22 @@ class ArchiveStore(RawStore):
     def archive_url(self, athlete_id: int, archive: str) -> str:
         """Where an export's objects lie: `s3://lifedata/stravaact/42/archive/0123456789ab/`."""
         return f"s3://{self._bucket}/{archive_prefix(self._prefix, athlete_id, archive)}"
+
+    def archives(self, athlete_id: int) -> list[str]:
+        """The athlete's exports that are in the bucket, which they are when their activities are."""
+        prefix = archive_prefix(self._prefix, athlete_id)
+        with self._clear_errors():
+            folders = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+            names = sorted(folder.rstrip("/").rpartition("/")[2] for folder in folders)
+            return [name for name in names if self._exists(f"{prefix}{name}/{ACTIVITIES}")]
+
+    def _exists(self, key: str) -> bool:
+        # Some servers list a folder for a while after its last object is gone.
+        try:
+            obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def archive_files(self, athlete_id: int, archive: str) -> dict[str, int]:
         """The files of an export that are in the bucket, and their sizes in bytes."""

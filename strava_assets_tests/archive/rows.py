@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from strava_assets.archive.loading import Loaded, load
+from strava_assets.archive.table import read_table
 from strava_assets.hours import floor_to_hour
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded as Mirrored
@@ -25,7 +26,8 @@ Said = Mapping[str, Any]
 def import_archive(engine: Engine, export: ExportFile, **options: Any) -> Loaded:
     data = export.csv()
     archive = hashlib.sha256(data).hexdigest()[:12]
-    return load(engine, export.athlete_id, archive, data, name="export_42.zip", **options)
+    options = {"keep": lambda: None, **options}
+    return load(engine, export.athlete_id, archive, read_table(data), name="export_42.zip", **options)
 
 
 def hour_of(said: Said) -> datetime:
