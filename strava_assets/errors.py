@@ -17,7 +17,8 @@
     │       ├── AccessRefused     this and the next pass, so they are of the first branch, too
     │       ├── TokenBusy
     │       ├── ScopeMissing
-    │       └── TooManyDeletions
+    │       ├── TooManyDeletions
+    │       └── UnreadableObject
     └── ConfigurationError        a setting, a login, a bucket or a migration is missing
 
 A message is one or two sentences: what is wrong, where, and what to do. It never holds a token or a
@@ -105,6 +106,10 @@ class ScopeMissing(AthleteError):
 
 class TooManyDeletions(AthleteError):
     """More rows would be deleted than the guard allows without a confirmation."""
+
+
+class UnreadableObject(AthleteError):
+    """A raw object is no JSON array of activities: somebody has changed it."""
 
 
 class ConfigurationError(StravaAssetsError):

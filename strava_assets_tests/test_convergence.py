@@ -108,7 +108,11 @@ class History(RuleBasedStateMachine):
         self.simulation.limits.used.clear()
         self.engine = engine_for(settings.database_url)
         with transaction(self.engine) as connection:
-            connection.execute(text("TRUNCATE strava_activity, strava_activity_reject, strava_mirrored_object"))
+            connection.execute(
+                text(
+                    "TRUNCATE strava_activity, strava_activity_reject, strava_mirrored_object, strava_unlisted_activity"
+                )
+            )
         bucket = boto3.resource("s3", endpoint_url=settings.s3_endpoint_url).Bucket(settings.s3_bucket)
         bucket.objects.delete()
         redis = Redis.from_url(settings.redis_url)
@@ -211,7 +215,7 @@ class History(RuleBasedStateMachine):
             act()
 
     def fetch(self, window: Window, on_hours: Any = lambda _athlete, _hours, _etags: None) -> None:
-        Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, on_hours).fetch(window)
+        Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, 1.0, on_hours).fetch(window)
 
     def refresh(self, window: Window) -> None:
         self.fetch(window)

@@ -85,7 +85,7 @@ class Platform:
         return StravaClient.open(self.settings, max_wait=max_wait, may_use_reserve=may_use_reserve, clock=clock)
 
     def refresh(self, client: StravaClient, window: Window) -> None:
-        Fetcher(client, self.store, ResumePoints(self.redis), self.engine).fetch(window)
+        Fetcher(client, self.store, ResumePoints(self.redis), self.engine, 0.1).fetch(window)
         mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(0.1))
 
     def close_hour(self, now: datetime) -> None:

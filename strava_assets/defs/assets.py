@@ -94,7 +94,7 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
             client.athletes()
             if adopted := adopt_old_rows(engine, resources.tokens.open()):
                 context.log.info("Adopted %s rows of the old DAG.", adopted)
-            fetched = Fetcher(client, store, ResumePoints(redis), engine).fetch(window)
+            fetched = Fetcher(client, store, ResumePoints(redis), engine, settings.max_delete_share).fetch(window)
             report_hours(context, store, fetched)
             summary = {
                 **fetch_summary(fetched),

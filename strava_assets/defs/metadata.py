@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from strava_assets.errors import AthleteError
+from strava_assets.errors import StravaAssetsError
 from strava_assets.hours import Window, partition_key
 from strava_assets.raw.store import RawStore
 from strava_assets.sync.fetch import Fetched
@@ -51,7 +51,7 @@ def fetch_summary(fetched: Fetched) -> dict[str, Any]:
     }
 
 
-def athlete_errors(errors: Mapping[int, AthleteError]) -> dict[str, Any]:
+def athlete_errors(errors: Mapping[int, StravaAssetsError]) -> dict[str, Any]:
     """A sentence for each athlete who could not be fetched or loaded."""
     return {f"error_{athlete_id}": str(error) for athlete_id, error in errors.items()}
 

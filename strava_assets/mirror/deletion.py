@@ -1,5 +1,6 @@
 """Deletes from the tables for good: what is an athlete's, or before a moment."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ class Removed(NamedTuple):
     rejects: int
     hours: int
     """Hours of which it is remembered which raw object was mirrored."""
+    unlisted: int
+    """Activities of which it is remembered that Strava no longer lists them."""
 
 
 def remove_athlete(connection: Connection, athlete_id: int) -> int:
@@ -35,6 +38,14 @@ def remove_before(connection: Connection, moment: datetime) -> Removed:
     return _remove(connection, "start_date < :value AND source = 'api'", "hour < :value", moment)
 
 
+def remove_rows(connection: Connection, athlete_id: int, ids: Collection[int | str]) -> None:
+    """Delete rows of the athlete's, which it was decided to be gone, and which lie in no hour."""
+    connection.execute(
+        text("DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id = ANY(CAST(:ids AS bigint[]))"),
+        {"athlete_id": athlete_id, "ids": list(ids)},
+    )
+
+
 def count_of_athlete(connection: Connection, athlete_id: int) -> int:
     """How many rows there are of the athlete, in all tables."""
     counts = [
@@ -46,7 +57,12 @@ def count_of_athlete(connection: Connection, athlete_id: int) -> int:
 
 def _remove(connection: Connection, rows: str, hours: str, value: object) -> Removed:
     # The conditions are this module's own words; only the value comes from outside.
-    conditions = {"strava_activity": rows, "strava_activity_reject": hours, "strava_mirrored_object": hours}
+    conditions = {
+        "strava_activity": rows,
+        "strava_activity_reject": hours,
+        "strava_mirrored_object": hours,
+        "strava_unlisted_activity": hours,
+    }
     return Removed(
         *(
             connection.execute(text(f"DELETE FROM {table} WHERE {condition}"), {"value": value}).rowcount  # noqa: S608

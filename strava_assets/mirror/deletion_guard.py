@@ -4,31 +4,27 @@ from dataclasses import dataclass
 
 from strava_assets.errors import TooManyDeletions
 
+MIN_DELETIONS_GUARDED = 5
+"""Up to this many deletions never need a confirmation, however few rows the athlete has."""
+
 
 @dataclass(frozen=True)
 class DeletionGuard:
-    """How many of an athlete's rows may be deleted at once without a confirmation.
+    """How many of an athlete's activities may be deleted at once without a confirmation.
 
     Losing the permission to read private activities looks just like a mass deletion.
     """
 
     max_share: float
     confirmed: bool = False
-    deleted_before: int = 0
-    """Rows that earlier loads of the same run deleted: many small steps must not add up unseen."""
 
-    def check(self, athlete_id: int, deletions: int, rows: int) -> None:
-        """Raise TooManyDeletions if so many `deletions` out of `rows` need a confirmation."""
-        deletions, rows = deletions + self.deleted_before, rows + self.deleted_before
-        if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * rows):
-            return
-        raise TooManyDeletions(
-            f"Strava no longer lists {deletions} of athlete {athlete_id}'s {rows} activities; nothing was deleted. "
-            f"If that is right, run: strava-assets reconcile --athlete {athlete_id} --confirm-deletions. "
-            f"If not, log in again: strava-assets login.",
+    def refusal(self, athlete_id: int, deletions: int, activities: int) -> TooManyDeletions | None:
+        """Why so many `deletions` out of the athlete's `activities` have to wait for a confirmation; None if not."""
+        if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * activities):
+            return None
+        return TooManyDeletions(
+            f"Strava no longer lists {deletions} of athlete {athlete_id}'s {activities} activities; these deletions "
+            f"wait, all else goes on. If they are right, run: strava-assets reconcile --athlete {athlete_id} "
+            f"--confirm-deletions. If not, log in again: strava-assets login.",
             athlete_id,
         )
-
-
-MIN_DELETIONS_GUARDED = 5
-"""Up to this many deletions never need a confirmation, however few rows the athlete has."""

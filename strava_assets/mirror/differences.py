@@ -1,6 +1,6 @@
 """What differs between Strava's listing and the mirror: pure set arithmetic, and the query behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -40,6 +40,11 @@ class Differences:
     def hours(self) -> set[datetime]:
         """Every hour that has to be fetched again."""
         return {hour for kind in self.by_kind().values() for hours in kind.values() for hour in hours}
+
+    def leave_out(self, is_unknown: Callable[[datetime], bool]) -> None:
+        """Forget differences in hours of which nothing is known."""
+        for name, kind in self.by_kind().items():
+            setattr(self, name, {key: hours for key, hours in kind.items() if not any(map(is_unknown, hours))})
 
     def by_kind(self) -> dict[str, dict[int | str, set[datetime]]]:
         """The kinds of difference, by name."""

@@ -30,6 +30,8 @@ class Loaded:
     deleted: int = 0
     unchanged: int = 0
     rejected: int = 0
+    held_back: int = 0
+    """Rows that no object explains any more, kept until somebody confirms that they may go."""
 
     def __add__(self, other: "Loaded") -> "Loaded":
         return Loaded(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -42,20 +44,25 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     one an hour, are consumed only then, so that what is read is not older than what the other load wrote.
     Invalid activities go to the table of rejects, and leave it when they have become valid or are gone.
 
-    Raises TooManyDeletions, before any row is changed, where the guard says so.
+    Rows that it was decided to delete (`unlisted`) are deleted, rows that wait for a confirmation are kept. Of rows
+    that vanished otherwise, more than the guard lets pass are kept, too, and their hours count as not mirrored.
     """
     wait_for_other_loads(connection, athlete_id)
     _create_staging_tables(connection)
     hours, rejected = _stage(connection, athlete_id, snapshots)
     deletions, rows = _count_deletions(connection, athlete_id)
-    guard.check(athlete_id, deletions, rows)
+    is_refused = guard.refusal(athlete_id, deletions, rows) is not None
     connection.execute(_FORGET_LEFT_OBJECTS, {"athlete_id": athlete_id})
-    deleted = connection.execute(_DELETE, {"athlete_id": athlete_id}).scalar_one()
+    of_athlete = {"athlete_id": athlete_id}
+    deleted = connection.execute(_DELETE, {**of_athlete, "only_decided": is_refused}).scalar_one()
     staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
     outcomes = connection.execute(_UPSERT).one()
     settle_rejects(connection, athlete_id)
-    connection.execute(_UNMARK_DELETED, {"athlete_id": athlete_id})
+    connection.execute(_UNMARK_DELETED, of_athlete)
+    if is_refused:
+        connection.execute(_LEAVE_OUT_HOURS_OF_KEPT_ROWS, of_athlete)
     connection.execute(_REMEMBER_OBJECTS, {"athlete_id": athlete_id})
+    connection.execute(_FORGET_DECISIONS, {"athlete_id": athlete_id})
     _drop_staging_tables(connection)
     return Loaded(
         hours=hours,
@@ -64,6 +71,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
         deleted=deleted,
         unchanged=staged - outcomes.inserted - outcomes.updated,
         rejected=rejected,
+        held_back=deletions if is_refused else 0,
     )
 
 
@@ -77,13 +85,24 @@ _ROWS_TO_DELETE = """
       AND present.start_date < (SELECT max(hour) + interval '1 hour' FROM snapshot_hours)
       AND date_trunc('hour', present.start_date, 'UTC') IN (SELECT hour FROM snapshot_hours)
       AND NOT EXISTS (SELECT FROM staged WHERE staged.id = present.id)
+      AND NOT EXISTS (
+        SELECT FROM strava_unlisted_activity AS waiting
+        WHERE waiting.athlete_id = :athlete_id AND waiting.key = present.id::text AND NOT waiting.may_be_deleted
+      )
 """
+_IS_DECIDED = """EXISTS (
+    SELECT FROM strava_unlisted_activity AS decided
+    WHERE decided.athlete_id = :athlete_id AND decided.key = present.id::text AND decided.may_be_deleted
+      AND decided.hour = date_trunc('hour', present.start_date, 'UTC')
+)"""
 # The span is for the index: without it, each page of an import would look at all rows of those before.
 
 _DELETE = text(
     f"""
     WITH gone AS (
-        DELETE FROM strava_activity WHERE id IN (SELECT present.id {_ROWS_TO_DELETE}) RETURNING id
+        DELETE FROM strava_activity WHERE id IN (
+            SELECT present.id {_ROWS_TO_DELETE} AND (NOT :only_decided OR {_IS_DECIDED})
+        ) RETURNING id
     ), marked AS (
         INSERT INTO strava_deleted_activity (athlete_id, id)
         SELECT :athlete_id, id FROM gone WHERE NOT EXISTS (SELECT FROM staged_reject WHERE staged_reject.id = gone.id)
@@ -99,6 +118,22 @@ _UNMARK_DELETED = text(
     DELETE FROM strava_deleted_activity
     WHERE athlete_id = :athlete_id AND id IN (SELECT id FROM staged UNION ALL SELECT id FROM staged_reject)
     """
+)
+
+_LEAVE_OUT_HOURS_OF_KEPT_ROWS = text(
+    f"""
+    WITH kept AS (
+        DELETE FROM snapshot_hours
+        WHERE hour IN (SELECT date_trunc('hour', present.start_date, 'UTC') {_ROWS_TO_DELETE}) RETURNING hour
+    )
+    DELETE FROM strava_mirrored_object WHERE athlete_id = :athlete_id AND hour IN (SELECT hour FROM kept)
+    """  # noqa: S608 - constants
+)
+"""So that the next comparison has them fetched again, and it is decided what became of the rows."""
+
+_FORGET_DECISIONS = text(
+    "DELETE FROM strava_unlisted_activity "
+    "WHERE athlete_id = :athlete_id AND may_be_deleted AND hour IN (SELECT hour FROM snapshot_hours)"
 )
 
 _UPSERT = text(
@@ -192,11 +227,12 @@ def _stage(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
 
 
 def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]:
-    """How many rows would vanish (those that turned invalid aside), and how many the athlete has."""
+    """How many rows would vanish unexplained (decided ones and new rejects aside), and how many the athlete has."""
     counts = connection.execute(
         text(
             f"""
-            SELECT (SELECT count(*) {_ROWS_TO_DELETE} AND NOT EXISTS (SELECT FROM staged_reject WHERE id = present.id)),
+            SELECT (SELECT count(*) {_ROWS_TO_DELETE} AND NOT {_IS_DECIDED}
+                    AND NOT EXISTS (SELECT FROM staged_reject WHERE id = present.id)),
                    (SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id AND source = 'api')
             """  # noqa: S608 - constants
         ),

@@ -81,3 +81,9 @@ def known_hours(
         {"athlete_id": athlete_id, "start": window.start, "end": window.end, "sources": list(sources)},
     ).scalars()
     return {floor_to_hour(moment) for moment in moments}
+
+
+def rows_without_start(connection: Connection, athlete_id: int) -> set[int | str]:
+    """The ids of rows that lie in no hour: the old DAG's, whose `start_date` could be empty."""
+    statement = text("SELECT id FROM strava_activity WHERE athlete_id = :athlete_id AND start_date IS NULL")
+    return set(connection.execute(statement, {"athlete_id": athlete_id}).scalars())

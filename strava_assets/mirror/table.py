@@ -135,3 +135,14 @@ deleted_activity = Table(
     Column("deleted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="Ids that the API stated and then no longer: no archive brings them back",
 )
+
+unlisted_activity = Table(
+    "strava_unlisted_activity",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose activity it is"),
+    Column("hour", DateTime(timezone=True), primary_key=True, comment="Where it is here and no longer there"),
+    Column("key", Text, primary_key=True, comment="Strava's id, or the digest of an activity without one"),
+    Column("may_be_deleted", Boolean, nullable=False, comment="False: waits for a confirmation"),
+    Column("decided_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="Activities that the athlete's whole listing lacks in an hour, and whether they may be deleted there",
+)

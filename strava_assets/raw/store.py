@@ -6,7 +6,7 @@ Reads and writes go through obstore, many at a time.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import obstore
 
-from strava_assets.errors import ConfigurationError
+from strava_assets.errors import UnreadableObject
 from strava_assets.hours import Window
-from strava_assets.raw.activity import RawActivity, join_array, split_array
+from strava_assets.raw.activity import RawActivity, activity_key, join_array, split_array
 from strava_assets.raw.keys import archive_prefix, athlete_prefix, from_object_key, object_key
 from strava_assets.raw.s3_access import S3Access
 from strava_assets.raw.s3_errors import clear_errors
@@ -118,7 +118,7 @@ class RawStore:
         def changed() -> Iterator[tuple[datetime, bytes]]:
             nonlocal written
             for hour, activities in hours.items():
-                body = join_array(activities).encode("utf-8", "surrogatepass")
+                body = _body(activities)
                 there = existing.get(hour)
                 if there and _says(there, body):
                     written += Written(unchanged=1)
@@ -132,13 +132,39 @@ class RawStore:
                 pass
         return written, etags
 
+    def losses(
+        self,
+        athlete_id: int,
+        hours: Mapping[datetime, Sequence[RawActivity]],
+        existing: Mapping[datetime, RawObject],
+    ) -> dict[datetime, dict[int | str, RawActivity]]:
+        """What the `existing` objects hold that writing these hours would take out of them, by hour and key.
+
+        Only objects whose content would change are read. One that is no JSON array holds nothing that could be lost.
+        """
+        changing = [
+            hour
+            for hour, activities in hours.items()
+            if hour in existing and not _says(existing[hour], _body(activities))
+        ]
+        found: dict[datetime, dict[int | str, RawActivity]] = {}
+        for hour, body in self._bodies(athlete_id, changing):
+            with suppress(ValueError):
+                there = {activity_key(each): each for each in split_array(body.decode("utf-8", "surrogatepass"))}
+                if lost := there.keys() - {activity_key(each) for each in hours[hour]}:
+                    found[hour] = {key: there[key] for key in lost}
+        return found
+
     def read(self, athlete_id: int, hours: Sequence[datetime]) -> Iterator[tuple[datetime, list[RawActivity]]]:
         """The activities of each hour's object, in the order of `hours`; a bounded number at a time.
 
-        Hours whose object has vanished since it was listed are left out. Raises ServiceUnavailable for an
-        object that is no JSON array of objects, naming it.
+        Hours whose object has vanished since it was listed are left out. Raises UnreadableObject for an object
+        that is no JSON array of objects, naming it.
         """
+        for hour, body in self._bodies(athlete_id, hours):
+            yield hour, self._parse(athlete_id, hour, body)
 
+    def _bodies(self, athlete_id: int, hours: Sequence[datetime]) -> Iterator[tuple[datetime, bytes]]:
         async def get(hour: datetime) -> tuple[datetime, bytes | None]:
             try:
                 answer = await obstore.get_async(self._store, object_key(self._prefix, athlete_id, hour))
@@ -149,19 +175,24 @@ class RawStore:
         with self._clear_errors():
             for hour, body in concurrently(get, iter(hours)):
                 if body is not None:
-                    yield hour, self._parse(athlete_id, hour, body)
+                    yield hour, body
 
     def _parse(self, athlete_id: int, hour: datetime, body: bytes) -> list[RawActivity]:
         try:
             return split_array(body.decode("utf-8", "surrogatepass"))
         except ValueError as error:
-            raise ConfigurationError(
+            raise UnreadableObject(
                 f"{self.url(athlete_id, hour)} is no JSON array of activities: {error}. "
-                f"Materialise raw_activities for that hour again."
+                f"Materialise raw_activities for that hour again.",
+                athlete_id,
             ) from None
 
     def _clear_errors(self) -> AbstractContextManager[None]:
         return clear_errors(self._access.where, self._bucket)
+
+
+def _body(activities: Sequence[RawActivity]) -> bytes:
+    return join_array(activities).encode("utf-8", "surrogatepass")
 
 
 def _bare(etag: str | None) -> str | None:

@@ -5,7 +5,7 @@ Everything that is said to the API goes through here, and so through the shared 
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.pagination import Listed, Listing, Page
 from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.request_budget import Budget
+from strava_assets.strava.retries import ATTEMPTS
 from strava_assets.strava.session import ApiSession
 from strava_assets.strava.token_renewal import LOCK_WAIT, Access
 from strava_assets.strava.tokens import Athlete, TokenStore, named_athlete
@@ -134,13 +135,18 @@ class StravaClient:
         """What was seen against the athlete's login, though it may still be good for reading. Asks nobody."""
         return self._access.doubt(athlete.token_key)
 
-    def activities(self, athlete: Athlete, window: Window | None) -> Iterator[Page]:
+    def now(self) -> datetime:
+        """The time by the client's clock."""
+        return self._clock.now()
+
+    def activities(self, athlete: Athlete, window: Window | None, *, attempts: int = ATTEMPTS) -> Iterator[Page]:
         """The athlete's activities of the window, page by page, oldest first; everything if it is None.
 
         Each activity comes once, unless it changes during the listing: then the page that brings the changed
         version delivers it again, and the later one is right. An activity without a usable start gets the
-        hour of the one listed before it. Raises ScopeMissing before the first request where Strava is known
-        to hide activities from this login, otherwise what ApiSession.get raises.
+        hour of the one listed before it. A page that fails is asked for up to `attempts` times. Raises ScopeMissing
+        before the first request where Strava is known to hide activities from this login, otherwise what
+        ApiSession.get raises.
         """
         scopes = self._access.token(athlete.token_key).scopes
         if scopes is not None and NEEDED_SCOPE not in scopes:
@@ -148,7 +154,11 @@ class StravaClient:
         listing = Listing(window, self._clock.now)
         while listing.request:
             found = self._session.get(
-                athlete.token_key, "/athlete/activities", listing.request.parameters(), split_array
+                athlete.token_key,
+                "/athlete/activities",
+                listing.request.parameters(),
+                split_array,
+                attempts=attempts,
             )
             if found is None:
                 raise ConfigurationError("Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.")

@@ -9,7 +9,7 @@ from strava_assets.strava import api_errors
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.request_budget import Budget
-from strava_assets.strava.retries import TryAgain, repeat
+from strava_assets.strava.retries import ATTEMPTS, TryAgain, repeat
 from strava_assets.strava.token_renewal import Access
 from strava_assets.strava.tokens import Token
 from strava_assets.strava.transport import TIMEOUT, Answer, answer_of, https_form, open_session
@@ -36,7 +36,13 @@ class ApiSession:
         self._session.close()
 
     def get(
-        self, token_key: str, path: str, parameters: Mapping[str, str | int], understand: Callable[[str], T]
+        self,
+        token_key: str,
+        path: str,
+        parameters: Mapping[str, str | int],
+        understand: Callable[[str], T],
+        *,
+        attempts: int = ATTEMPTS,
     ) -> T | None:
         """What `understand` makes of the answer's body; None for a 404.
 
@@ -58,7 +64,7 @@ class ApiSession:
                 )
                 raise TryAgain(reason, MalformedPage) from error
 
-        return repeat(asked, once, self._clock)
+        return repeat(asked, once, self._clock, attempts=attempts)
 
     def _ask_with_valid_token(self, token_key: str, path: str, parameters: Mapping[str, str | int]) -> Answer:
         token = self._access.token(token_key)

@@ -1,18 +1,22 @@
 """Strava against the mirror, and the bucket too: which hours differ, and whether what vanished may be believed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import AthleteError, ConfigurationError
+from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.hours import HOUR, Window, merge_into_windows
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
-from strava_assets.mirror.queries import count_rows, mirrored_etags, stored
+from strava_assets.mirror.queries import mirrored_etags, rows_without_start, stored
+from strava_assets.mirror.unlisted import Place, forget_listed, waiting_deletions
 from strava_assets.raw.store import RawStore
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
+from strava_assets.sync.athletes import each_athlete
+from strava_assets.sync.deletions import Review
+from strava_assets.sync.listing import Around, Gap, sentences
 
 MAX_GAP = 24 * HOUR
 """Hours that differ and lie this close share a run: a run costs seconds, an hour in it milliseconds."""
@@ -23,7 +27,12 @@ class Comparison:
     """What a comparison found, by athlete."""
 
     differences: dict[int, Differences] = field(default_factory=dict)
-    errors: dict[int, AthleteError] = field(default_factory=dict)
+    errors: dict[int, StravaAssetsError] = field(default_factory=dict)
+    """Athletes who could not be compared, and why."""
+    held_back: dict[int, StravaAssetsError] = field(default_factory=dict)
+    """Athletes who were compared, but of whom deletions wait, and why."""
+    gaps: dict[int, list[Gap]] = field(default_factory=dict)
+    """By athlete: hours of which Strava's answer cannot be understood, so that nothing is known of them."""
     listed: int = 0
     undated: list[Window] = field(default_factory=list)
     """Where activities without a start may lie: fetched whole or not at all, as a part may lose one or hold a copy."""
@@ -38,9 +47,15 @@ class Comparison:
             windows = merge_into_windows(hours, max_gap=MAX_GAP)
         return windows
 
+    @property
+    def problems(self) -> list[str]:
+        """What kept a part of the comparison from being made or followed, a sentence each."""
+        problems = [str(error) for error in [*self.errors.values(), *self.held_back.values()]]
+        return problems + [said for athlete_id, gaps in self.gaps.items() for said in sentences(athlete_id, gaps)]
+
     def __str__(self) -> str:
         found = [f"athlete {athlete_id}: {each}" for athlete_id, each in self.differences.items()]
-        return f"{self.listed} activities listed; " + "; ".join(found + [str(each) for each in self.errors.values()])
+        return f"{self.listed} activities listed; " + "; ".join(found + self.problems)
 
 
 @dataclass(frozen=True)
@@ -59,36 +74,59 @@ class Comparer:
         """What differs, athlete by athlete.
 
         `confirmed` is the athlete whose deletions were confirmed, `only` the one athlete to look at. One
-        athlete's trouble, too many deletions among them, is noted and the others go on. Raises ConfigurationError when
-        nobody (or not `only`) is logged in, and the trouble when it is everybody's.
+        athlete's error is noted and the others go on. Deletions that have to wait are noted as well, and no difference.
+        Raises ConfigurationError when nobody (or not `only`) is logged in, and the error when it is everybody's.
         """
         comparison = Comparison()
         athletes = [athlete for athlete in self.client.athletes() if only in (None, athlete.id)]
         if not athletes:
             who = "Nobody is" if only is None else f"Athlete {only} is not"
             raise ConfigurationError(f"{who} logged in to Strava. Run: strava-assets login")
-        for athlete in athletes:
-            try:
-                self._compare_athlete(athlete, window, comparison, is_confirmed=athlete.id == confirmed)
-            except AthleteError as trouble:
-                comparison.errors[athlete.id] = trouble
-        if len(comparison.errors) == len(athletes):
-            raise next(iter(comparison.errors.values()))
+        comparison.errors = each_athlete(
+            athletes,
+            lambda athlete: self._compare_athlete(athlete, window, comparison, is_confirmed=athlete.id == confirmed),
+        )
         return comparison
 
     def _compare_athlete(self, athlete: Athlete, window: Window, comparison: Comparison, *, is_confirmed: bool) -> None:
         listed: dict[int | str, Known] = {}
-        for page in self.client.activities(athlete, window):
+        listing = Around(self.client, athlete, window)
+        for page in listing.pages():
             listed.update(known(each.activity, each.hour) for each in page.activities)
         listed = bounded(listed, window.end)
         objects = {hour: found.etag for hour, found in self.store.objects(athlete.id, window).items()}
         with transaction(self.engine) as connection:
             here = stored(connection, athlete.id, window, listed)
-            rows = count_rows(connection, athlete.id)
             mirrored = mirrored_etags(connection, athlete.id, window)
-        comparison.undated += undated(listed, here)
+            forget_listed(connection, athlete.id, listed)
         found = differences(listed, here)
         found.unmirrored = unmirrored(objects, mirrored)
-        DeletionGuard(self.max_delete_share, is_confirmed).check(athlete.id, len(found.gone), rows)
+        found.leave_out(lambda hour: hour not in listing)
+        if listing.gaps:
+            comparison.gaps[athlete.id] = listing.gaps
+        self._decide_on_deletions(athlete, found, listed, comparison, is_confirmed=is_confirmed)
+        comparison.undated += undated(listed, here)
         comparison.listed += len(listed)
         comparison.differences[athlete.id] = found
+
+    def _decide_on_deletions(
+        self,
+        athlete: Athlete,
+        found: Differences,
+        listed: Mapping[int | str, Known],
+        comparison: Comparison,
+        *,
+        is_confirmed: bool,
+    ) -> None:
+        """Leave in `found` only what may be deleted."""
+        review = Review(self.client, self.engine, self.max_delete_share)
+        with transaction(self.engine) as connection:
+            unknown = rows_without_start(connection, athlete.id) - listed.keys()
+            is_waiting = athlete.id in waiting_deletions(connection)
+        if unknown and (is_confirmed or not is_waiting):
+            review.decide_on_all(athlete, is_confirmed=is_confirmed)
+        gone = {Place(hour, key) for key, hours in found.gone.items() for hour in hours}
+        verdict = review.decide(athlete, gone, {}, is_confirmed=is_confirmed)
+        found.gone = {place.key: {place.hour} for place in gone & verdict.allowed}
+        if verdict.refusal:
+            comparison.held_back[athlete.id] = verdict.refusal

@@ -1,6 +1,7 @@
 """Strava → raw objects: fetch a window, page by page, and write each hour once it is complete.
 
-What was written stays written: an interrupted fetch of a range goes on where it stopped.
+What was written stays written: an interrupted fetch of a range goes on where it stopped. Hours whose object would lose
+an activity are written last, once the whole listing was seen and it was decided what may go (`deletions.py`).
 """
 
 from collections import Counter, defaultdict
@@ -10,15 +11,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import AthleteError, ConfigurationError
+from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.queries import known_hours
+from strava_assets.mirror.queries import known_hours, stored
+from strava_assets.mirror.unlisted import Place
 from strava_assets.raw.activity import RawActivity, activity_key
-from strava_assets.raw.store import RawStore, Written
+from strava_assets.raw.store import RawObject, RawStore, Written
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
+from strava_assets.sync.athletes import each_athlete
+from strava_assets.sync.deletions import Review
+from strava_assets.sync.listing import Around, Gap
 
 Hours = dict[datetime, list[RawActivity]]
 Etags = dict[datetime, str | None]
@@ -35,7 +40,13 @@ class Fetched:
     activities: Counter[tuple[int, datetime]] = field(default_factory=Counter)
     written: Written = field(default_factory=Written)
     resumed: dict[int, datetime] = field(default_factory=dict)
-    errors: dict[int, AthleteError] = field(default_factory=dict)
+    """By athlete: what was fetched by an earlier try, and not again, up to this moment."""
+    errors: dict[int, StravaAssetsError] = field(default_factory=dict)
+    """Athletes who could not be fetched, and why."""
+    held_back: dict[int, StravaAssetsError] = field(default_factory=dict)
+    """Athletes of whom all was fetched, but deletions wait, and why."""
+    gaps: dict[int, list[Gap]] = field(default_factory=dict)
+    """By athlete: hours that stay as they are, since Strava's answer for them cannot be understood."""
     athletes: list[Athlete] = field(default_factory=list)
 
 
@@ -48,14 +59,17 @@ class Fetcher:
     """Fetches windows from Strava into the bucket.
 
     `engine` leads to the mirror, which knows hours that have to be stated even if they are empty now; `on_hours` is
-    told of each batch of complete hours once they are written, with the ETags of their objects.
+    told of each batch of complete hours once they are written, with the ETags of their objects. Unless it
+    `may_resume`, everything is fetched, whatever an earlier try has reached.
     """
 
     client: StravaClient
     store: RawStore
     resume: ResumePoints
     engine: Engine
+    max_delete_share: float
     on_hours: Callable[[Athlete, Hours, Etags], None] = _nothing_more
+    may_resume: bool = True
 
     def fetch(self, window: Window) -> Fetched:
         """Fetch every athlete's activities of the window and write them as raw objects.
@@ -63,53 +77,113 @@ class Fetcher:
         A single hour always gets its object. In a longer window those hours do that have activities, an
         object already, or are known to the mirror, so that what vanished upstream is stated to be gone.
 
-        One athlete's trouble is noted, and the others go on; it is raised when nobody could be read. Raises
+        One athlete's error is noted, and the others go on; it is raised when nobody could be read. Raises
         ConfigurationError when nobody is logged in.
         """
         fetched = Fetched(athletes=self.client.athletes())
         if not fetched.athletes:
             raise ConfigurationError("Nobody is logged in to Strava. Run: strava-assets login")
-        for athlete in fetched.athletes:
-            try:
-                self._fetch_athlete(athlete, window, fetched)
-            except AthleteError as trouble:
-                fetched.errors[athlete.id] = trouble
-        if len(fetched.errors) == len(fetched.athletes):
-            raise next(iter(fetched.errors.values()))
+        fetched.errors = each_athlete(
+            fetched.athletes, lambda athlete: _FetchOfAthlete(self, athlete, window, fetched).run()
+        )
         return fetched
 
-    def _fetch_athlete(self, athlete: Athlete, window: Window, fetched: Fetched) -> None:
+
+class _FetchOfAthlete:
+    """One athlete's window."""
+
+    def __init__(self, fetcher: Fetcher, athlete: Athlete, window: Window, fetched: Fetched) -> None:
+        self._with = fetcher
+        self._athlete = athlete
+        self._window = window
+        self._fetched = fetched
         # Shorter windows are cheap, and were asked for because something in them differs: all of it is fetched.
-        is_long = window.end - window.start > RESUMED_FROM
-        reached = self.resume.reached(athlete.id, window) if is_long else window.start
-        if reached > window.start:
-            fetched.resumed[athlete.id] = reached
-        rest = Window(reached, window.end)
-        existing = self.store.objects(athlete.id, rest)
-        with transaction(self.engine) as connection:
-            to_state = set(existing) | known_hours(connection, athlete.id, rest)
-        is_single_hour = window == Window.of(window.start, window.start)
-        if is_single_hour:
-            to_state.add(window.start)
-        for complete, hours in _complete_hours(self.client, athlete, rest, to_state):
-            written, etags = self.store.write(athlete.id, hours, {} if is_single_hour else existing)
-            fetched.written += written
-            fetched.activities.update({(athlete.id, hour): len(found) for hour, found in hours.items()})
-            self.on_hours(athlete, hours, etags)
-            if is_long:
-                self.resume.reach(athlete.id, window, complete)
+        self._is_long = window.end - window.start > RESUMED_FROM
+        self._is_single_hour = window == Window.of(window.start, window.start)
+        self._existing: dict[datetime, RawObject] = {}
+        self._here: defaultdict[datetime, set[int | str]] = defaultdict(set)
+        self._listed: dict[int | str, datetime] = {}
+        self._losing: Hours = {}
+        self._lost: dict[Place, RawActivity | None] = {}
+        """What hours would lose, and as what it is in the raw object; None where only the mirror has it."""
+
+    def run(self) -> None:
+        athlete_id, resume = self._athlete.id, self._with.resume
+        reached = self._window.start
+        if self._is_long and self._with.may_resume:
+            reached = resume.reached(athlete_id, self._window)
+        if reached > self._window.start:
+            self._fetched.resumed[athlete_id] = reached
+        rest = Window(reached, self._window.end)
+        self._existing = self._with.store.objects(athlete_id, rest)
+        with transaction(self._with.engine) as connection:
+            to_state = set(self._existing) | known_hours(connection, athlete_id, rest)
+            for key, known in stored(connection, athlete_id, rest, ()).items():
+                self._here[known.hour].add(key)
+        if self._is_single_hour:
+            to_state.add(self._window.start)
+        listing = Around(self._with.client, self._athlete, rest)
+        for complete, hours in _complete_hours(listing, rest, to_state):
+            self._listed.update({activity_key(each): hour for hour, found in hours.items() for each in found})
+            losses = self._losses(hours)
+            self._write({hour: found for hour, found in hours.items() if hour not in losses})
+            self._losing.update({hour: hours[hour] for hour in losses})
+            if self._is_long:
+                open_hours = [*self._losing, *(gap.window.start for gap in listing.gaps)]
+                resume.reach(athlete_id, self._window, min([complete, *open_hours]))
+        self._write_losing()
+        if listing.gaps:
+            self._fetched.gaps[athlete_id] = listing.gaps
+        elif self._is_long:
+            resume.reach(athlete_id, self._window, self._window.end)
+
+    def _losses(self, hours: Hours) -> set[datetime]:
+        """The hours of which the object or the mirror would lose an activity; what it is, is noted."""
+        there = self._with.store.losses(self._athlete.id, hours, self._existing)
+        losses: set[datetime] = set()
+        for hour, found in hours.items():
+            known = there.get(hour, {})
+            lost = (self._here[hour] | known.keys()) - {activity_key(each) for each in found}
+            if lost:
+                losses.add(hour)
+                self._lost.update({Place(hour, key): known.get(key) for key in lost})
+        return losses
+
+    def _write_losing(self) -> None:
+        """Write the hours that lose something, without what may be deleted, and with what may not."""
+        if not self._losing:
+            return
+        review = Review(self._with.client, self._with.engine, self._with.max_delete_share)
+        allowed: set[Place] = set()
+        try:
+            verdict = review.decide(self._athlete, self._lost.keys(), self._listed)
+            allowed = verdict.allowed
+            if verdict.refusal:
+                self._fetched.held_back[self._athlete.id] = verdict.refusal
+        finally:  # edits and new activities go through, whatever becomes of the deletions
+            for place, activity in self._lost.items():
+                if place not in allowed and activity:
+                    self._losing[place.hour].append(activity)
+            self._write(self._losing)
+
+    def _write(self, hours: Hours) -> None:
+        existing = {} if self._is_single_hour else self._existing
+        written, etags = self._with.store.write(self._athlete.id, hours, existing)
+        self._fetched.written += written
+        self._fetched.activities.update({(self._athlete.id, hour): len(found) for hour, found in hours.items()})
+        self._with.on_hours(self._athlete, hours, etags)
 
 
 def _complete_hours(
-    client: StravaClient, athlete: Athlete, window: Window, to_state: Collection[datetime]
+    listing: Around, window: Window, to_state: Collection[datetime]
 ) -> Iterator[tuple[datetime, Hours]]:
     """Page by page: the moment up to which everything is known, and the hours completed by the page.
 
-    `to_state` are hours that are told even when they are empty.
+    `to_state` are hours that are told even when they are empty. Hours in a gap of the listing are not told.
     """
     growing: defaultdict[datetime, dict[int | str, RawActivity]] = defaultdict(dict)
     told = window.start
-    for page in client.activities(athlete, window):
+    for page in listing.pages():
         for listed in page.activities:
             if listed.hour >= told:  # the overlap of two pages may reach back into an hour that was told
                 growing[listed.hour][activity_key(listed.activity)] = listed.activity
@@ -118,4 +192,4 @@ def _complete_hours(
         hours: Hours = {hour: [] for hour in to_state if hour in span}
         hours.update({hour: list(growing.pop(hour).values()) for hour in sorted(growing) if hour in span})
         told = max(told, complete)
-        yield complete, hours
+        yield complete, {hour: found for hour, found in hours.items() if hour in listing}

@@ -5,7 +5,6 @@ activities. So an import fetches, writes the raw objects and mirrors them page b
 one run of the whole range record what is there (`assets.FETCHED_TAG`), without another API request.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -53,15 +52,13 @@ class Importer:
         Raises what `Fetcher.fetch` raises.
         """
         progress = Progress()
-        deleted: Counter[int] = Counter()
 
         def make_queryable(athlete: Athlete, hours: Hours, etags: Etags) -> None:
             now = datetime.now(UTC)
-            guard = DeletionGuard(self.max_delete_share, deleted_before=deleted[athlete.id])
+            guard = DeletionGuard(self.max_delete_share)
             statements = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
             with transaction(self.engine) as connection:
                 loaded = mirror(connection, athlete.id, statements, guard)
-            deleted[athlete.id] += loaded.deleted
             progress.athlete = athlete
             progress.pages += 1
             progress.activities += sum(map(len, hours.values()))
@@ -71,8 +68,8 @@ class Importer:
             progress.oldest = min([*busy, progress.oldest or window.end])
             self.on_progress(replace(progress))
 
-        fetched = Fetcher(self.client, self.store, self.resume, self.engine, make_queryable).fetch(window)
-        return fetched, progress
+        fetcher = Fetcher(self.client, self.store, self.resume, self.engine, self.max_delete_share, make_queryable)
+        return fetcher.fetch(window), progress
 
 
 def recorded_window(asked: Window, oldest: datetime | None) -> Window:

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from strava_assets.errors import TooManyDeletions
-from strava_assets.hours import HOUR
+from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, mirror
+from strava_assets.mirror.queries import mirrored_etags
+from strava_assets.mirror.unlisted import Place, decide
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets.sync.airflow_rows import adopt_rows, has_unowned_rows
@@ -148,19 +149,44 @@ def test_a_valid_name_with_what_postgres_cannot_hold_is_stored_with_replacements
     assert rows(engine)[1].name == "a\ufffdb\ufffdc"
 
 
-def test_a_mass_deletion_stops_before_anything_is_changed(engine: Engine):
-    load(engine, statement(NOON, *map(activity, range(1, 21))))
-    before = rows(engine)
-    guard = DeletionGuard(max_share=0.1)
-    with pytest.raises(TooManyDeletions) as caught:
-        load(engine, statement(NOON, activity(1, name="changed")), guard=guard)
-    assert str(caught.value) == (
-        "Strava no longer lists 19 of athlete 42's 20 activities; nothing was deleted. "
-        "If that is right, run: strava-assets reconcile --athlete 42 --confirm-deletions. "
-        "If not, log in again: strava-assets login."
-    )
-    assert rows(engine) == before
+def unlist(engine: Engine, *places: tuple[datetime, int], may_be_deleted: bool) -> None:
+    decided = [Place(*place) for place in places]
+    with engine.begin() as connection:
+        decide(connection, ATHLETE, decided if may_be_deleted else (), () if may_be_deleted else decided)
+
+
+def mirrored_hours(engine: Engine) -> set[datetime]:
+    with engine.connect() as connection:
+        return set(mirrored_etags(connection, ATHLETE, Window(NOON - 9 * HOUR, NOON + 9 * HOUR)))
+
+
+def test_rows_that_many_objects_have_lost_unexplained_are_kept_and_all_else_goes_on(engine: Engine):
+    """Somebody emptied objects in the bucket: their hours count as not mirrored, so that they are fetched again."""
+    load(engine, statement(NOON, *map(activity, range(1, 21))), statement(NOON + HOUR))
+    edited = statement(NOON, activity(1, name="changed"))
+    added = statement(NOON + HOUR, activity(50, NOON + HOUR))
+    done = load(engine, edited, added, guard=DeletionGuard(max_share=0.1))
+    assert done == Loaded(hours=2, inserted=1, updated=1, held_back=19)
+    assert set(rows(engine)) == {*range(1, 21), 50}
+    assert rows(engine)[1].name == "changed"
+    assert mirrored_hours(engine) == {NOON + HOUR}
     assert load(engine, statement(NOON), guard=DeletionGuard(0.1, confirmed=True)).deleted == 20
+
+
+def test_rows_that_it_was_decided_to_delete_need_no_guard_and_the_decision_is_used_up(engine: Engine):
+    load(engine, statement(NOON, *map(activity, range(1, 21))))
+    unlist(engine, *((NOON, number) for number in range(1, 21)), may_be_deleted=True)
+    assert load(engine, statement(NOON), guard=DeletionGuard(0.0)).deleted == 20
+    load(engine, statement(NOON, *map(activity, range(1, 21))))
+    assert load(engine, statement(NOON), guard=DeletionGuard(0.0)) == Loaded(hours=1, held_back=20)
+
+
+def test_a_row_whose_deletion_waits_is_kept_though_it_is_the_only_one_of_its_hour(engine: Engine):
+    load(engine, statement(NOON, activity(1)))
+    unlist(engine, (NOON, 1), may_be_deleted=False)
+    assert load(engine, statement(NOON)) == Loaded(hours=1)
+    assert set(rows(engine)) == {1}
+    assert mirrored_hours(engine) == {NOON}  # or each comparison would have it fetched again
 
 
 def test_five_deletions_and_rows_that_turn_invalid_need_no_confirmation(engine: Engine):

@@ -1,6 +1,7 @@
 """What the sensor and the reconciliation find, and what they let be."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -8,7 +9,7 @@ import pytest
 from redis import Redis
 
 from strava_assets.defs.build import build_definitions
-from strava_assets.errors import ConfigurationError, TooManyDeletions
+from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.differences import Known, differences
@@ -22,6 +23,7 @@ from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
 from strava_assets_tests import dagster_runs
 from strava_assets_tests.dagster_runs import problem, run
+from strava_assets_tests.equality import rows
 
 NOW = datetime.now(UTC)
 THIS_HOUR = floor_to_hour(NOW)
@@ -113,7 +115,7 @@ def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simul
     settings = Settings.from_environment()
     store, resume = open_store(settings), ResumePoints(Redis.from_url(settings.redis_url))
     with StravaClient.open(settings) as client:
-        Fetcher(client, store, resume, engine_for(settings.database_url)).fetch(Window.of(DAYS_AGO, DAYS_AGO))
+        Fetcher(client, store, resume, engine_for(settings.database_url), 0.1).fetch(Window.of(DAYS_AGO, DAYS_AGO))
     strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
     found = compare()
     assert str(found.differences[42]) == "1 unmirrored"
@@ -171,9 +173,22 @@ def test_a_mass_deletion_stops_and_can_be_confirmed(strava: Simulation):
     refresh(compare())
     for each in ids[:8]:
         strava.delete(each)
-    with pytest.raises(TooManyDeletions, match=r"no longer lists 8 of athlete 42's 20 .*--confirm-deletions"):
-        compare()
-    assert len(compare(confirmed=42).differences[42].gone) == 8
+    strava.edit(ids[9], name="Another name")
+    added = strava.add_activity(42, start_date=at(DAYS_AGO + 30 * HOUR))
+    found = compare()
+    assert "no longer lists 8 of athlete 42's 20 activities" in str(found.held_back[42])
+    assert "--confirm-deletions" in str(found.held_back[42])
+    assert str(found.differences[42]) == "1 new, 1 changed"
+    refresh(found)
+    assert set(rows(dict(os.environ))) == {*ids, added}
+    assert rows(dict(os.environ))[ids[9]]["name"] == "Another name"
+    assert compare().windows == []
+    confirmed = compare(confirmed=42)
+    assert len(confirmed.differences[42].gone) == 8
+    refresh(confirmed)
+    assert set(rows(dict(os.environ))) == {*ids[8:], added}
+    found = compare()
+    assert (found.windows, found.problems) == ([], [])
 
 
 def test_an_activity_without_a_start_is_found_between_its_neighbours_and_kept_as_a_reject(strava: Simulation):
