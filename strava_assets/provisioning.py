@@ -12,6 +12,7 @@ from strava_assets.mirror.database import CONNECT_TIMEOUT_SECONDS, clear_error, 
 from strava_assets.raw.s3_errors import NO_BUCKET, clear_errors, error_code
 from strava_assets.services import s3_access
 from strava_assets.settings import Settings
+from strava_assets.views import schema
 
 
 def initialise(settings: Settings) -> Iterator[str]:
@@ -61,15 +62,18 @@ def _exists_all_the_same(url: URL, error: DBAPIError) -> bool:
 
 
 def migrate(url: URL) -> str:
-    """Migrate the tables; says from which revision to which."""
-    engine = engine_for(url)
-    with transaction(engine) as connection:
-        before = migrations.current_revision(connection)
-    try:
-        migrations.upgrade(engine)
-    except DBAPIError as error:
-        raise clear_error(error, url) from None
+    """Migrate tables and views, all or nothing; says from which revision to which.
+
+    The views are away meanwhile: they would keep Postgres from changing the columns that they read.
+    """
     after = migrations.newest_revision()
+    with transaction(engine_for(url)) as connection:
+        migrations.wait_for_others(connection)
+        before = migrations.current_revision(connection)
+        if before != after or not schema.are_current(connection):
+            grants = schema.drop(connection)
+            migrations.upgrade_on(connection)
+            schema.create(connection, grants)
     return f"is at revision {after}" if before == after else f"migrated from {before or 'nothing'} to revision {after}"
 
 

@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "deletion": BASE | {"raw", "mirror", "state", "strava", "sync", "webhooks"},
     "instance": BASE | {"settings"},
     "services": BASE | {"settings", "strava", "raw", "state", "mirror"},
-    "provisioning": BASE | {"settings", "raw", "mirror", "services"},
+    "views": BASE,
+    "provisioning": BASE | {"settings", "raw", "mirror", "services", "views"},
 }
 """What each room may import of this package besides itself. Rooms that are not named may import all that is below."""
 

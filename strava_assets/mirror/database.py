@@ -47,24 +47,31 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 def clear_error(error: DBAPIError, url: URL) -> StravaAssetsError:
     """The error of this project that says in one line what a database error means."""
-    code = getattr(error.orig, "pgcode", None)
     reason = str(error.orig).strip().partition("\n")[0][:200]
     where = f"the database {url.database!r} at {place(url)}"
-    if isinstance(error, ProgrammingError) and code in {errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN}:
-        return ConfigurationError(f"The tables in {where} are missing or too old. Migrate it with: strava-assets init.")
-    if code == errorcodes.INSUFFICIENT_PRIVILEGE:
-        return ConfigurationError(
-            f"The user {url.username!r} may not do that in {where} ({reason}). Grant it, or use another user."
-        )
-    if isinstance(error, OperationalError) and f'database "{url.database}" does not exist' in str(error.orig):
-        return ConfigurationError(f"There is no {where}. Create it with: strava-assets init.")
-    if isinstance(error, OperationalError) and "authentication failed" in str(error.orig):
-        return ConfigurationError(f"Postgres at {place(url)} refuses the user {url.username!r}. Check DATABASE_URL.")
+    if fault := _configuration_fault(error, url, where, reason):
+        return ConfigurationError(fault)
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return ServiceUnavailable(
             f"Postgres at {place(url)} does not answer ({reason}). Is it running? Check DATABASE_URL."
         )
     return ServiceUnavailable(f"{where} refused a statement ({reason}).")
+
+
+def _configuration_fault(error: DBAPIError, url: URL, where: str, reason: str) -> str | None:
+    code = getattr(error.orig, "pgcode", None)
+    if isinstance(error, ProgrammingError) and code in {errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN}:
+        return f"The tables in {where} are missing or too old. Migrate it with: strava-assets init."
+    if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST:
+        detail = str(getattr(error.orig, "diag").message_detail or reason).partition("\n")[0]  # noqa: B009
+        return f"A migration of {where} is stopped by a view of yours: {detail}. Drop it, repeat, create it again."
+    if code == errorcodes.INSUFFICIENT_PRIVILEGE:
+        return f"The user {url.username!r} may not do that in {where} ({reason}). Grant it, or use another user."
+    if isinstance(error, OperationalError) and f'database "{url.database}" does not exist' in str(error.orig):
+        return f"There is no {where}. Create it with: strava-assets init."
+    if isinstance(error, OperationalError) and "authentication failed" in str(error.orig):
+        return f"Postgres at {place(url)} refuses the user {url.username!r}. Check DATABASE_URL."
+    return None
 
 
 def place(url: URL) -> str:

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, func, select, text
 from strava_assets.mirror.database import wait_for_other_loads
 from strava_assets.mirror.table import metadata
 
+_OF_ATHLETES = [table for table in metadata.tables.values() if "athlete_id" in table.c]
+
 
 class Removed(NamedTuple):
     """How much was deleted by age."""
@@ -24,12 +26,11 @@ class Removed(NamedTuple):
 def remove_athlete(connection: Connection, athlete_id: int) -> int:
     """Delete everything of the athlete, after waiting for a load of them that is under way; how many rows.
 
-    Every table of ours says in `athlete_id` whose each row is, so a new table need not be named here.
+    Every table about athletes says in `athlete_id` whose each row is, so a new table need not be named here.
     """
     wait_for_other_loads(connection, athlete_id)
     return sum(
-        connection.execute(table.delete().where(table.c.athlete_id == athlete_id)).rowcount
-        for table in metadata.tables.values()
+        connection.execute(table.delete().where(table.c.athlete_id == athlete_id)).rowcount for table in _OF_ATHLETES
     )
 
 
@@ -50,7 +51,7 @@ def count_of_athlete(connection: Connection, athlete_id: int) -> int:
     """How many rows there are of the athlete, in all tables."""
     counts = [
         select(func.count()).select_from(table).where(table.c.athlete_id == athlete_id).scalar_subquery()
-        for table in metadata.tables.values()
+        for table in _OF_ATHLETES
     ]
     return sum(connection.execute(select(*counts)).one())
 

@@ -5,7 +5,22 @@ from datetime import datetime
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Integer, MetaData, Table, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -145,4 +160,59 @@ unlisted_activity = Table(
     Column("may_be_deleted", Boolean, nullable=False, comment="False: waits for a confirmation"),
     Column("decided_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="Activities that the athlete's whole listing lacks in an hour, and whether they may be deleted there",
+)
+
+sport_group = Table(
+    "strava_sport_group",
+    metadata,
+    Column("sport_type", Text, primary_key=True, comment="Strava's sport, see strava_activity.sport_type"),
+    Column("sport_group", Text, nullable=False, comment="Name of the group that it is counted in"),
+    Column("measure", Text, nullable=False, comment="speed, pace_km, pace_100m or none: what the views show"),
+    Column("threshold", Text, comment="ftp, run or swim: whose threshold its load depends on"),
+    Column(
+        "load_per_hour",
+        Double,
+        nullable=False,
+        comment="Training load of an hour where nothing better is known; 100 is an hour at the threshold",
+    ),
+    CheckConstraint("measure IN ('speed', 'pace_km', 'pace_100m', 'none')", name="ck_measure"),
+    CheckConstraint("threshold IN ('ftp', 'run', 'swim')", name="ck_threshold"),
+    CheckConstraint("load_per_hour BETWEEN 0 AND 1000", name="ck_load_per_hour"),
+    comment="Groups of sports in strava_analytics; change it as you like. A sport that is missing is its own group",
+)
+
+athlete_setting = Table(
+    "strava_athlete_setting",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose setting it is"),
+    Column("valid_from", Date, primary_key=True, comment="First local day on which the row's values hold"),
+    Column("hr_max", Double, comment="Maximum heart rate, beats per minute"),
+    Column("hr_rest", Double, comment="Resting heart rate, beats per minute"),
+    Column("hr_threshold", Double, comment="Heart rate at the threshold, beats per minute"),
+    Column("ftp", Double, comment="Functional threshold power, watts"),
+    Column("threshold_speed_run", Double, comment="Speed that can be run for an hour, metres per second"),
+    Column("threshold_speed_swim", Double, comment="Speed that can be swum for an hour, metres per second"),
+    Column("sex", Text, comment="female or male: decides how heart rate is weighted"),
+    Column("weight", Double, comment="Body weight, kilograms"),
+    CheckConstraint("hr_max BETWEEN 20 AND 300", name="ck_hr_max"),
+    CheckConstraint("hr_rest BETWEEN 20 AND 300", name="ck_hr_rest"),
+    CheckConstraint("hr_threshold BETWEEN 20 AND 300", name="ck_hr_threshold"),
+    CheckConstraint("ftp BETWEEN 1 AND 3000", name="ck_ftp"),
+    CheckConstraint("threshold_speed_run BETWEEN 0.1 AND 20", name="ck_threshold_speed_run"),
+    CheckConstraint("threshold_speed_swim BETWEEN 0.1 AND 20", name="ck_threshold_speed_swim"),
+    CheckConstraint("weight BETWEEN 10 AND 500", name="ck_weight"),
+    CheckConstraint("sex IN ('female', 'male')", name="ck_sex"),
+    comment="What athletes say of themselves; null: what an earlier row says, else a guess from the data",
+)
+
+athlete_preference = Table(
+    "strava_athlete_preference",
+    metadata,
+    Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose preference it is"),
+    Column("units", Text, comment="metric or imperial: what the report shows"),
+    Column("week_start", Text, comment="First day of the week: monday, saturday or sunday"),
+    Column("counts_duplicates", Boolean, comment="Whether activities recorded twice count twice"),
+    CheckConstraint("units IN ('metric', 'imperial')", name="ck_units"),
+    CheckConstraint("week_start IN ('monday', 'saturday', 'sunday')", name="ck_week_start"),
+    comment="How athletes want their numbers counted and shown",
 )

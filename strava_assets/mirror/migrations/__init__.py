@@ -13,9 +13,18 @@ VERSION_TABLE = "strava_assets_version"
 def upgrade(engine: Engine) -> None:
     """Bring the database to the newest revision, adopting a table of the old DAG. Safe to repeat."""
     with engine.begin() as connection:
-        # Two that migrate at once: the second waits and then has nothing to do.
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('strava_assets migrations'))"))
-        command.upgrade(_config(connection), "head")
+        wait_for_others(connection)
+        upgrade_on(connection)
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Of two that migrate at once, let the second wait for the end of the first one's transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('strava_assets migrations'))"))
+
+
+def upgrade_on(connection: Connection) -> None:
+    """Bring the database to the newest revision, in the connection's transaction."""
+    command.upgrade(_config(connection), "head")
 
 
 def current_revision(connection: Connection) -> str | None:

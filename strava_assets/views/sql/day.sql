@@ -1,0 +1,96 @@
+-- One row an athlete and local day, without a gap, from the first activity to today: sums, and fitness, fatigue and form.
+--
+-- athlete_id bigint: Strava's id of the athlete
+-- day date: Local day
+-- week date: First day of its week, see week_start of view athlete
+-- month date: First day of its month
+-- year integer: Its year
+-- activities bigint: How many; of duplicates see is_counted of view activity
+-- distance_km double precision: Kilometres
+-- distance_miles double precision: Miles
+-- moving_minutes double precision: Time in motion, minutes
+-- elapsed_minutes double precision: Time from start to end, pauses included, minutes
+-- elevation_m double precision: Climbing, metres
+-- load double precision: Sum of training load
+-- fitness double precision: Chronic load: mean of daily loads, weighted exponentially with a time constant of 42 days, from 0 before the first activity: fitness + (load - fitness) x (1 - e^(-1/42))
+-- fatigue double precision: Acute load: the same with 7 days
+-- form double precision: Fitness less fatigue of the day before
+-- monotony double precision: Mean of the last 7 daily loads by their standard deviation (of the population, days of rest count; Foster 1998); null in the first 6 days and where all 7 are equal
+-- strain double precision: Sum of the last 7 daily loads x monotony
+WITH total AS (
+    SELECT
+        athlete_id,
+        day,
+        count(*) AS activities,
+        sum(distance_km) AS distance_km,
+        sum(distance_miles) AS distance_miles,
+        sum(moving_minutes) AS moving_minutes,
+        sum(elapsed_minutes) AS elapsed_minutes,
+        sum(elevation_m) AS elevation_m,
+        sum(load) AS load
+    FROM strava_analytics.activity
+    WHERE is_counted
+    GROUP BY athlete_id, day
+),
+calendar AS (
+    SELECT
+        athlete_id,
+        first_day + number AS day,
+        CASE week_start WHEN 'monday' THEN 0 WHEN 'saturday' THEN 2 ELSE 1 END AS days_before_monday
+    FROM strava_analytics.athlete
+    CROSS JOIN LATERAL generate_series(0, today - first_day) AS number
+),
+filled AS (
+    SELECT
+        calendar.athlete_id,
+        calendar.day,
+        calendar.day - (extract(isodow FROM calendar.day)::integer - 1 + calendar.days_before_monday) % 7 AS week,
+        coalesce(total.activities, 0) AS activities,
+        coalesce(total.distance_km, 0) AS distance_km,
+        coalesce(total.distance_miles, 0) AS distance_miles,
+        coalesce(total.moving_minutes, 0) AS moving_minutes,
+        coalesce(total.elapsed_minutes, 0) AS elapsed_minutes,
+        coalesce(total.elevation_m, 0) AS elevation_m,
+        coalesce(total.load, 0) AS load
+    FROM calendar
+    LEFT JOIN total ON total.athlete_id = calendar.athlete_id AND total.day = calendar.day
+),
+trained AS (
+    SELECT
+        filled.*,
+        strava_analytics.smoothed(load, 42) OVER history AS fitness,
+        strava_analytics.smoothed(load, 7) OVER history AS fatigue,
+        count(*) OVER seven_days AS days_known,
+        avg(load) OVER seven_days AS mean_load,
+        stddev_pop(load) OVER seven_days AS deviation
+    FROM filled
+    WINDOW
+        history AS (PARTITION BY athlete_id ORDER BY day ROWS UNBOUNDED PRECEDING),
+        seven_days AS (PARTITION BY athlete_id ORDER BY day ROWS 6 PRECEDING)
+)
+SELECT
+    trained.athlete_id,
+    trained.day,
+    trained.week,
+    date_trunc('month', trained.day::timestamp)::date AS month,
+    extract(year FROM trained.day)::integer AS year,
+    trained.activities,
+    trained.distance_km,
+    trained.distance_miles,
+    trained.moving_minutes,
+    trained.elapsed_minutes,
+    trained.elevation_m,
+    trained.load,
+    trained.fitness,
+    trained.fatigue,
+    coalesce(lag(trained.fitness - trained.fatigue) OVER (PARTITION BY trained.athlete_id ORDER BY trained.day), 0) AS form,
+    monotony.monotony,
+    trained.mean_load * 7 * monotony.monotony AS strain
+FROM trained
+CROSS JOIN LATERAL (
+    -- Seven equal loads may leave a deviation of rounding errors.
+    SELECT CASE
+        WHEN trained.days_known = 7 AND trained.deviation > 1e-9 * greatest(trained.mean_load, 1)
+            THEN trained.mean_load / trained.deviation
+    END AS monotony
+) AS monotony

@@ -1,0 +1,75 @@
+-- Records of whole activities, by sport group; of equals, the first. Not best efforts within an activity.
+--
+-- athlete_id bigint: Strava's id of the athlete
+-- sport_group text: Group of sports
+-- record text: longest distance, longest time, most climbing, highest load, or fastest DISTANCE: least time in motion of an activity within 2 % of it
+-- value double precision: The record, in `unit`
+-- unit text: km, min, m or load
+-- distance_km double precision: Of fastest DISTANCE: that distance, kilometres; else null
+-- activity_id bigint: The activity
+-- day date: Its local day
+WITH candidate AS (
+    SELECT
+        activity.athlete_id,
+        activity.sport_group,
+        kind.record,
+        kind.value,
+        kind.unit,
+        null::double precision AS distance_km,
+        activity.activity_id,
+        activity.day,
+        -kind.value AS badness
+    FROM strava_analytics.activity AS activity
+    CROSS JOIN LATERAL (
+        VALUES
+            ('longest distance', activity.distance_km, 'km'),
+            ('longest time', activity.moving_minutes, 'min'),
+            ('most climbing', activity.elevation_m, 'm'),
+            ('highest load', activity.load, 'load')
+    ) AS kind (record, value, unit)
+    WHERE activity.is_counted AND kind.value > 0
+    UNION ALL
+    SELECT
+        activity.athlete_id,
+        activity.sport_group,
+        'fastest ' || class.name,
+        activity.moving_minutes,
+        'min',
+        class.km,
+        activity.activity_id,
+        activity.day,
+        activity.moving_minutes
+    FROM strava_analytics.activity AS activity
+    JOIN (
+        VALUES
+            ('Run', '1 mile', 1.609344),
+            ('Run', '5 km', 5),
+            ('Run', '10 km', 10),
+            ('Run', 'half marathon', 21.0975),
+            ('Run', 'marathon', 42.195),
+            ('Run', '50 km', 50),
+            ('Ride', '20 km', 20),
+            ('Ride', '40 km', 40),
+            ('Ride', '100 km', 100),
+            ('Ride', '100 miles', 160.9344),
+            ('Ride', '200 km', 200),
+            ('Swim', '400 m', 0.4),
+            ('Swim', '1000 m', 1),
+            ('Swim', '1500 m', 1.5),
+            ('Swim', '3800 m', 3.8)
+    ) AS class (sport_group, name, km)
+        ON class.sport_group = activity.sport_group
+        AND activity.distance_km BETWEEN class.km * 0.98 AND class.km * 1.02
+    WHERE activity.is_counted AND activity.moving_minutes > 0
+)
+SELECT DISTINCT ON (athlete_id, sport_group, record)
+    athlete_id,
+    sport_group,
+    record,
+    value,
+    unit,
+    distance_km,
+    activity_id,
+    day
+FROM candidate
+ORDER BY athlete_id, sport_group, record, badness, day, activity_id

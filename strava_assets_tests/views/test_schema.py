@@ -1,0 +1,101 @@
+import pytest
+from sqlalchemy import Engine, text
+
+from strava_assets.errors import ConfigurationError
+from strava_assets.mirror import migrations
+from strava_assets.provisioning import migrate
+from strava_assets.views import schema
+from strava_assets.views.catalog import views
+from strava_assets_tests.views.golden import insert, row
+
+TWO_ATHLETES = [
+    row(41, 1, "2026-05-01 10:00"),
+    row(42, 2, "2026-05-01 10:00"),
+    row(42, 3, "2026-05-02 10:00", distance=12_000.0),
+]
+
+
+def test_a_migration_may_change_a_column_that_views_read(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    with engine.begin() as connection:
+        insert(connection, TWO_ATHLETES)
+
+    def change(connection: object) -> None:
+        connection.execute(text("ALTER TABLE strava_activity ALTER distance TYPE real"))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(migrations, "newest_revision", lambda: "0009")
+    monkeypatch.setattr(migrations, "upgrade_on", change)
+    migrate(engine.url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT sum(distance_km) FROM strava_analytics.week")) == 32
+
+
+def test_migrating_again_leaves_the_views_alone(engine: Engine):
+    oids = text(
+        "SELECT array_agg(oid ORDER BY oid) FROM pg_class WHERE relnamespace = 'strava_analytics'::regnamespace"
+    )
+    with engine.connect() as connection:
+        before = connection.scalar(oids)
+    migrate(engine.url)
+    with engine.connect() as connection:
+        assert connection.scalar(oids) == before
+
+
+@pytest.mark.parametrize(
+    "damage", ["DROP VIEW strava_analytics.streak", "COMMENT ON SCHEMA strava_analytics IS 'made by an older version'"]
+)
+def test_views_that_are_not_this_versions_are_made_anew_and_stay_readable_for_others(engine: Engine, damage: str):
+    with engine.begin() as connection:
+        connection.execute(text('CREATE ROLE "Grafana reader"'))
+        connection.execute(text('GRANT USAGE ON SCHEMA strava_analytics TO "Grafana reader"'))
+        connection.execute(text('GRANT SELECT ON strava_analytics.day TO "Grafana reader", PUBLIC'))
+        connection.execute(text(damage))
+    try:
+        migrate(engine.url)
+        with engine.connect() as connection:
+            assert schema.are_current(connection)
+            granted = connection.execute(
+                text(
+                    "SELECT table_name, grantee FROM information_schema.role_table_grants "
+                    "WHERE table_schema = 'strava_analytics' AND grantee IN ('Grafana reader', 'PUBLIC')"
+                )
+            ).all()
+            assert {tuple(each) for each in granted} == {("day", "Grafana reader"), ("day", "PUBLIC")}
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text('DROP OWNED BY "Grafana reader"'))
+            connection.execute(text('DROP ROLE "Grafana reader"'))
+
+
+def test_a_view_of_the_users_own_stops_a_migration_is_named_and_nothing_is_changed(engine: Engine):
+    with engine.begin() as connection:
+        connection.execute(text("CREATE VIEW my_weeks AS SELECT * FROM strava_analytics.week"))
+        connection.execute(text("COMMENT ON SCHEMA strava_analytics IS 'made by an older version'"))
+    with pytest.raises(ConfigurationError, match=r"view my_weeks depends on view .*week.* Drop it, repeat"):
+        migrate(engine.url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM my_weeks")) == 0
+
+
+def test_a_users_own_view_in_the_schema_is_left_alone(engine: Engine):
+    with engine.begin() as connection:
+        connection.execute(text("CREATE VIEW strava_analytics.mine AS SELECT 1 AS one"))
+        connection.execute(text("COMMENT ON SCHEMA strava_analytics IS 'made by an older version'"))
+    migrate(engine.url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT one FROM strava_analytics.mine")) == 1
+
+
+def test_sport_groups_are_the_users_to_change(engine: Engine):
+    groups = text("SELECT DISTINCT sport_group FROM strava_analytics.activity")
+    with engine.begin() as connection:
+        insert(connection, [row(41, 1, "2026-05-01 10:00", sport_type="Curling")])
+        assert connection.scalar(groups) == "Curling"
+        connection.execute(text("INSERT INTO strava_sport_group VALUES ('Curling', 'Ice', 'none', NULL, 10)"))
+        assert connection.scalar(groups) == "Ice"
+        assert connection.scalar(text("SELECT load FROM strava_analytics.activity")) == pytest.approx(10 * 3000 / 3600)
+
+
+def test_no_view_fails_where_there_is_no_activity(engine: Engine):
+    with engine.connect() as connection:
+        for view in views():
+            assert connection.execute(text(f"SELECT * FROM strava_analytics.{view.name}")).all() == []
