@@ -73,7 +73,7 @@ PIP_INSTALL = $(PIP) install -qq --progress-bar off --no-compile \
 $(INSTALLED): locks/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1). Name another: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -EB -m strava_assets.local.machine $(MAKECMDGOALS) $(PORT)
+	@$(PYTHON) -EB -m strava_assets.local.machine $(VENV) $(MAKECMDGOALS) $(PORT)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: this Python has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Making the virtual environment in $(VENV)"

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import Window, floor_to_hour
+from strava_assets.loopback import never_proxy_loopback
 from strava_assets.setting_values import Environment
 
 
@@ -126,7 +127,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read and check all settings. Raises ConfigurationError, naming the variable, where one is unusable."""
+        """Read and check all settings. Raises ConfigurationError, naming the variable, where one is unusable.
+
+        Where they are this process's own, servers on this machine are excepted from its proxies, too.
+        """
+        if environment is None:
+            never_proxy_loopback(os.environ)
         env = Environment(os.environ if environment is None else environment, DEFAULTS, OLD_NAMES)
         base_url = env.web_url("STRAVA_BASE_URL", "https://www.strava.com")
         database_url = env.database_url("DATABASE_URL")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from sqlalchemy import Row, create_engine, text
 
 from strava_assets.hours import Window
 from strava_assets.local.free_ports import free_ports
+from strava_assets.local.settings_file import FOLDER, read_settings
 from strava_assets.settings import VARIABLES
 from strava_assets_tests import leaks
 
@@ -33,10 +33,24 @@ def project(folder: Path) -> Path:
     return folder
 
 
+OF_OTHER_SERVERS = {
+    "PGHOSTADDR": "192.0.2.1",
+    "PGPORT": "5433",
+    "PGOPTIONS": "-c search_path=nowhere",
+    "PGSERVICE": "nowhere",
+    "AWS_PROFILE": "unknown",
+    "AWS_SESSION_TOKEN": "left over",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "ALL_PROXY": "http://127.0.0.1:9",
+}
+"""What people have exported for other things than this project; with any of them nothing would work that heeds it."""
+
+
 def environment() -> dict[str, str]:
-    """This environment without any setting; times and paths of the machine stay."""
+    """This environment without any setting, and with what other servers need; times and paths of the machine stay."""
     names = {variable.name for variable in VARIABLES} | {"DAGSTER_HOME", "STRAVA_CLIENT"}
-    return {name: value for name, value in os.environ.items() if name not in names}
+    return {name: value for name, value in os.environ.items() if name not in names} | OF_OTHER_SERVERS
 
 
 @dataclass
@@ -106,8 +120,13 @@ class Up:
         return self.process.returncode
 
     def settings(self) -> dict[str, str]:
-        lines = (self.folder / ".local/env").read_text().splitlines()
-        return dict(shlex.split(line)[0].split("=", 1) for line in lines)
+        return read_settings(self.folder / FOLDER)
+
+    def shell_environment(self) -> dict[str, str]:
+        """What stock commands see in a shell that follows the advice to source `.local/env`."""
+        shell = ["bash", "-c", "set -a; . .local/env; set +a; env -0"]
+        shown = subprocess.run(shell, cwd=self.folder, env=environment(), capture_output=True, text=True, check=True)
+        return dict(line.split("=", 1) for line in shown.stdout.split("\0") if line)
 
     @property
     def url(self) -> str:

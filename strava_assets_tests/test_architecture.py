@@ -12,8 +12,9 @@ BASE = {"hours", "errors"}
 MAY_IMPORT = {
     "hours": set[str](),
     "errors": set[str](),
+    "loopback": set[str](),
     "setting_values": BASE,
-    "settings": BASE | {"setting_values"},
+    "settings": BASE | {"loopback", "setting_values"},
     "state": BASE,
     "raw": BASE,
     "strava": BASE | {"raw.activity", "state"},

@@ -10,6 +10,7 @@ import click
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.instance.missing_hours import missing_hours
+from strava_assets.local.dagster_home import require_storage_in_postgres
 from strava_assets.local.dagster_processes import Daemon, RangeRun, Webserver
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import is_free
@@ -17,7 +18,7 @@ from strava_assets.local.interruption import Interruption
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
-from strava_assets.local.settings_file import FOLDER, try_to_lock, write_settings
+from strava_assets.local.settings_file import FOLDER, forget_other_servers, try_to_lock, write_settings
 from strava_assets.local.simulated_strava import SimulatedStrava
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
@@ -42,7 +43,9 @@ def command(port: int) -> None:
     for name in ("dagster.yaml", "workspace.yaml"):
         if not (project / name).exists():
             raise ConfigurationError(f"{project} has no {name}. Run this in the project's folder.")
+    forgotten = forget_other_servers()
     Settings.from_environment()
+    require_storage_in_postgres(os.environ.get("DAGSTER_HOME"))
     interruption = Interruption()
     interruption.watch()
     with _use_of_folder(project / FOLDER), ExitStack() as running:
@@ -51,7 +54,7 @@ def command(port: int) -> None:
                 f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={port + 1}"
             )
         try:
-            _Up(project / FOLDER, port, interruption, running).run()
+            _Up(project / FOLDER, port, interruption, running, forgotten).run()
         except KeyboardInterrupt:
             click.echo("\nStopping; a run in progress has 20 s to finish.")
         finally:
@@ -76,7 +79,9 @@ def _use_of_folder(folder: Path) -> Iterator[None]:
 class _Up:
     """The steps of `up`. Whatever ends them, `running` stops what was started, the last first."""
 
-    def __init__(self, folder: Path, port: int, interruption: Interruption, running: ExitStack) -> None:
+    def __init__(
+        self, folder: Path, port: int, interruption: Interruption, running: ExitStack, forgotten: list[str]
+    ) -> None:
         self._folder = folder
         self._is_simulated = not (os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
         # Apart, so that a first look at simulated activities leaves nothing among one's own.
@@ -85,6 +90,7 @@ class _Up:
         self._running = running
         self._watched: list[EmbeddedServer] = []
         self._settings: dict[str, str] = {}
+        self._forgotten = forgotten
         self._webserver = Webserver(folder / "webserver", port)
 
     def run(self) -> None:
@@ -151,15 +157,12 @@ class _Up:
 
     def _give_settings(self, settings: Settings) -> None:
         """Give the settings to Dagster's processes, and by the file .local/env to whoever wants them."""
-        if "AWS_ENDPOINT_URL_S3" in self._settings:
-            # It belongs to other keys than those of the embedded S3.
-            os.environ.pop("AWS_SESSION_TOKEN", None)
         self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(self._folder.parent)
         # dagster.yaml turns telemetry off; the webserver makes two empty folders for it unless this is set as well.
         self._settings["DAGSTER_DISABLE_TELEMETRY"] = "1"
         self._settings["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url.render_as_string(hide_password=False)
         os.environ.update(self._settings)
-        write_settings(self._folder, self._settings)
+        write_settings(self._folder, self._settings, self._forgotten)
 
     def _fetch_last_days(self, settings: Settings) -> None:
         if (hours := missing_hours(settings)) is None:

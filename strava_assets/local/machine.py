@@ -1,4 +1,4 @@
-"""Whether this machine can have what is about to be installed: `python -m strava_assets.local.machine up 3000`.
+"""Whether this machine can have what is about to be installed: `python -m strava_assets.local.machine .venv up 3000`.
 
 The Makefile runs it before it installs anything, with a Python that has none of the dependencies: only the standard
 library is imported here. docs/machines.md has the same as a table.
@@ -38,14 +38,15 @@ class Machine:
     architecture: str = "x86_64"
     glibc: tuple[int, int] | None = OLDEST_GLIBC
     folder: Path = Path("/srv/project")
+    environment: Path = Path("/srv/project/.venv")
     free_bytes: int = NEEDED_BYTES
     is_root: bool = False
     programs: frozenset[str] = field(default_factory=frozenset)
     settings: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
-    def this_one(cls) -> "Machine":
-        """This machine, seen from its current folder."""
+    def this_one(cls, environment: Path) -> "Machine":
+        """This machine, seen from its current folder; `environment` is where the virtual environment is to be."""
         return cls(
             python=sys.version_info[:2],
             implementation=platform.python_implementation(),
@@ -56,6 +57,7 @@ class Machine:
             architecture=platform.machine(),
             glibc=_glibc(),
             folder=Path.cwd(),
+            environment=environment.absolute(),
             free_bytes=shutil.disk_usage(Path.cwd()).free,
             is_root=sys.platform != "win32" and os.geteuid() == 0,
             programs=frozenset(name for name in ("setpriv", "weed") if shutil.which(name)),
@@ -67,10 +69,10 @@ def obstacles(machine: Machine, goals: set[str]) -> Iterator[str]:
     """What keeps the Makefile's targets `goals` from working here, each with what to do instead."""
     yield from _python(machine)
     yield from _system(machine)
-    if found := [character for character in ':"$`\\' if character in str(machine.folder)]:
+    if found := [character for character in ':"$`\\%' if character in str(machine.environment)]:
         yield (
-            f"Commands that pip installs do not work in {machine.folder}: the path has {' '.join(found)} in it. "
-            "Move the project to another folder."
+            f"What pip installs does not work in {machine.environment}: the path has {' '.join(found)} in it. "
+            "Move the project, or put that elsewhere: make VENV=$HOME/strava_venv up"
         )
     if machine.free_bytes < NEEDED_BYTES:
         yield (
@@ -166,10 +168,10 @@ def _port_taken(port: str) -> Iterator[str]:
         yield f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={int(port) + 1}"
 
 
-def main(goals: list[str]) -> int:
+def main(environment: str, *goals: str) -> int:
     """Print what stands in the way, a line each, and return the exit code. A number among the goals is `up`'s port."""
     names = {goal for goal in goals if not goal.isdecimal()}
-    found = list(obstacles(Machine.this_one(), names))
+    found = list(obstacles(Machine.this_one(Path(environment)), names))
     if "up" in names:
         found += _port_taken(next((goal for goal in goals if goal.isdecimal()), "3000"))
     for line in found:
@@ -178,4 +180,4 @@ def main(goals: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

@@ -7,31 +7,63 @@ by its owner only, since the embedded S3's keys are in it.
 import fcntl
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 FOLDER = ".local"
 """Where the embedded servers keep everything, relative to the project's folder."""
 
 
-def write_settings(folder: Path, settings: Mapping[str, str]) -> Path:
-    """Write `settings` to the file `env` in `folder`, at once and whole; returns its path."""
+_PREFIXES = {"DATABASE_URL": "PG", "AWS_ENDPOINT_URL_S3": "AWS_"}
+"""How the variables begin that every client of such a server reads, whichever server that is."""
+
+
+def forget_other_servers(settings: Iterable[str] = _PREFIXES) -> list[str]:
+    """Remove from this process's environment what belongs to other servers, where none of `settings` names one.
+
+    The embedded ones are used then; an exported PGPORT or AWS_PROFILE would mislead their clients. Returns the names.
+    """
+    prefixes = tuple(_PREFIXES[setting] for setting in settings if not os.environ.get(setting))
+    found = [name for name in os.environ if name.startswith(prefixes)]
+    for name in found:
+        del os.environ[name]
+    return found
+
+
+def write_settings(folder: Path, settings: Mapping[str, str], forgotten: Iterable[str] = ()) -> Path:
+    """Write `settings` to the file `env` in `folder`, at once and whole; returns its path.
+
+    The variables `forgotten` belong to other servers: who reads the file in a shell is rid of them.
+    """
     file, unfinished = folder / "env", folder / "env.unfinished"
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600)
-    unfinished.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+    lines = [f"unset {name}" for name in forgotten if name not in settings]
+    lines += [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
+    unfinished.write_text("".join(f"{line}\n" for line in lines))
     unfinished.rename(file)
     return file
 
 
+def read_settings(folder: Path) -> dict[str, str]:
+    """The settings in the file `env` in `folder`; none where there is no such file."""
+    file = folder / "env"
+    words = [shlex.split(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return {name: value for name, _, value in (line[0].partition("=") for line in words) if name != "unset"}
+
+
 def load_settings_of_running_servers(project: Path) -> None:
-    """Give this process what `strava-assets up` wrote, if that runs in `project`; what is set already stays."""
+    """Give this process what `strava-assets up` wrote, if that runs in `project`; what is set already stays.
+
+    But for where Dagster runs: another DAGSTER_HOME would be another instance.
+    """
     folder = project / FOLDER
-    if not (folder / "env").exists() or not is_in_use(folder):
+    settings = read_settings(folder)
+    if not settings or not is_in_use(folder):
         return
-    for line in (folder / "env").read_text().splitlines():
-        name, _, value = shlex.split(line)[0].partition("=")
-        if not os.environ.get(name):
+    forget_other_servers(name for name in _PREFIXES if name in settings)
+    for name, value in settings.items():
+        if not os.environ.get(name) or name == "DAGSTER_HOME":
             os.environ[name] = value
 
 

@@ -66,7 +66,7 @@ def test_stock_commands_work_with_the_settings_that_it_wrote(up: Up) -> None:
     validated = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
         cwd=up.folder,
-        env=environment() | up.settings(),
+        env=up.shell_environment(),
         capture_output=True,
         text=True,
         check=False,

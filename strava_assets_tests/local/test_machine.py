@@ -15,12 +15,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_machine_that_runs_the_tests_can_have_everything() -> None:
-    assert list(obstacles(Machine.this_one(), SERVERS)) == []
+    assert list(obstacles(Machine.this_one(Path(sys.prefix)), SERVERS)) == []
 
 
-@pytest.mark.parametrize("folder", ["my strava", "50%off", "a,b", "a#b?c", "it's", "(a) & [b]; <c> | *", "ü 日本"])
+@pytest.mark.parametrize("folder", ["my strava", "a,b", "a#b?c", "it's", "(a) & [b]; <c> | *", "ü 日本"])
 def test_other_folders_than_plain_ones_are_fine(folder: str) -> None:
-    assert list(obstacles(Machine(folder=Path("/srv", folder)), SERVERS)) == []
+    assert (
+        list(obstacles(Machine(folder=Path("/srv", folder), environment=Path("/srv", folder, ".venv")), SERVERS)) == []
+    )
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
@@ -45,8 +47,8 @@ def test_linux_with_glibc_can_have_everything(architecture: str, minor: int) -> 
         (Machine(glibc=(2, 17)), "glibc 2.17 is too old for the wheels, which need 2.28: Debian 10"),
         (Machine(system="Windows", architecture="AMD64"), "for Windows. On Windows, run this in WSL 2"),
         (Machine(system="CYGWIN_NT-10.0"), "run this in WSL 2"),
-        (Machine(folder=Path("/srv/a:b")), "/srv/a:b: the path has : in it. Move the project"),
-        (Machine(folder=Path('/srv/"$x" `y` \\')), """the path has " $ ` \\ in it. Move the project"""),
+        (Machine(environment=Path("/srv/a:b")), "/srv/a:b: the path has : in it. Move the project"),
+        (Machine(environment=Path('/srv/"$x" `y` \\ 9%')), """the path has " $ ` \\ % in it. Move the project"""),
         (Machine(folder=Path("/srv/a\nb")), "The path '/srv/a\\nb' has a line break in it"),
         (
             Machine(folder=Path(os.fsdecode(b"/srv/\xe9"))),

@@ -1,0 +1,35 @@
+"""A DAGSTER_HOME that the user's environment names: this project's, another's, or none at all."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from strava_assets.errors import ConfigurationError
+
+_REMEDY = "Unset it (unset DAGSTER_HOME), and the one of this project is used."
+
+
+def require_storage_in_postgres(home: str | None) -> None:
+    """Raise ConfigurationError, with what to do, if Dagster would keep its runs and events elsewhere than in Postgres.
+
+    That is what the dagster.yaml of another project says, or none: SQLite then, without a word, and much slower.
+    """
+    if not home:
+        return
+    file = Path(home, "dagster.yaml")
+    if not Path(home).is_absolute() or not Path(home).is_dir():
+        raise ConfigurationError(f"DAGSTER_HOME is {home!r}, which is no absolute path of a folder. {_REMEDY}")
+    try:
+        config: Any = yaml.safe_load(file.read_text()) if file.exists() else {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(f"{file} in DAGSTER_HOME cannot be read ({reason}). {_REMEDY}") from None
+    storage = config.get("storage") if isinstance(config, dict) else None
+    custom = storage.get("custom") if isinstance(storage, dict) else None
+    module = str(custom.get("module")) if isinstance(custom, dict) else ""
+    if not (isinstance(storage, dict) and "postgres" in storage) and not module.startswith("strava_assets."):
+        raise ConfigurationError(
+            f"DAGSTER_HOME is {home}, where Dagster's storage is not Postgres: it belongs to another project. "
+            f"{_REMEDY} Or copy this project's dagster.yaml to it."
+        )
