@@ -36,6 +36,9 @@ Unless it is a page that this request brought before: a server that repeats itse
 CLOCK_MARGIN = timedelta(seconds=60)
 """`after` stays this far in the past: Strava answers 400 to one in the future, and no two clocks agree."""
 
+_ENOUGH_TO_DOUBT = 10
+"""Of fewer activities, none can be told to be far from the others."""
+
 _OVERLAP = 1
 """Seconds by which requests overlap: whether Strava includes the bounds themselves is not documented."""
 
@@ -113,7 +116,7 @@ class Listing:
             has_new_id = has_new_id or (is_new and activity.id is not None)
             if (is_new or is_changed) and self._is_within(activity):
                 listed.append(Listed(max(self._last_hour, floor_to_hour(self._window.start)), activity))
-        starts = [activity.start for activity in activities if activity.start is not None]
+        starts = self._in_order([activity.start for activity in activities if activity.start])
         identities = {_identity(activity) for activity in activities}
         is_repeated = identities <= self._since_after
         self._since_after |= identities
@@ -129,8 +132,6 @@ class Listing:
     def _next(
         self, request: Request, starts: list[datetime], length: int, *, has_new_id: bool, lacks_seen: bool
     ) -> Request | None:
-        if any(start >= self._window.end for start in starts):
-            return None  # Oldest first: what starts at the end or after it proves that all before it was listed.
         if has_new_id:
             self._asked_again = 0
             after = self._clamped(floor(starts[-1].timestamp()) - _OVERLAP) if starts else request.after
@@ -178,6 +179,18 @@ class Listing:
         if activity.start is not None:
             return activity.start in self._window
         return self._last_hour < self._window.end
+
+    def _in_order(self, starts: list[datetime]) -> list[datetime]:
+        """The starts by which a page says how far the listing is.
+
+        Strava sorts by what it knows; an activity may be dated into the future by a wrong clock. A last one far from
+        the others is not believed: to go back behind it costs nothing, to go on from it would lose what lies between.
+        """
+        latest = min(self._window.end + timedelta(seconds=_OVERLAP), self.now() + CLOCK_MARGIN)
+        starts = [start for start in starts if start < latest]
+        if len(starts) >= _ENOUGH_TO_DOUBT and 4 * (starts[-1] - starts[-2]) > starts[-2] - starts[0] > timedelta(0):
+            starts.pop()
+        return starts
 
     def _lacks_what_was_seen(self, request: Request, activities: Sequence[RawActivity]) -> bool:
         """Whether activities are missing that the answer must hold, since they were listed before."""

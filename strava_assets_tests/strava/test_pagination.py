@@ -90,13 +90,6 @@ def test_an_hour_without_activities_costs_one_request() -> None:
     assert page == Page([], hour + timedelta(hours=1))
 
 
-def test_the_listing_stops_early_once_an_activity_at_the_windows_end_proves_it() -> None:
-    hour = datetime.fromtimestamp(EARLIER, UTC)
-    api = Api({1: EARLIER + 10, 2: EARLIER + 3600})
-    (page,) = pages_of(api, Window.of(hour, hour))
-    assert [listed.activity.id for listed in page.activities] == [1]
-
-
 def test_only_activities_of_the_window_are_delivered_with_the_bounds_half_open() -> None:
     hour = datetime.fromtimestamp(EARLIER, UTC)
     api = Api({1: EARLIER - 1, 2: EARLIER, 3: EARLIER + 3599, 4: EARLIER + 3600})
@@ -226,3 +219,25 @@ def test_pages_of_known_activities_in_one_second_are_passed_to_reach_the_new_one
     api = Api({**{1000 + n: EARLIER for n in range(500)}, **{2000 + n: EARLIER + 1 for n in range(300)}})
     api.starts[999] = EARLIER - 500
     assert sorted(i for i in ids(pages_of(api)) if i is not None) == sorted(api.starts)
+
+
+@pytest.mark.parametrize("place", [0, 7, 199, 200, 350, 398, 399])
+@pytest.mark.parametrize(
+    "window", [None, Window(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC))]
+)
+@pytest.mark.parametrize("dated", [NOW + timedelta(days=400), datetime(2026, 11, 21, tzinfo=UTC)])
+def test_one_activity_with_a_wrong_date_in_the_middle_of_a_listing_does_not_end_it(
+    place: int, window: Window | None, dated: datetime
+) -> None:
+    """Strava sorts by the start that it knows; what an answer says of it may be another."""
+
+    @dataclass
+    class WithOneWrongDate(Api):
+        def answer(self, request: Request) -> list[RawActivity]:
+            wrong = 1000 + place
+            said = super().answer(request)
+            return [activity(wrong, int(dated.timestamp())) if each.id == wrong else each for each in said]
+
+    api = WithOneWrongDate(every(3600, 400))
+    wanted = set(api.starts) - (set() if window is None else {1000 + place})
+    assert wanted <= set(ids(pages_of(api, window)))

@@ -1,0 +1,304 @@
+"""No raw object and no row loses an activity on the word of one listing, whatever that says."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import text
+
+from strava_assets.errors import MalformedPage, StravaUnavailable
+from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.unlisted import waiting_deletions
+from strava_assets.provisioning import migrate
+from strava_assets.services import open_store
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.state.resume_points import ResumePoints
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.clock import Clock
+from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.fetch import Fetched, Fetcher
+from strava_assets.sync.history_import import Importer
+from strava_assets.sync.load import mirror_window
+
+NOW = floor_to_hour(datetime.now(UTC))
+FIRST = NOW - timedelta(days=100)
+EVER = Window(FIRST, NOW + HOUR)
+SHARE = 0.1
+LISTING = "/athlete/activities"
+
+
+def said(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Platform:
+    """Fetches, loads and compares as the assets do, without Dagster."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        settings = Settings.from_environment()
+        self.simulation = simulation
+        self.engine = engine_for(settings.database_url)
+        self.redis = Redis.from_url(settings.redis_url)
+        self.store = open_store(settings)
+        self.client = StravaClient.open(settings, clock=Clock(simulation.now, simulation.advance))
+
+    def fetch(self, window: Window) -> Fetched:
+        return Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, SHARE).fetch(window)
+
+    def load(self, window: Window = EVER) -> Any:
+        return mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(SHARE))
+
+    def compare(self, window: Window = EVER, confirmed: int | None = None) -> Comparison:
+        return Comparer(self.client, self.store, self.engine, SHARE).compare(window, confirmed)
+
+    def refresh(self, comparison: Comparison) -> None:
+        for window in comparison.windows:
+            self.fetch(window)
+            self.load(window)
+
+    def objects(self, athlete_id: int = 42) -> dict[int | None, datetime]:
+        """In which hour's raw object each activity is."""
+        hours = list(self.store.objects(athlete_id, EVER))
+        return {each.id: hour for hour, found in self.store.read(athlete_id, hours) for each in found}
+
+    def rows(self) -> dict[int, Any]:
+        with transaction(self.engine) as connection:
+            return {row.id: row for row in connection.execute(text("SELECT * FROM strava_activity"))}
+
+    def waiting(self) -> dict[int, int]:
+        with transaction(self.engine) as connection:
+            return waiting_deletions(connection)
+
+
+@pytest.fixture
+def platform(environment: dict[str, str], simulation: Simulation) -> Iterator[Platform]:
+    """An athlete with 300 activities, two a week and hour, imported."""
+    migrate(Settings.from_environment().database_url)
+    simulation.add_athlete(42)
+    for number in range(300):
+        simulation.add_activity(42, start_date=said(FIRST + number * 8 * HOUR + timedelta(minutes=5)))
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    platform = Platform(simulation)
+    platform.fetch(EVER)
+    platform.load()
+    assert len(platform.rows()) == 300
+    yield platform
+    platform.client.close()
+
+
+def ids(platform: Platform) -> list[int]:
+    return list(platform.simulation.accounts[42].activities)
+
+
+def hour_of(platform: Platform, activity_id: int) -> Window:
+    hour = platform.objects()[activity_id]
+    return Window.of(hour, hour)
+
+
+def as_imported(platform: Platform, window: Window) -> None:
+    store, resume = platform.store, ResumePoints(platform.redis)
+    Importer(platform.client, store, platform.engine, resume, SHARE, lambda _: None).run(window)
+
+
+def as_fetched(platform: Platform, window: Window) -> None:
+    platform.fetch(window)
+    platform.load(window)
+
+
+def as_compared(platform: Platform, window: Window) -> None:
+    platform.refresh(platform.compare(window))
+
+
+WRITERS = pytest.mark.parametrize("write", [as_imported, as_fetched, as_compared])
+SPANS = pytest.mark.parametrize("days", [100, 30, 7, 1])
+
+
+@WRITERS
+@SPANS
+def test_an_answer_that_lists_nothing_empties_no_object_and_no_row(
+    platform: Platform, write: Callable[[Platform, Window], None], days: int
+):
+    before, rows = platform.objects(), platform.rows()
+    platform.simulation.faults.add("body", body="[]", path=LISTING, count=None)
+    for window in [Window(NOW - timedelta(days=days), NOW), hour_of(platform, ids(platform)[-20])]:
+        write(platform, window)
+        assert platform.objects() == before
+        assert platform.rows() == rows
+    assert platform.waiting() == {42: 300}
+
+    platform.simulation.faults.clear()
+    assert platform.compare().windows == []
+    assert platform.waiting() == {}
+
+
+@WRITERS
+def test_one_answer_that_lists_nothing_is_found_out_by_the_whole_listing(
+    platform: Platform, write: Callable[[Platform, Window], None]
+):
+    before, rows = platform.objects(), platform.rows()
+    for activity_id in ids(platform)[50:53]:
+        platform.simulation.faults.add("body", body="[]", path=LISTING, count=1)
+        write(platform, hour_of(platform, activity_id))
+    assert platform.objects() == before
+    assert platform.rows() == rows
+    assert platform.waiting() == {}
+
+
+@WRITERS
+@pytest.mark.parametrize("missing", [20, 120])
+def test_a_page_that_is_missing_in_the_middle_takes_nothing_away(
+    platform: Platform, write: Callable[[Platform, Window], None], missing: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Below the guard's share, what Strava says of some of the missing ones tells."""
+    before, rows = platform.objects(), platform.rows()
+    hidden = set(ids(platform)[100 : 100 + missing])
+    listed = platform.simulation.listed
+
+    def without_some(*arguments: Any, **options: Any) -> list[str]:
+        return [each for each in listed(*arguments, **options) if json.loads(each)["id"] not in hidden]
+
+    monkeypatch.setattr(platform.simulation, "listed", without_some)
+    write(platform, EVER)
+    assert platform.objects() == before
+    assert platform.rows() == rows
+
+
+def test_edits_and_new_activities_go_through_while_deletions_wait_until_they_are_confirmed(platform: Platform):
+    gone, edited = ids(platform)[:40], ids(platform)[50]
+    same_hour = platform.objects()[gone[3]]
+    for each in gone:
+        platform.simulation.delete(each)
+    platform.simulation.edit(edited, name="Another name")
+    added = platform.simulation.add_activity(42, start_date=said(same_hour + timedelta(minutes=40)))
+    found = platform.compare()
+    assert "no longer lists 40 of athlete 42's 300 activities; these deletions wait" in str(found.held_back[42])
+    assert found.problems == [str(found.held_back[42])]
+    platform.refresh(found)
+    assert set(platform.rows()) == {*ids(platform), *gone}
+    assert platform.rows()[edited].name == "Another name"
+    assert platform.objects()[added] == same_hour
+    assert set(platform.objects()) == {*ids(platform), *gone}
+    assert platform.waiting() == {42: 40}
+
+    requests = len(platform.simulation.requests)
+    assert platform.compare().windows == []
+    assert len(platform.simulation.requests) - requests == 3  # what waits is not asked about at each comparison
+
+    platform.refresh(platform.compare(confirmed=42))
+    assert set(platform.rows()) == set(platform.objects()) == set(ids(platform))
+    found = platform.compare()
+    assert (found.windows, found.problems, platform.waiting()) == ([], [], {})
+
+
+def test_some_deletions_need_no_confirmation_and_cost_one_listing_more(platform: Platform):
+    for each in ids(platform)[:25:8]:
+        platform.simulation.delete(each)
+    platform.refresh(platform.compare())
+    assert set(platform.rows()) == set(platform.objects()) == set(ids(platform))
+    assert platform.compare().windows == []
+
+
+def test_activities_that_got_another_year_are_moves_and_no_deletions(platform: Platform):
+    """A wrong clock in the device, corrected later; hours are fetched one by one, so each sees only what it lacks."""
+    moved = ids(platform)[3::3]
+    for each in moved:
+        start = datetime.fromisoformat(platform.simulation.accounts[42].activities[each].fields["start_date"])
+        platform.simulation.edit(each, start_date=said(start - (start - FIRST) / 5 - timedelta(minutes=70)))
+    found = platform.compare()
+    assert (len(found.differences[42].moved), found.problems) == (len(moved), [])
+    for hour in sorted({hour for each in found.differences.values() for hour in each.hours}):
+        assert platform.fetch(Window.of(hour, hour)).held_back == {}
+        assert platform.load(Window.of(hour, hour)).errors == {}
+    assert platform.compare().windows == []
+    assert set(platform.rows()) == set(platform.objects()) == set(ids(platform))
+
+
+def test_small_steps_do_not_add_up_to_a_mass_deletion(platform: Platform):
+    gone = ids(platform)[:60]
+    for each in gone:
+        platform.simulation.delete(each)
+    for each in gone:
+        window = hour_of(platform, each)
+        assert 42 in platform.fetch(window).held_back
+        platform.load(window)
+    assert set(platform.rows()) == {*ids(platform), *gone}
+
+
+def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
+    hidden = {key: platform.simulation.accounts[42].activities[key].text for key in ids(platform)[:40]}
+    for each in hidden:
+        platform.simulation.delete(each)
+    assert platform.compare().held_back
+    for said_before in hidden.values():
+        platform.simulation.add_activity(42, text=said_before)
+    found = platform.compare()
+    assert (found.windows, found.problems, platform.waiting()) == ([], [], {})
+
+
+@pytest.mark.parametrize("kind", ["status", "reset", "html"])
+def test_edits_are_written_though_the_whole_listing_cannot_be_read(platform: Platform, kind: Any):
+    hour = platform.objects()[ids(platform)[10]]
+    neighbour = platform.simulation.add_activity(42, start_date=said(hour + timedelta(minutes=30)))
+    platform.fetch(Window.of(hour, hour))
+    platform.simulation.delete(ids(platform)[10])
+    platform.simulation.edit(neighbour, name="Edited")
+    platform.simulation.faults.add(kind, after=2, path=LISTING, count=None)
+    with pytest.raises((StravaUnavailable, MalformedPage)):
+        platform.fetch(Window.of(hour, hour))
+    names = {each.id: each.fields["name"] for each in dict(platform.store.read(42, [hour]))[hour]}
+    assert names[neighbour] == "Edited"
+    assert len(names) == 2
+
+
+def test_a_row_without_a_start_is_deleted_with_its_activity_or_gets_its_start(platform: Platform):
+    """As the old DAG left them: in no hour, so no hour's comparison would find them."""
+    gone, early = 7, platform.simulation.add_activity(42, start_date="2009-05-01T10:00:00Z")
+    with transaction(platform.engine) as connection:
+        for each in (gone, early):
+            connection.execute(text(f"INSERT INTO strava_activity (id, athlete_id) VALUES ({each}, 42)"))
+    assert platform.compare().problems == []
+    assert gone not in platform.rows()
+    assert platform.rows()[early].start_date == datetime(2009, 5, 1, 10, tzinfo=UTC)
+
+
+def test_a_record_that_cannot_be_understood_keeps_only_its_own_hour_unknown(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    gone, before, broken, behind = (ids(platform)[index] for index in (10, 122, 123, 124))
+    unknown = hour_of(platform, broken)
+    listed = platform.simulation.listed
+
+    def with_null(*arguments: Any, **options: Any) -> list[str]:
+        return ["null" if json.loads(each)["id"] == broken else each for each in listed(*arguments, **options)]
+
+    monkeypatch.setattr(platform.simulation, "listed", with_null)
+    platform.simulation.edit(before, name="Before")
+    platform.simulation.edit(behind, name="Behind")
+    platform.simulation.delete(gone)
+    found = platform.compare()
+    assert [gap.window for gap in found.gaps[42]] == [unknown]
+    assert f"The hours {unknown} of athlete 42 are not known: " in found.problems[0]
+    platform.refresh(found)
+    assert (platform.rows()[before].name, platform.rows()[behind].name) == ("Before", "Behind")
+    assert set(platform.rows()) == set(platform.objects()) == set(ids(platform))
+    assert platform.compare().windows == []
+
+    fetched = platform.fetch(EVER)
+    assert [gap.window for gap in fetched.gaps[42]] == [unknown]
+    with pytest.raises(MalformedPage, match="athlete/activities failed"):
+        platform.fetch(unknown)
+    assert set(platform.objects()) == set(ids(platform))
+
+
+def test_where_nothing_at_all_is_understood_that_is_one_error_after_few_requests(platform: Platform):
+    platform.simulation.faults.add("html", path=LISTING, count=None)
+    before = len(platform.simulation.requests)
+    with pytest.raises(MalformedPage, match="Athlete 42: "):
+        platform.fetch(EVER)
+    assert len(platform.simulation.requests) - before < 50
