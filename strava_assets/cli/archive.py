@@ -13,9 +13,10 @@ from strava_assets.archive.importing import RawArchive, Tracks, delete_archive, 
 from strava_assets.archive.loading import Loaded, load
 from strava_assets.archive.summary import lines
 from strava_assets.cli.console import console, print_table
-from strava_assets.errors import ConfigurationError
+from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
 from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.services import open_archive_store, open_deletion
 from strava_assets.settings import Settings
 
@@ -75,6 +76,22 @@ def import_export(
     _report(export, raw, loaded, tracks)
     if dry_run:
         click.echo("Nothing was written: this was a dry run.")
+    else:
+        _record(store, export, raw, loaded, tracks)
+
+
+def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:
+    """Show the import in Dagster, too; it is complete without."""
+    # Imported here: Dagster costs a second, and the rows are there before.
+    from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
+    from strava_assets.defs.archive import raw_metadata, record  # noqa: PLC0415
+    from strava_assets.defs.names import Names  # noqa: PLC0415
+
+    try:
+        with open_instance() as instance:
+            record(instance, Names(), raw_metadata(store, export, raw, tracks), {raw.archive: loaded})
+    except StravaAssetsError as error:
+        click.echo(f"warning: The rows are there, but Dagster does not show the import: {error}", err=True)
 
 
 def _report(export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:

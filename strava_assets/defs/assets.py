@@ -65,9 +65,10 @@ def make_assets(
 
     @dg.asset(
         key=names.strava_activity,
-        deps=[names.raw_activities],
+        deps=[names.raw_activities, names.strava_archive],
         kinds={"python", "postgres", "table"},
-        description="The table `strava_activity`: an exact mirror of the raw objects, one row an activity.",
+        description="The table `strava_activity`: one row an activity, an exact mirror of the raw objects. What only a "
+        "bulk export has is there, too (`source`).",
         metadata={"dagster/table_name": "public.strava_activity", "dagster/column_schema": _column_schema()},
         check_specs=checks.specs_of_strava_activity(names.strava_activity),
         **common,
@@ -137,6 +138,7 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Reso
                 checks.no_rejects(connection),
                 checks.rows_match_objects(connection, store, window),
                 checks.plausible_values(connection, window),
+                checks.archived_activities_on_strava(connection),
             ]
         loaded = mirrored.loaded
         summary = {

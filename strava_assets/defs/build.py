@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from strava_assets.defs.archive import make_archive_assets
 from strava_assets.defs.assets import make_assets
 from strava_assets.defs.jobs import make_jobs
 from strava_assets.defs.names import Names
@@ -38,7 +39,10 @@ def build_definitions(
         warnings.simplefilter("ignore", dg.BetaWarning)
         jobs = make_jobs(settings, names)
         return dg.Definitions(
-            assets=make_assets(settings, names, hourly_partitions(settings)),
+            assets=[
+                *make_assets(settings, names, hourly_partitions(settings)),
+                *make_archive_assets(settings, names),
+            ],
             jobs=list(jobs.values()),
             schedules=make_schedules(settings, names, jobs, start=start),
             sensors=make_sensors(settings, names, jobs, start=start),

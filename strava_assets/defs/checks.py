@@ -12,6 +12,7 @@ import dagster as dg
 from sqlalchemy import Connection, text
 
 from strava_assets.hours import Window
+from strava_assets.mirror.archive import not_on_strava
 from strava_assets.mirror.queries import known_hours
 from strava_assets.raw.activity import activity_key
 from strava_assets.raw.store import RawStore
@@ -48,6 +49,11 @@ def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             asset=key,
             description="No negative distance, no moving time above the elapsed time, no start before there were "
             "bicycles.",
+        ),
+        dg.AssetCheckSpec(
+            "archived_activities_on_strava",
+            asset=key,
+            description="Strava's API lists every activity that a bulk export has, in the hours that were fetched.",
         ),
     ]
 
@@ -144,6 +150,19 @@ def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckRes
         "plausible_values",
         odd and f"{len(odd)} activities have a negative value, or move for longer than they lasted ({_named(odd)}).",
         "All values are plausible.",
+        severity=dg.AssetCheckSeverity.WARN,
+    )
+
+
+def archived_activities_on_strava(connection: Connection) -> dg.AssetCheckResult:
+    """Warns of activities of exports in hours that the API states without them: they stay."""
+    ids = not_on_strava(connection)
+    return _result(
+        "archived_activities_on_strava",
+        ids
+        and f"{len(ids)} activities of bulk exports are not listed by Strava's API ({_named(ids)}): deleted there, or "
+        "private and hidden from the login. They stay; to delete them: strava-assets archive delete --not-on-strava.",
+        "Strava's API lists every activity of the bulk exports, in the hours that were fetched.",
         severity=dg.AssetCheckSeverity.WARN,
     )
 

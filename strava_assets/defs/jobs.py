@@ -14,7 +14,7 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.deletion.purge import Purger
-from strava_assets.deletion.retention import prune
+from strava_assets.deletion.retention import prune, prune_archives
 from strava_assets.instance.event_redaction import erase_athlete, erase_previews_before
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
@@ -92,6 +92,12 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
             executor_def=dg.in_process_executor,  # a two-asset hour is too small to pay for a process per step
             description="Fetch hours from Strava and mirror them: one run, whether it is one hour or five years.",
         ),
+        "import_archive": dg.define_asset_job(
+            names.of("import_archive"),
+            selection=dg.AssetSelection.assets(names.raw_archive, names.strava_archive),
+            executor_def=dg.in_process_executor,
+            description="Import a bulk export: the config of raw_archive names it.",
+        ),
         "reconcile_history": reconcile_history,
         "purge_athlete": purge_athlete,
         "apply_retention": apply_retention,
@@ -134,7 +140,12 @@ def _purge(context: dg.OpExecutionContext, config: PurgeConfig, resources: Resou
 
 def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
     """Delete, where the retention setting says that something is not kept."""
-    oldest_kept = settings.oldest_kept(datetime.now(UTC))
+    now = datetime.now(UTC)
+    if oldest_archived := settings.oldest_archived(now):
+        with failures():
+            archived = prune_archives(resources.postgres.open(), resources.s3.open_deletion(), oldest_archived)
+        context.log.info("Before %s: deleted %s activities that only bulk exports had.", oldest_archived, archived)
+    oldest_kept = settings.oldest_kept(now)
     if oldest_kept is None:
         context.log.info("STRAVA_RETENTION_DAYS is not set: everything is kept.")
         return

@@ -23,6 +23,16 @@ class Names:
         return dg.AssetKey([*self.key_prefix, "raw_activities"])
 
     @property
+    def raw_archive(self) -> dg.AssetKey:
+        """The asset of the files of bulk exports."""
+        return dg.AssetKey([*self.key_prefix, "raw_archive"])
+
+    @property
+    def strava_archive(self) -> dg.AssetKey:
+        """The asset of the table of bulk exports."""
+        return dg.AssetKey([*self.key_prefix, "strava_archive"])
+
+    @property
     def strava_activity(self) -> dg.AssetKey:
         """The asset of the table."""
         return dg.AssetKey([*self.key_prefix, "strava_activity"])

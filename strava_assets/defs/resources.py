@@ -6,9 +6,10 @@ https://docs.dagster.io/guides/build/external-resources
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import dagster as dg
 from redis import Redis
@@ -17,7 +18,9 @@ from sqlalchemy import Engine
 from strava_assets import services
 from strava_assets.defs.names import Names
 from strava_assets.mirror.database import engine_for
+from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.raw.object_file import open_object
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
@@ -61,6 +64,14 @@ class RawBucket:
     def open(self) -> RawStore:
         """The store of raw objects."""
         return services.open_store(self.settings)
+
+    def open_archives(self) -> ArchiveStore:
+        """The files of bulk exports."""
+        return services.open_archive_store(self.settings)
+
+    def open_url(self, url: str) -> AbstractContextManager[IO[bytes]]:
+        """An object of any bucket that these credentials can read, by its URL `s3://bucket/key`."""
+        return open_object(services.s3_access(self.settings), url)
 
     def open_deletion(self) -> RawDeletion:
         """What deletes raw objects with all their versions."""

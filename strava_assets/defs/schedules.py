@@ -54,7 +54,7 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
     )
     def daily_retention() -> dg.RunRequest | dg.SkipReason:
         """A run, where the retention setting is there."""
-        if settings.retention is None:
+        if settings.retention is None and settings.archive_retention is None:
             return dg.SkipReason("STRAVA_RETENTION_DAYS is not set: everything is kept.")
         return dg.RunRequest()
 

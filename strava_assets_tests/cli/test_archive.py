@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
 from strava_assets.cli.main import main
-from strava_assets.provisioning import migrate
+from strava_assets.defs.names import Names
+from strava_assets.provisioning import create_dagster_storage, create_database, migrate
 from strava_assets.settings import Settings
 from strava_assets_tests.archive.exports import ExportFile, activities
 from strava_assets_tests.equality import rows
@@ -60,6 +62,32 @@ def test_a_zip_becomes_rows_and_objects_without_application_or_login(
     }
     assert all(len(key.split("/")[3]) == 12 for key in kept)
     assert not any(secret in content for content in kept.values() for secret in SECRET)
+
+
+@pytest.mark.usefixtures("without_application")
+def test_an_import_is_shown_in_dagster_as_both_assets_of_it_and_as_no_hour(dagster_home: Path):
+    export = ExportFile(of := activities(80))
+    export.change_rows = lambda every: [every[0][:9], *every[1:]]
+    create_database(Settings.from_environment().dagster_postgres_url)
+    create_dagster_storage(Settings.from_environment().dagster_postgres_url)
+    run("import", export.folder(dagster_home / "export_42"), "--with-files")
+    names = Names()
+    with dg.DagsterInstance.get() as instance:
+        raw, table, hours = (
+            instance.get_latest_materialization_event(key)
+            for key in (names.raw_archive, names.strava_archive, names.raw_activities)
+        )
+        assert hours is None
+        assert raw
+        assert raw.asset_materialization
+        assert raw.asset_materialization.metadata["athlete"].value == 42
+        assert table
+        assert table.asset_materialization
+        assert table.asset_materialization.metadata["inserted"].value == len(of) - 1
+        records = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(names.strava_archive, "no_archive_rejects"), limit=5
+        )
+        assert [record.status.value for record in records] == ["FAILED"]
 
 
 def test_recordings_are_copied_where_they_are_asked_for_and_only_once(

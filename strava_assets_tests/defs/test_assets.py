@@ -60,7 +60,7 @@ def test_an_hour_is_stored_to_the_letter_and_mirrored(strava: Simulation, enviro
     table = metadata(result, "strava_activity")
     assert (table["inserted"], table["dagster/partition_row_count"], table["rejected"]) == (1, 1, 0)
     assert all(passed for passed, _ in checks(result).values())
-    assert len(checks(result)) == 4
+    assert len(checks(result)) == 5
 
 
 @pytest.mark.usefixtures("strava")

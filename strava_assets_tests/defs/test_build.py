@@ -44,14 +44,21 @@ def interface(defs: dg.Definitions) -> dict[str, object]:
 @pytest.mark.usefixtures("environment")
 def test_the_graph_is_an_interface():
     assert interface(build_definitions(Settings.from_environment())) == {
-        "assets": {"raw_activities": "HourlyPartitionsDefinition", "strava_activity": "HourlyPartitionsDefinition"},
+        "assets": {
+            "raw_activities": "HourlyPartitionsDefinition",
+            "raw_archive": "NoneType",
+            "strava_activity": "HourlyPartitionsDefinition",
+            "strava_archive": "NoneType",
+        },
         "checks": [
             "raw_activities: all_athletes_fetched",
+            "strava_activity: archived_activities_on_strava",
             "strava_activity: no_rejects",
             "strava_activity: plausible_values",
             "strava_activity: rows_match_objects",
+            "strava_archive: no_archive_rejects",
         ],
-        "jobs": ["apply_retention", "purge_athlete", "reconcile_history", "sync_hours"],
+        "jobs": ["apply_retention", "import_archive", "purge_athlete", "reconcile_history", "sync_hours"],
         "schedules": {
             "closed_hours": ("2 * * * *", "sync_hours"),
             "daily_reconciliation": ("17 3 * * *", "reconcile_history"),
