@@ -4,11 +4,18 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from strava_assets.mirror import migrations
-from strava_assets.mirror.database import CONNECT_TIMEOUT_SECONDS, clear_error, engine_for, place, transaction
+from strava_assets.mirror.database import (
+    CONNECT_TIMEOUT_SECONDS,
+    clear_error,
+    engine_for,
+    place,
+    require_utf8,
+    transaction,
+)
 from strava_assets.raw.s3_errors import NO_BUCKET, clear_errors, error_code
 from strava_assets.services import s3_access
 from strava_assets.settings import Settings
@@ -22,6 +29,8 @@ def initialise(settings: Settings) -> Iterator[str]:
     """
     for url in (settings.database_url, settings.dagster_postgres_url):
         created = create_database(url)
+        with transaction(engine_for(url)) as connection:
+            require_utf8(connection, url)
         yield f"database {url.database} at {place(url)}: {'created' if created else 'is there'}"
     yield f"table strava_activity: {migrate(settings.database_url)}"
     create_dagster_storage(settings.dagster_postgres_url)
@@ -44,12 +53,21 @@ def create_database(url: URL) -> bool:
             ).scalar():
                 return False
             quoted = connection.dialect.identifier_preparer.quote(url.database or "")
-            connection.execute(text(f"CREATE DATABASE {quoted}"))
+            # Where the server's own encoding is another, UTF-8 goes with the locale C only.
+            connection.execute(text(f"CREATE DATABASE {quoted}" + ("" if _makes_utf8(connection) else f" {_IN_UTF8}")))
             return True
     except DBAPIError as error:
         return _exists_all_the_same(url, error)
     finally:
         server.dispose()
+
+
+_IN_UTF8 = "TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+
+
+def _makes_utf8(connection: Connection) -> bool:
+    template = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'template1'"
+    return connection.execute(text(template)).scalar() == "UTF8"
 
 
 def _exists_all_the_same(url: URL, error: DBAPIError) -> bool:

@@ -168,11 +168,11 @@ class Environment:
             raise ConfigurationError(f"{name} is no database URL. {example}") from None
         if url.drivername.split("+")[0] not in {"postgres", "postgresql"}:
             raise ConfigurationError(f"{name} has the scheme {url.drivername}; only postgresql is supported.")
+        url = _without_repetition(url.set(drivername="postgresql+psycopg2"))
         if not url.database:
             raise ConfigurationError(f"{name} names no database. {example}")
         if url.port is not None and not 0 < url.port <= _LAST_PORT:
             raise ConfigurationError(f"{name} has the port {url.port}; ports end at {_LAST_PORT}. {example}")
-        url = url.set(drivername="postgresql+psycopg2")
         try:
             connection_info(url)
         except (ArgumentError, ValueError, TypeError, psycopg2.Error) as error:
@@ -190,6 +190,14 @@ def connection_info(url: URL) -> dict[str, Any]:
     _, words = url.get_dialect()().create_connect_args(url)
     psycopg2.extensions.make_dsn(**words)
     return dict(words)
+
+
+def _without_repetition(url: URL) -> URL:
+    """The URL with what its query says of user, password and database where these are looked for."""
+    named = {word: value for word in ("user", "password", "dbname") if isinstance(value := url.query.get(word), str)}
+    return url.difference_update_query(named).set(
+        username=named.get("user"), password=named.get("password"), database=named.get("dbname")
+    )
 
 
 def _without_ipv6(url: str) -> str:

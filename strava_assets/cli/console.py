@@ -1,9 +1,12 @@
-"""Where commands print."""
+"""Where commands print, and how they say numbers and what came from outside."""
 
 from collections.abc import Sequence
 
 import click
 from rich.console import Console
+
+_JOINER = "\N{ZERO WIDTH JOINER}"
+"""What holds many an emoji together."""
 
 
 def console() -> Console:
@@ -13,6 +16,19 @@ def console() -> Console:
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows, the headings first, with their columns one below the other, however wide the terminal is."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 athlete`, `2 athletes`, `1,234 activities`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def printable(text: str) -> str:
+    """Text from outside without anything that a terminal would act on: control characters become visible."""
+    return "".join(
+        each if each.isprintable() or each == _JOINER else each.encode("unicode_escape").decode() for each in text
+    )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from strava_assets.cli.console import printable
 from strava_assets.cli.oauth_callback import PATH, RedirectReceiver
 from strava_assets.errors import RateLimitExceeded, StravaAssetsError
 from strava_assets.settings import Settings
@@ -50,7 +51,7 @@ def command(*, no_browser: bool) -> None:
     grant = _grant_by_pasting(oauth) if no_browser else _grant_by_browser(oauth)
     with StravaClient.open(settings, may_use_reserve=True, on_wait=_say) as client:
         athlete = complete(grant, oauth, tokens, client)
-        click.echo(f"Logged in: {athlete.name or 'athlete'} ({athlete.id}), token in {athlete.token_key}.")
+        click.echo(f"Logged in: {printable(athlete.name or 'athlete')} ({athlete.id}), token in {athlete.token_key}.")
         try:
             count, first = _history(client, athlete)
         except StravaAssetsError as error:

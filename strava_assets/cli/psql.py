@@ -1,7 +1,6 @@
 """`strava-assets psql`: the mirror's database by psql, wherever that is found, else by a plain prompt."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +13,19 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable
-from strava_assets.local.postgres_programs import embedded_programs
+from strava_assets.cli.console import counted, printable
+from strava_assets.cli.postgres_tools import folders_of_programs, libpq_target
+from strava_assets.errors import ConfigurationError
 from strava_assets.local.settings_file import FOLDER
+from strava_assets.mirror.database import clear_error
 from strava_assets.settings import Settings
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("-c", "--command", "query", metavar="SQL", help="Run this and end, instead of opening a prompt.")
+@click.option("--dagster", is_flag=True, help="Dagster's own database instead: runs, events, schedules.")
 @click.argument("psql_options", nargs=-1, type=click.UNPROCESSED)
-def command(query: str | None, psql_options: tuple[str, ...]) -> None:
+def command(query: str | None, *, dagster: bool, psql_options: tuple[str, ...]) -> None:
     """Open the mirror's database, or run a query on it; further options go to psql as they are.
 
     Example: strava-assets psql -c 'SELECT name, start_date FROM strava_activity ORDER BY id DESC LIMIT 5'
@@ -33,7 +35,8 @@ def command(query: str | None, psql_options: tuple[str, ...]) -> None:
         raise ConfigurationError(
             "The embedded Postgres does not run. Start it in another terminal: make up. Or set DATABASE_URL."
         )
-    url = Settings.from_environment().database_url
+    settings = Settings.from_environment()
+    url = settings.dagster_postgres_url if dagster else settings.database_url
     if program := _psql():
         _become_psql(program, url, [*(["-c", query] if query else []), *psql_options])
     if psql_options:
@@ -44,22 +47,15 @@ def command(query: str | None, psql_options: tuple[str, ...]) -> None:
 
 
 def _psql() -> str | None:
-    if found := shutil.which("psql"):
-        return found
-    try:
-        return str(embedded_programs() / "psql")
-    except ConfigurationError:
-        return None
+    """The psql on the PATH, else the wheel's."""
+    return next((str(folder / "psql") for folder in folders_of_programs("psql")), None)
 
 
 def _become_psql(program: str, url: URL, options: list[str]) -> None:
-    """Replace this process by psql. The password goes by the environment: arguments can be read by every user."""
-    if url.password:
-        os.environ["PGPASSWORD"] = str(url.password)
-    os.environ.setdefault("PGAPPNAME", "strava-assets psql")
-    # Not SQLAlchemy's driver, which libpq does not know.
-    target = url.set(drivername="postgresql", password="").render_as_string().replace(":***@", "@")
-    os.execv(program, [program, target, *options])  # noqa: S606 - psql, found on the PATH or in the wheel
+    """Replace this process by psql."""
+    target, environment = libpq_target(url)
+    environment.setdefault("PGAPPNAME", "strava-assets psql")
+    os.execve(program, [program, target, *options], environment)  # noqa: S606 - psql, found on the PATH or in the wheel
 
 
 def _prompt() -> Iterator[str]:
@@ -82,7 +78,7 @@ def _execute(url: URL, statements: Iterator[str] | list[str]) -> None:
             for statement in statements:
                 _show(connection, statement)
     except OperationalError as error:
-        raise ServiceUnavailable(f"Postgres at {url.host or url.query.get('host')}: {error.orig}".strip()) from None
+        raise clear_error(error, url) from None
     finally:
         engine.dispose()
 
@@ -94,15 +90,19 @@ def _show(connection: Connection, statement: str) -> None:
     except DBAPIError as error:
         if isinstance(error, OperationalError):
             raise
-        console.print(f"{error.orig}".strip(), markup=False)
+        console.print(_lines(str(error.orig).strip()))
         return
     if not result.returns_rows:
-        console.print(f"{result.rowcount} rows", markup=False)
+        console.print(counted(result.rowcount, "row"))
         return
-    # As Text: what stands in brackets would be markup to rich otherwise.
     table = Table()
     for name in result.keys():  # noqa: SIM118 - a row's names, not a dict's
-        table.add_column(Text(name))
+        table.add_column(_lines(name))
     for row in result:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        table.add_row(*(_lines("" if value is None else str(value)) for value in row))
     console.print(table)
+
+
+def _lines(text: str) -> Text:
+    """As Text: what stands in brackets would be markup to rich otherwise."""
+    return Text("\n".join(printable(line) for line in text.split("\n")))

@@ -1,6 +1,8 @@
 """A backup restored elsewhere is the same platform."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,9 @@ def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
     assert folder.stat().st_mode & 0o077 == 0
     refused = CliRunner().invoke(main, ["restore", str(folder)])
     assert refused.exit_code == 78
-    assert "has tables already. Restore into empty ones." in refused.stderr
+    assert f"There are {len(before[0])} rows of strava_activity" in refused.stderr
+    assert "--replace" in refused.stderr
+    assert everything(environment) == before
 
     empty(environment)
     strava_assets("restore", str(folder))
@@ -104,3 +108,93 @@ def test_databases_can_be_dumped_and_restored_by_the_servers_own_tools(
     strava_assets("restore", "--without-databases", str(folder))
     assert everything(environment) == before
     assert stored_token(environment) == json.loads(token)
+
+
+def test_a_backup_is_restored_into_a_platform_that_was_just_made(
+    environment: dict[str, str], token: str, tmp_path: Path
+):
+    before, folder = everything(environment), tmp_path / "backup"
+    strava_assets("backup", str(folder))
+    empty(environment)
+    strava_assets("init")
+    assert "2 databases" in strava_assets("restore", str(folder))
+    assert everything(environment) == before
+    assert stored_token(environment) == json.loads(token)
+
+
+def test_a_backup_takes_the_place_of_other_data_and_keeps_the_newer_login(
+    environment: dict[str, str], token: str, simulation: Simulation, tmp_path: Path
+):
+    before, folder = everything(environment), tmp_path / "backup"
+    strava_assets("backup", str(folder))
+    simulation.add_activity(42, start_date=simulation.now().strftime("%Y-%m-%dT%H:%M:00Z"))
+    strava_assets("import")
+    newer = json.dumps({**json.loads(token), "kept": True})
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", newer)
+    assert everything(environment) != before
+
+    asked = CliRunner().invoke(main, ["restore", "--replace", str(folder)], input="n\n")
+    assert "Delete" in asked.stdout
+    assert everything(environment) != before
+    for _ in range(2):
+        assert "0 logins are restored" in strava_assets("restore", "--replace", "--yes", str(folder))
+        assert everything(environment) == before
+    assert stored_token(environment) == json.loads(newer)
+
+
+@pytest.fixture
+def shared_database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """One database for both, in a schema of its own, under two spellings of its URL."""
+    schema = {"options": "-c search_path=sport"}
+    url = make_url(environment["DATABASE_URL"])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA sport"))
+    engine.dispose()
+    for name, spelled in {
+        "DATABASE_URL": url.update_query_dict(schema),
+        "DAGSTER_POSTGRES_URL": url.set(database="").update_query_dict({**schema, "dbname": str(url.database)}),
+    }.items():
+        monkeypatch.setenv(name, spelled.render_as_string(hide_password=False))
+        environment[name] = spelled.render_as_string(hide_password=False)
+    return environment
+
+
+def test_one_database_for_both_in_a_schema_of_its_own_is_saved_and_restored_once(
+    shared_database: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+):
+    request.getfixturevalue("token")  # only now, since it imports into the databases that are set
+    before, folder = everything(shared_database), tmp_path / "backup"
+    assert "1 database, " in strava_assets("backup", str(folder))
+    for _ in range(2):
+        assert "1 database, " in strava_assets("restore", "--replace", "--yes", str(folder))
+        assert everything(shared_database) == before
+    shown = subprocess.run(
+        [sys.executable, "-m", "strava_assets", "psql", "--dagster", "-c", "SHOW search_path", "--tuples-only"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.strip() == "sport"
+
+
+@pytest.mark.usefixtures("token")
+def test_a_damaged_dump_changes_nothing(environment: dict[str, str], tmp_path: Path):
+    before, folder = everything(environment), tmp_path / "backup"
+    strava_assets("backup", str(folder))
+    file = folder / "databases" / "mirror.dump"
+    file.write_bytes(file.read_bytes()[:-2000])
+    result = CliRunner().invoke(main, ["restore", "--replace", "--yes", str(folder)])
+    assert result.exit_code == 75
+    assert "Traceback" not in result.output
+    assert everything(environment) == before
+
+
+@pytest.mark.usefixtures("token")
+def test_a_database_with_tables_of_something_else_is_left_alone(environment: dict[str, str], tmp_path: Path):
+    strava_assets("backup", str(tmp_path / "backup"))
+    engine = create_engine(make_url(environment["DATABASE_URL"]))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE somebody_elses (id int)"))
+    engine.dispose()
+    result = CliRunner().invoke(main, ["restore", "--replace", "--yes", str(tmp_path / "backup")])
+    assert result.exit_code == 78
+    assert "somebody_elses" in result.stderr

@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from strava_assets.cli import psql
 from strava_assets.cli.main import main
+from strava_assets.cli.postgres_tools import libpq_target
 from strava_assets.local.settings_file import FOLDER
+from strava_assets.settings import Settings
 
 
 def test_a_query_is_answered_by_psql(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,5 +57,37 @@ def test_a_server_that_does_not_answer_is_one_line_without_the_password(monkeypa
     monkeypatch.setattr(psql, "_psql", lambda: None)
     result = CliRunner().invoke(main, ["psql", "-c", "SELECT 1"])
     assert result.exit_code == 75
-    assert result.stderr.startswith("error: Postgres at 127.0.0.1: ")
+    assert result.stderr.startswith("error: Postgres at 127.0.0.1:1 does not answer ")
     assert "hush" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "password"),
+    [
+        ("postgresql://me:hush@host:5433/strava", "user=me dbname=strava host=host port=5433", "hush"),
+        ("postgresql+psycopg2://me@host/strava?password=hush", "user=me dbname=strava host=host", "hush"),
+        ("postgres://me:h%40%20sh@/strava?host=/my%20run", "user=me dbname=strava host='/my run'", "h@ sh"),
+        (
+            "postgresql://me@/strava?host=h1:1&host=h2:2&options=-c%20search_path%3Dsport&sslmode=require",
+            "user=me dbname=strava host=h1,h2 port=1,2 sslmode=require options='-c search_path=sport'",
+            None,
+        ),
+    ],
+)
+def test_psql_is_given_what_sqlalchemy_is_given_and_the_password_by_its_environment(
+    url: str, target: str, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    given, environment = libpq_target(Settings.from_environment({"DATABASE_URL": url}).database_url)
+    assert sorted(given.split()) == sorted(target.split())
+    assert environment.get("PGPASSWORD") == password
+
+
+def test_what_a_row_holds_reaches_the_terminal_without_escape_sequences(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr(psql, "_psql", lambda: None)
+    result = CliRunner().invoke(main, ["psql", "-c", "SELECT E'red\\x1b[31m \\u202E 👩\u200d🚀' AS \"\x1b[2J\""])
+    assert "\x1b" not in result.stdout
+    assert "red\\x1b[31m \\u202e 👩\u200d🚀" in result.stdout
