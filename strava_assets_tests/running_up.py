@@ -49,7 +49,7 @@ OF_OTHER_SERVERS = {
 
 def environment() -> dict[str, str]:
     """This environment without any setting, and with what other servers need; times and paths of the machine stay."""
-    names = {variable.name for variable in VARIABLES} | {"DAGSTER_HOME", "STRAVA_CLIENT"}
+    names = {variable.name for variable in VARIABLES} | {"DAGSTER_HOME", "STRAVA_CLIENT", "MAKELEVEL"}
     return {name: value for name, value in os.environ.items() if name not in names} | OF_OTHER_SERVERS
 
 

@@ -1,20 +1,23 @@
 """`strava-assets up`: everything on this machine, in the order in which one needs the other."""
 
 import os
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.instance.missing_hours import missing_hours
-from strava_assets.local.dagster_home import require_storage_in_postgres
-from strava_assets.local.dagster_processes import Daemon, RangeRun, Webserver
+from strava_assets.local import supervisor
+from strava_assets.local.dagster_home import home_folder, require_storage_in_postgres
+from strava_assets.local.dagster_processes import CodeServer, DagsterServer, RangeRun
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import is_free
 from strava_assets.local.interruption import Interruption
+from strava_assets.local.own_command import own_command, up_command
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
@@ -39,62 +42,75 @@ def command(port: int) -> None:
     the folder .local, and a simulated Strava if STRAVA_CLIENT_ID is not set. Migrates, creates the bucket,
     fetches the last 30 days, then serves Dagster's UI and runs its schedule and sensors until Ctrl-C.
     """
-    project = Path.cwd()
-    for name in ("dagster.yaml", "workspace.yaml"):
-        if not (project / name).exists():
-            raise ConfigurationError(f"{project} has no {name}. Run this in the project's folder.")
     forgotten = forget_other_servers()
     Settings.from_environment()
     require_storage_in_postgres(os.environ.get("DAGSTER_HOME"))
     interruption = Interruption()
     interruption.watch()
-    with _use_of_folder(project / FOLDER), ExitStack() as running:
-        if not is_free(port):
-            raise ConfigurationError(
-                f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={port + 1}"
-            )
-        try:
-            _Up(project / FOLDER, port, interruption, running, forgotten).run()
-        except KeyboardInterrupt:
-            click.echo("\nStopping; a run in progress has 20 s to finish.")
-        finally:
-            interruption.ignore()
-    click.echo("Everything is stopped; the data is kept in .local.")
+    if "MAKELEVEL" in os.environ:
+        supervisor.die_with_parent()
+    folder = Path.cwd() / FOLDER
+    lock = _use(folder)
+    _end_what_was_left_behind(folder)
+    if not is_free(port):
+        raise ConfigurationError(f"Port {port} is in use. Stop what uses it, or choose another: {up_command(port + 1)}")
+    up = _Up(folder, port, interruption, forgotten)
+    try:
+        up.run()
+        os.set_inheritable(lock, True)  # noqa: FBT003
+        up.become_supervisor()
+    except BaseException as error:
+        interruption.ignore()
+        if isinstance(error, KeyboardInterrupt):
+            supervisor.say("\nStopping.")
+        supervisor.stop_all(up.children(), supervisor.say)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        supervisor.say("Everything is stopped; the data is kept in .local.")
 
 
-@contextmanager
-def _use_of_folder(folder: Path) -> Iterator[None]:
+def _use(folder: Path) -> int:
+    """Make the folder ours until the returned descriptor is closed."""
     folder.mkdir(mode=0o700, exist_ok=True)
     lock = try_to_lock(folder)
     if lock is None:
+        owner = (folder / "lock").read_text()
         raise ConfigurationError(
-            f"`strava-assets up` runs already in {folder.parent}. Stop that one first, with Ctrl-C."
+            f"`strava-assets up` runs already in {folder.parent}. Stop that one first, with Ctrl-C or: kill {owner}"
         )
-    try:
-        yield
-    finally:
-        os.close(lock)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+def _end_what_was_left_behind(folder: Path) -> None:
+    for lock in sorted([*folder.glob("*/server.lock"), *folder.glob("*/*/server.lock")]):
+        if pid := supervisor.stop_left_behind(lock.parent):
+            click.echo(f"  {lock.parent.name} of a killed `strava-assets up` still ran (process {pid}): it is stopped")
 
 
 class _Up:
-    """The steps of `up`. Whatever ends them, `running` stops what was started, the last first."""
+    """The steps of `up`."""
 
-    def __init__(
-        self, folder: Path, port: int, interruption: Interruption, running: ExitStack, forgotten: list[str]
-    ) -> None:
+    def __init__(self, folder: Path, port: int, interruption: Interruption, forgotten: list[str]) -> None:
         self._folder = folder
         self._is_simulated = not (os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
         # Apart, so that a first look at simulated activities leaves nothing among one's own.
         self._data = folder / ("simulated" if self._is_simulated else "real")
         self._interruption = interruption
-        self._running = running
-        self._watched: list[EmbeddedServer] = []
+        self._started: list[EmbeddedServer] = []
         self._settings: dict[str, str] = {}
         self._forgotten = forgotten
-        self._webserver = Webserver(folder / "webserver", port)
+        code = CodeServer(folder / "code_server")
+        self._dagster = DagsterServer(folder / "dagster_server", port, code.workspace)
+        self._code = code
+
+    def children(self) -> list[supervisor.Child]:
+        """What runs, in the order in which it was started."""
+        return [server.process.child for server in self._started if server.process.child]
 
     def run(self) -> None:
-        """Bring everything up, then watch it until Ctrl-C. Raises ServiceUnavailable if a part of it ends by itself."""
+        """Bring everything up. Raises ServiceUnavailable if a part of it ends, KeyboardInterrupt on Ctrl-C."""
         began = time.monotonic()
         self._start_servers()
         simulated = self._start_strava()
@@ -106,17 +122,20 @@ class _Up:
         tokens = TokenStore(connect(settings.redis_url))
         if simulated and not tokens.keys():
             tokens.save(FIRST_KEY, Token(simulated.granted_token()))
-        self._start(self._webserver)
+        self._start(self._code)
+        self._start(self._dagster)
         if tokens.keys():
             self._fetch_last_days(settings)
         else:
-            click.echo("  Nobody is logged in. In another terminal: .venv/bin/strava-assets login")
-        # The daemon after the UI, not with it: both load all code, and the UI is what is waited for.
-        self._wait_for(self._webserver)
-        self._start(Daemon(self._folder / "daemon"))
+            click.echo(f"  Nobody is logged in. In another terminal: {own_command()} login")
+        self._wait("Dagster is loading", self._dagster.answers)
         self._say_where_to_look(time.monotonic() - began)
-        while True:
-            self._sleep()
+
+    def become_supervisor(self) -> NoReturn:
+        """Watch everything until Ctrl-C, in this process, but without what it took to start it."""
+        for server in self._started:
+            server.process.keep_folder_over_exec()
+        supervisor.become(self.children(), self._folder / "children.json", self._interruption.check)
 
     def _start_servers(self) -> None:
         servers: dict[str, type[Postgres | Redis | S3]] = {
@@ -141,23 +160,16 @@ class _Up:
     def _start(self, server: EmbeddedServer) -> None:
         self._interruption.check()
         began = time.monotonic()
+        self._started.append(server)
+        server.process.while_waiting = self._interruption.check
         server.start()
-        self._running.callback(self._stop, server)
-        self._watched.append(server)
         self._settings |= server.settings
         os.environ.update(server.settings)
-        click.echo(f"  {server.process.name} is started ({time.monotonic() - began:.1f} s)")
-
-    def _stop(self, server: EmbeddedServer) -> None:
-        began = time.monotonic()
-        if isinstance(server, Daemon):
-            self._webserver.process.begin_to_stop()
-        server.stop()
-        click.echo(f"  {server.process.name} is stopped ({time.monotonic() - began:.1f} s)")
+        click.echo(f"  {server.process.name} is {server.state_when_started} ({time.monotonic() - began:.1f} s)")
 
     def _give_settings(self, settings: Settings) -> None:
         """Give the settings to Dagster's processes, and by the file .local/env to whoever wants them."""
-        self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(self._folder.parent)
+        self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(home_folder(self._folder))
         # dagster.yaml turns telemetry off; the webserver makes two empty folders for it unless this is set as well.
         self._settings["DAGSTER_DISABLE_TELEMETRY"] = "1"
         self._settings["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url.render_as_string(hide_password=False)
@@ -167,40 +179,46 @@ class _Up:
     def _fetch_last_days(self, settings: Settings) -> None:
         if (hours := missing_hours(settings)) is None:
             return
-        click.echo(f"  Fetching {hours} in one run")
         began = time.monotonic()
         run = RangeRun(self._folder / "first_run", hours)
         run.start()
-        try:
-            while (code := run.process.has_ended()) is None:
-                self._sleep()
-        finally:
-            run.stop()
+        self._started.append(run)
+        self._wait(f"Fetching {hours} in one run", lambda: run.process.has_ended() is not None, except_for=run)
+        code = run.process.has_ended()
+        run.stop()
+        self._started.remove(run)
         if code:
             click.echo(f"  That run failed: see {run.process.log} or the UI. The schedule will try again.", err=True)
         else:
             click.echo(f"  Fetched ({time.monotonic() - began:.1f} s)")
 
-    def _wait_for(self, webserver: Webserver) -> None:
-        while not webserver.answers():
-            self._sleep()
-
-    def _sleep(self) -> None:
-        """A moment's pause. Raises KeyboardInterrupt on Ctrl-C, ServiceUnavailable if something ended by itself."""
-        self._interruption.check()
-        for server in self._watched:
-            if (code := server.process.has_ended()) is not None:
-                raise ServiceUnavailable(
-                    f"{server.process.name} ended by itself with code {code}, so everything is stopped. "
-                    f"See {server.process.log}"
-                )
-        time.sleep(_POLL_SECONDS)
+    def _wait(self, what: str, is_done: Callable[[], bool], except_for: EmbeddedServer | None = None) -> None:
+        """Wait, with a second hand on a terminal. Raises KeyboardInterrupt, or ServiceUnavailable if one ends."""
+        began = time.monotonic()
+        shows_seconds = sys.stdout.isatty()
+        click.echo(f"  {what}", nl=not shows_seconds)
+        try:
+            while not is_done():
+                self._interruption.check()
+                if ended := next(
+                    (one for one in self._started if one is not except_for and one.process.has_ended()), None
+                ):
+                    raise ServiceUnavailable(
+                        f"{ended.process.name} ended by itself with code {ended.process.has_ended()}, so everything is "
+                        f"stopped. See {ended.process.log}"
+                    )
+                if shows_seconds:
+                    click.echo(f"\r  {what} ({time.monotonic() - began:.0f} s)", nl=False)
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if shows_seconds:
+                click.echo()
 
     def _say_where_to_look(self, seconds: float) -> None:
         click.echo(
             f"\nUp after {seconds:.0f} s. Ctrl-C stops everything; the data stays.\n\n"
-            f"  Dagster      {self._webserver.url}\n"
-            f'  A query      .venv/bin/strava-assets psql -c "{_EXAMPLE}"\n'
+            f"  Dagster      {self._dagster.url}\n"
+            f'  A query      {own_command()} psql -c "{_EXAMPLE}"\n'
             f"  Settings     set -a; . {FOLDER}/env; set +a   (for stock dagster commands in another terminal)\n"
             f"  Logs         {FOLDER}/*/log\n"
         )

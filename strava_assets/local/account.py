@@ -65,7 +65,7 @@ def _setpriv(ids: tuple[int, int], server: str, instead: str) -> list[str]:
             f"{server} is not run as root, and setpriv (util-linux), which would lend it to another account, "
             f"is not installed. Run this as another user, or set {instead} to use another {server}."
         )
-    prefix = [setpriv, f"--reuid={ids[0]}", f"--regid={ids[1]}", "--clear-groups"]
+    prefix = [setpriv, f"--reuid={ids[0]}", f"--regid={ids[1]}", "--clear-groups", "--pdeathsig=keep"]
     ours = _effective_capabilities()
     if capability := next((name for name, number in _PASSING.items() if ours >> number & 1), None):
         prefix += [f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}"]

@@ -1,4 +1,4 @@
-"""A DAGSTER_HOME that the user's environment names: this project's, another's, or none at all."""
+"""Where Dagster finds its dagster.yaml: where DAGSTER_HOME says, in the project's folder, or in the package."""
 
 from pathlib import Path
 from typing import Any
@@ -33,3 +33,16 @@ def require_storage_in_postgres(home: str | None) -> None:
             f"DAGSTER_HOME is {home}, where Dagster's storage is not Postgres: it belongs to another project. "
             f"{_REMEDY} Or copy this project's dagster.yaml to it."
         )
+
+
+def home_folder(folder: Path) -> Path:
+    """The value for DAGSTER_HOME: the project's folder where it has a dagster.yaml, else one inside `folder`.
+
+    That one gets the package's dagster.yaml at each start, so that it never is an older version's.
+    """
+    if (folder.parent / "dagster.yaml").exists():
+        return folder.parent
+    home = folder / "home"
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "dagster.yaml").write_bytes(Path(__file__).with_name("dagster.yaml").read_bytes())
+    return home

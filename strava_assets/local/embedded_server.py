@@ -13,6 +13,9 @@ from strava_assets.local.server_process import ServerProcess
 class EmbeddedServer(ABC):
     """A real server with its data in one folder; a context manager that runs it. Data survives a restart."""
 
+    state_when_started = "started"
+    """What can be said of it when `start` returns."""
+
     def __init__(self, folder: Path, process: ServerProcess) -> None:
         self.folder = folder
         self.process = process
@@ -25,9 +28,6 @@ class EmbeddedServer(ABC):
     @abstractmethod
     def _run(self) -> None:
         """Start the server in its folder, which is ours by now, and return when it answers."""
-
-    def _clean_up(self) -> None:  # noqa: B027 - a server that leaves nothing behind has nothing to do here
-        """Remove what a stopped server leaves outside its folder."""
 
     def start(self) -> None:
         """Start the server and return when it answers.
@@ -47,7 +47,6 @@ class EmbeddedServer(ABC):
     def stop(self) -> None:
         """Stop the server if it runs. Data stays."""
         self.process.stop()
-        self._clean_up()
         self.process.release_folder()
 
     def __enter__(self) -> Self:

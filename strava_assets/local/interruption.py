@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM as a flag that is looked at where stopping is safe.
+"""Ctrl-C, SIGTERM and a closed terminal as a flag that is looked at where stopping is safe.
 
 An exception in the middle of starting a process would leave it running with nobody who knows its id.
 """
 
 import signal
 from types import FrameType
+
+from strava_assets.local.supervisor import STOPPING
 
 
 class Interruption:
@@ -14,13 +16,14 @@ class Interruption:
         self.requested = False
 
     def watch(self) -> None:
-        """Set both handlers, also where a shell without job control had SIGINT ignored."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
+        """Set the handlers, also where a shell without job control had SIGINT ignored; nohup keeps its meaning."""
+        for number in STOPPING:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._note)
 
     def ignore(self) -> None:
         """From now on let nothing interrupt: everything is being stopped already."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 
     def check(self) -> None:

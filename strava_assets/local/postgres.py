@@ -68,6 +68,7 @@ class Postgres(EmbeddedServer):
         owners = {"root", account.name} - ({account.name} if account.is_lent else set())
         data = self.folder / "data"
         self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
+        self.process.leftovers = self._sockets.leftovers
         account.give(self._sockets.path)
         if data.exists():
             _refuse_other_version(data, binaries)
@@ -83,10 +84,6 @@ class Postgres(EmbeddedServer):
             environment=_environment(),
             is_ready=self._answers,
         )
-
-    def _clean_up(self) -> None:
-        if self._sockets:
-            self._sockets.remove()
 
     def _answers(self) -> bool:
         if self._sockets is None:

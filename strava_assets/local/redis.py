@@ -43,6 +43,7 @@ class Redis(EmbeddedServer):
     def _run(self) -> None:
         account = Account("Redis", instead="REDIS_URL")
         self._sockets = SocketFolder(self.folder / "run", _SOCKET_NAME)
+        self.process.leftovers = self._sockets.leftovers
         account.give(self._sockets.path)
         data = self.folder / "data"
         data.mkdir(mode=0o700, exist_ok=True)
@@ -69,10 +70,6 @@ class Redis(EmbeddedServer):
             environment={"PATH": os.environ.get("PATH", os.defpath)},
             is_ready=self._answers,
         )
-
-    def _clean_up(self) -> None:
-        if self._sockets:
-            self._sockets.remove()
 
     @property
     def _socket(self) -> Path:

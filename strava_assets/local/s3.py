@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -64,7 +65,8 @@ class S3(EmbeddedServer):
 
     def __init__(self, folder: Path) -> None:
         folder = folder.absolute()
-        super().__init__(folder, ServerProcess("S3", folder))
+        # Soon after its start it takes half a minute to stop, and what it has taken is with the operating system.
+        super().__init__(folder, ServerProcess("S3", folder, owner_killed_signal=signal.SIGKILL))
         self._ports: dict[str, int] = {}
         self._keys: dict[str, str] = {}
 
@@ -112,11 +114,6 @@ class S3(EmbeddedServer):
             is_ready=self._answers,
         )
 
-    def _clean_up(self) -> None:
-        for name, port in self._ports.items():
-            # Where SeaweedFS puts these sockets cannot be set, and it leaves some of them behind.
-            Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
-
     def _choose_ports(self) -> None:
         """The ports of the last time where they are free, so that an endpoint that was written down stays true."""
         file = self.folder / "ports.json"
@@ -124,6 +121,12 @@ class S3(EmbeddedServer):
         ports = free_ports(len(_PORTS), preferred=[last[name] for name in _PORTS if name in last])
         self._ports = dict(zip(_PORTS, ports, strict=True))
         file.write_text(json.dumps(self._ports))
+        # Where SeaweedFS puts these sockets cannot be set, and it leaves some of them behind.
+        self.process.leftovers = [
+            Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock")  # noqa: S108
+            for name, port in self._ports.items()
+            if name.endswith(".grpc")
+        ]
 
     def _answers(self) -> bool:
         """Whether the gateway answers, and has loaded its keys: until then it lets everybody in."""

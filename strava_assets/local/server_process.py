@@ -6,18 +6,15 @@ id: as long as the lock is held, that id is the server's, whatever a power cut l
 file does no harm, and a server that outlived a killed owner is found and stopped.
 """
 
-import contextlib
-import fcntl
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.local import supervisor
+from strava_assets.local.settings_file import try_to_lock
 
 _POLL_SECONDS = 0.02
 
@@ -25,21 +22,40 @@ _POLL_SECONDS = 0.02
 class ServerProcess:
     """A server that belongs to one folder; `start` and `stop` may be called again and again."""
 
-    def __init__(self, name: str, folder: Path, *, stop_signal: signal.Signals = signal.SIGTERM) -> None:
-        """`name` is what messages call the server; `folder` is made, readable by its owner only."""
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        owner_killed_signal: signal.Signals | None = None,
+        is_server: bool = True,
+    ) -> None:
+        """`name` is what messages call the server; `folder` is made, readable by its owner only.
+
+        `owner_killed_signal` is for one that takes long to stop: it is `stop_signal` by default. `is_server` is false
+        for what uses the servers, and is stopped before them.
+        """
         self.name = name
         self._stop_signal = stop_signal
+        self._owner_killed_signal = owner_killed_signal
+        self._is_server = is_server
         self.folder = folder
         self.log = folder / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.child: supervisor.Child | None = None
+        self.while_waiting: Callable[[], None] = lambda: None
+        """Called again and again while the server gets ready; an exception that it raises stops the server."""
+        self.leftovers: list[Path] = []
+        """What it leaves outside its folder, removed when it is stopped."""
         self._owner_lock: int | None = None
+        self._log_began = 0
 
     @property
     def pid(self) -> int:
         """The process id of the running server."""
-        if self._process is None:
+        if self.child is None:
             raise RuntimeError(f"{self.name} is not running")
-        return self._process.pid
+        return self.child.pid
 
     def acquire_folder(self) -> None:
         """Make the folder ours alone, and stop a server that a killed owner left behind.
@@ -50,20 +66,23 @@ class ServerProcess:
             raise RuntimeError(f"{self.name} has been started already")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        owner_lock = _open_private(self.folder / "owner.lock")
-        if not _try_lock(owner_lock):
-            os.close(owner_lock)
+        self._owner_lock = try_to_lock(self.folder, "owner.lock")
+        if self._owner_lock is None:
             raise ConfigurationError(
                 f"{self.folder} is in use by another process. Stop that one first, or use another folder."
             )
-        self._owner_lock = owner_lock
-        self._stop_left_behind()
+        supervisor.stop_left_behind(self.folder)
 
     def release_folder(self) -> None:
         """Let others use the folder."""
         if self._owner_lock is not None:
             os.close(self._owner_lock)
             self._owner_lock = None
+
+    def keep_folder_over_exec(self) -> None:
+        """Keep the folder ours when this process replaces its program, until it ends."""
+        if self._owner_lock is not None:
+            os.set_inheritable(self._owner_lock, True)  # noqa: FBT003
 
     def start(
         self,
@@ -73,69 +92,62 @@ class ServerProcess:
         is_ready: Callable[[], bool],
         timeout: float = 60,
         working_folder: Path | None = None,
+        restarts: bool = False,
     ) -> None:
         """Run `command` and return as soon as `is_ready()`; its output goes to the file `log`.
 
-        The server gets a session of its own: a Ctrl-C on the terminal reaches only its owner, which stops
-        it after what uses it. Raises ServiceUnavailable, with the end of the log, if it does not get ready.
+        `restarts` has the supervisor start it again when it ends by itself. Raises ServiceUnavailable, with the end
+        of the log, if it does not get ready.
         """
-        lock = _open_private(self.folder / "server.lock")
+        words = [os.fspath(part) for part in command]
+        supervisor.rotate(self.log)
+        self._log_began = self.log.stat().st_size if self.log.exists() else 0
         try:
-            if not _try_lock(lock):
-                raise ServiceUnavailable(f"{self.name} in {self.folder} still runs, although it was stopped.")
-            with self.log.open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - commands are made in this package
-                    [os.fspath(part) for part in command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=working_folder or self.folder,
-                    env=dict(environment),
-                    start_new_session=True,
-                    pass_fds=(lock,),
-                )
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(self._process.pid).encode(), 0)
-        finally:
-            os.close(lock)
+            pid = supervisor.spawn(
+                self.folder,
+                words,
+                environment,
+                working_folder or self.folder,
+                stop_signal=self._stop_signal,
+                owner_killed_signal=self._owner_killed_signal,
+            )
+        except BlockingIOError:
+            raise ServiceUnavailable(f"{self.name} in {self.folder} still runs, although it was stopped.") from None
+        self.child = supervisor.Child(
+            self.name,
+            str(self.folder),
+            pid,
+            stop_signal=self._stop_signal,
+            is_server=self._is_server,
+            leftovers=[str(path) for path in self.leftovers],
+            restart_command=words if restarts else None,
+            working_folder=str(working_folder or self.folder),
+        )
         try:
             self._wait_until(is_ready, timeout)
         except BaseException:
-            self.stop()
+            self.stop(supervisor.SERVERS_SECONDS)
             raise
-
-    def begin_to_stop(self) -> None:
-        """Ask the server to end, and do not wait for it."""
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(self._stop_signal)
 
     def stop(self, timeout: float = 30) -> None:
         """End the server and what it started. Harmless if it is not running.
 
-        It gets its signal and `timeout` seconds, what then remains of its session a SIGTERM and as many
-        seconds again; then it is killed. What a server that ended by itself left behind gets the SIGTERM at once.
+        It gets its signal and `timeout` seconds, what then remains of what it started a SIGTERM and a moment
+        again; then it is killed. What a server that ended by itself left behind gets the SIGTERM at once.
         """
-        if (process := self._process) is None:
-            return
-        if process.poll() is not None:
-            _signal_session(process.pid, signal.SIGTERM)
-        self.begin_to_stop()
-        self._process = None
-        for harder_signal in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout)
-            if _wait_for_session(process.pid, timeout):
-                break
-            _signal_session(process.pid, harder_signal)
-        process.wait()
+        if self.child is not None:
+            supervisor.stop([self.child], timeout)
+            self.child = None
+        supervisor.remove(map(str, self.leftovers))
 
     def has_ended(self) -> int | None:
         """The exit code of a server that ended by itself; None while it runs."""
-        return self._process.poll() if self._process else None
+        return self.child.code if self.child and self.child.has_ended() else None
 
     def _wait_until(self, is_ready: Callable[[], bool], timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while not is_ready():
+            self.while_waiting()
             code = self.has_ended()
             if code is not None:
                 raise ServiceUnavailable(
@@ -146,59 +158,7 @@ class ServerProcess:
             time.sleep(_POLL_SECONDS)
 
     def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
+        with self.log.open(errors="replace") as log:
+            log.seek(self._log_began)
+            lines = log.read().strip().splitlines()
         return f" The end of {self.log}: {lines[-1].strip()}" if lines else ""
-
-    def _stop_left_behind(self, timeout: float = 30) -> None:
-        lock = _open_private(self.folder / "server.lock")
-        try:
-            if _try_lock(lock):
-                return
-            pid = int(os.pread(lock, 20, 0))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, self._stop_signal)
-            deadline = time.monotonic() + timeout
-            while not _try_lock(lock):
-                if time.monotonic() > deadline:
-                    _signal_session(pid, signal.SIGKILL)
-                    deadline = float("inf")
-                time.sleep(_POLL_SECONDS)
-        finally:
-            os.close(lock)
-
-
-def _session(session_id: int) -> list[psutil.Process]:
-    """The living processes of a session, also after its first one ended: Dagster's runs outlive the daemon."""
-    members = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, ProcessLookupError):
-            if os.getsid(process.pid) == session_id and process.status() != psutil.STATUS_ZOMBIE:
-                members.append(process)
-    return members
-
-
-def _wait_for_session(session_id: int, timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    while _session(session_id):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-def _signal_session(session_id: int, number: signal.Signals) -> None:
-    for process in _session(session_id):
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(number)
-
-
-def _open_private(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -76,9 +76,9 @@ def is_in_use(folder: Path) -> bool:
     return False
 
 
-def try_to_lock(folder: Path) -> int | None:
+def try_to_lock(folder: Path, name: str = "lock") -> int | None:
     """Mark `folder` as in use until the returned descriptor is closed; None if another process uses it."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

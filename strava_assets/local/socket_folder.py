@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -31,10 +30,10 @@ class SocketFolder:
             self.path = self._temporary / "run"
         self.path.mkdir(mode=0o700, exist_ok=True)
 
-    def remove(self) -> None:
-        """Delete the folder if it is a temporary one."""
-        if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+    @property
+    def leftovers(self) -> list[Path]:
+        """What has to be deleted when the server has stopped: the folder, if it is a temporary one."""
+        return [self._temporary] if self._temporary else []
 
 
 def _is_suitable(socket: Path) -> bool:

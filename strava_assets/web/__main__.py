@@ -1,5 +1,5 @@
 """`python -m strava_assets.web`: `dagster-webserver`, guarded."""
 
-from strava_assets.web.server import main
+from strava_assets.web.server import serve
 
-main()
+serve()

@@ -1,6 +1,6 @@
 """The stock `dagster-webserver` command, with all of its options, and the guard before what it serves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dagster_webserver import cli
@@ -24,8 +24,8 @@ def guarded(
     return Guard(dagster, hosts=hosts, path_prefix=path_prefix)
 
 
-def main() -> None:
-    """Run `dagster-webserver` guarded; every process that we start for the UI is this one."""
+def serve(arguments: Sequence[str] | None = None) -> None:
+    """Run `dagster-webserver` guarded, with the process's arguments by default, and exit when it ends."""
     settings = Settings.from_environment()
 
     def create_guarded_app(context: Any, path_prefix: str = "", *args: Any, **options: Any) -> ASGIApp:  # noqa: ANN401
@@ -37,4 +37,4 @@ def main() -> None:
     if not hasattr(cli, "create_app_from_workspace_process_context"):
         raise RuntimeError("This release of dagster-webserver makes its app in another way: the guard does not fit.")
     cli.create_app_from_workspace_process_context = create_guarded_app
-    cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
+    cli.cli(arguments, auto_envvar_prefix="DAGSTER_WEBSERVER")

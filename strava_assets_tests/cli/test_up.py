@@ -5,10 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+import pytest
 
 from strava_assets_tests.running_up import Up, environment, project
 
@@ -27,12 +30,41 @@ def processes_of(folder: Path) -> list[list[str]]:
     return found
 
 
+def part_of(up: Up, word: str) -> psutil.Process:
+    """The process that `up` started with this word in its command."""
+    (found,) = children(up, word)
+    return found
+
+
+def children(up: Up, word: str) -> list[psutil.Process]:
+    living = (each for each in psutil.Process(up.process.pid).children() if each.status() != psutil.STATUS_ZOMBIE)
+    return [child for child in living if word in child.cmdline()]
+
+
+def wait_until(is_true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def refusal(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """An `up` that ends by itself at once."""
     command = [sys.executable, "-m", "strava_assets", "up", *options]
     return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@pytest.fixture(scope="module")
+def up_in_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One that is up in a folder that had nothing in it."""
+    up = Up.start(tmp_path_factory.mktemp("empty"))
+    try:
+        yield up
+    finally:
+        if up.process.poll() is None:
+            up.stop(signal.SIGTERM)
 
 
 def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
@@ -78,9 +110,25 @@ def test_a_second_one_in_the_same_folder_is_refused_in_one_line(up: Up) -> None:
     second = refusal(up.folder)
     assert second.returncode == 78
     assert second.stderr == (
-        f"error: `strava-assets up` runs already in {up.folder}. Stop that one first, with Ctrl-C.\n"
+        f"error: `strava-assets up` runs already in {up.folder}. "
+        f"Stop that one first, with Ctrl-C or: kill {up.process.pid}\n"
     )
     assert up.process.poll() is None
+
+
+def test_the_code_server_comes_back_when_it_dies(up: Up) -> None:
+    died = part_of(up, "grpc")
+    died.kill()
+    wait_until(lambda: any(each.pid != died.pid for each in children(up, "grpc")), 20)
+
+    def loaded() -> bool:
+        answer = up.graphql(
+            "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
+        )
+        (entry,) = answer["workspaceOrError"]["locationEntries"]
+        return bool(entry["locationOrLoadError"]["__typename"] == "RepositoryLocation")
+
+    wait_until(loaded, 60)
 
 
 def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -> None:
@@ -95,18 +143,13 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
         assert before <= set(again.mirrored())
         assert "created" not in "".join(again.said)
         # One part ends by itself: it is named, and nothing is left behind.
-        (webserver,) = [
-            process
-            for process in psutil.Process(again.process.pid).children()
-            if "strava_assets.web" in process.cmdline()
-        ]
-        webserver.kill()
+        part_of(again, "strava_assets.local.dagster_server").kill()
         output, _ = again.process.communicate(timeout=90)
     finally:
         if again.process.poll() is None:
             again.stop(signal.SIGTERM)
     assert again.process.returncode == 75
-    assert re.search(r"error: Dagster's webserver ended by itself with code -9, so everything is stopped\.", output)
+    assert re.search(r"error: Dagster ended by itself with code -9, so everything is stopped\.", output)
     assert processes_of(up.folder) == []
 
 
@@ -116,7 +159,7 @@ def test_a_port_in_use_is_told_in_one_line_before_anything_is_started(tmp_path: 
         refused = refusal(project(tmp_path), "--port", str(port))
     assert refused.returncode == 78
     assert refused.stderr == (
-        f"error: Port {port} is in use. Stop what uses it, or choose another: make up PORT={port + 1}\n"
+        f"error: Port {port} is in use. Stop what uses it, or choose another: strava-assets up --port {port + 1}\n"
     )
     assert processes_of(tmp_path) == []
 
@@ -129,7 +172,30 @@ def test_a_bad_setting_is_told_in_one_line_before_anything_is_started(tmp_path: 
     assert not (tmp_path / ".local").exists()
 
 
-def test_outside_the_project_it_says_where_to_run_it(tmp_path: Path) -> None:
-    refused = refusal(tmp_path)
-    assert refused.returncode == 78
-    assert refused.stderr == f"error: {tmp_path} has no dagster.yaml. Run this in the project's folder.\n"
+def test_without_a_checkout_an_empty_folder_is_enough_and_stays_tidy(up_in_empty_folder: Up) -> None:
+    up = up_in_empty_folder
+    assert up.mirrored()
+    assert {path.name for path in up.folder.iterdir()} == {".local"}
+    assert not [line for line in up.said if "make up" in line or ".venv/bin" in line]
+
+
+def test_a_closed_terminal_ends_everything_in_ten_seconds(up_in_empty_folder: Up) -> None:
+    began = time.monotonic()
+    assert up_in_empty_folder.stop(signal.SIGHUP) == 0
+    assert time.monotonic() - began < 12, "ten, and what reading its output takes"
+    assert processes_of(up_in_empty_folder.folder) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of other systems does not end the children")
+def test_whoever_kills_it_outright_leaves_nothing_behind_and_the_next_one_starts(tmp_path: Path) -> None:
+    killed = Up.begin(tmp_path)
+    killed.read_until("S3 is started")
+    killed.process.kill()
+    killed.process.wait()
+    wait_until(lambda: processes_of(tmp_path) == [], 15)
+    again = Up.begin(tmp_path)
+    try:
+        again.read_until("S3 is started")
+    finally:
+        assert again.stop(signal.SIGINT) == 0
+    assert processes_of(tmp_path) == []

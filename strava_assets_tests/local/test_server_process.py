@@ -18,7 +18,9 @@ from strava_assets.local.server_process import ServerProcess
 OWNER = """
 import sys, time
 from pathlib import Path
+from strava_assets.local import supervisor
 from strava_assets.local.redis import Redis
+supervisor._libc = None  # as on macOS, whose kernel ends no children
 server = Redis(Path(sys.argv[1]))
 server.start()
 print(server.process.pid, flush=True)

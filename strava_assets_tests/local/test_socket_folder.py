@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strava_assets.local.socket_folder import LONGEST_SOCKET_PATH, SocketFolder
+from strava_assets.local.supervisor import remove
 
 NAME = ".s.PGSQL.5432"
 
@@ -18,7 +19,7 @@ def test_a_plain_path_keeps_its_socket(tmp_path: Path) -> None:
     folder = SocketFolder(tmp_path / "run", NAME)
     assert folder.path == tmp_path / "run"
     assert folder.path.stat().st_mode & 0o777 == 0o700
-    folder.remove()
+    remove(map(str, folder.leftovers))
     assert folder.path.exists()
 
 
@@ -37,7 +38,7 @@ def test_whatever_the_path_is_its_socket_is_short_plain_and_private(name: str) -
         assert len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH
         assert set(socket) <= set(string.ascii_letters + string.digits + "/._-")
         assert folder.path.stat().st_mode & 0o777 == 0o700
-        folder.remove()
+        remove(map(str, folder.leftovers))
         assert folder.path.exists() == (folder.path == preferred)
 
 
@@ -47,4 +48,4 @@ def test_an_unsuitable_folder_for_temporary_files_is_not_used(tmp_path: Path, mo
     monkeypatch.setattr(tempfile, "tempdir", str(unsuitable))
     folder = SocketFolder(unsuitable, NAME)
     assert folder.path.is_relative_to("/tmp")  # noqa: S108
-    folder.remove()
+    remove(map(str, folder.leftovers))

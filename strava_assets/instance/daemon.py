@@ -1,0 +1,50 @@
+"""Dagster's daemon as threads of a process that has loaded all of Dagster anyway, for machines with little memory.
+
+`dagster-daemon` runs the same threads in a process of its own, which takes 100 MB more.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster import DagsterInstance
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._daemon.controller import (
+    THREAD_CHECK_INTERVAL,
+    DagsterDaemonController,
+    daemon_controller_from_instance,
+)
+from dagster._time import get_current_timestamp
+
+
+@contextmanager
+def daemon_threads(workspace: Path) -> Iterator[None]:
+    """Run schedules, sensors, backfills, the queue and monitoring meanwhile; if one fails, the process is ended."""
+    with (
+        # Not the web server's instance: that gives up a statement after 15 s.
+        DagsterInstance.get() as instance,
+        daemon_controller_from_instance(instance, WorkspaceFileTarget(paths=[str(workspace)])) as controller,
+    ):
+        stopping = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(controller, stopping), name="daemon-watcher", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+def _watch(controller: DagsterDaemonController, stopping: threading.Event) -> None:
+    """What `dagster-daemon` does in its main thread."""
+    refreshed = get_current_timestamp()
+    try:
+        while not stopping.wait(THREAD_CHECK_INTERVAL):
+            controller.check_daemon_threads()
+            refreshed = controller.check_workspace_freshness(refreshed)
+    except Exception:
+        logging.getLogger("dagster.daemon").exception("The daemon does not work any more, so this process ends.")
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,28 @@
+"""How the user starts this program, for messages that say what to type next."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def own_command() -> str:
+    """`strava-assets`, as another terminal in this folder finds it."""
+    program = Path(sys.argv[0]).absolute()
+    if not program.name.startswith("strava-assets"):
+        return "strava-assets"
+    found = shutil.which(program.name)
+    # uv's own runs put the program's folder on the path of that run alone.
+    if found and Path(found).samefile(program) and "UV_RUN_RECURSION_DEPTH" not in os.environ:
+        return program.name
+    if program.is_relative_to(Path.cwd()):
+        return shlex.quote(str(program.relative_to(Path.cwd())))
+    return shlex.quote(str(program))
+
+
+def up_command(port: int | None = None) -> str:
+    """How everything is started: with make where that was how it was started, else by the command itself."""
+    if "MAKELEVEL" in os.environ:
+        return "make up" + (f" PORT={port}" if port else "")
+    return f"{own_command()} up" + (f" --port {port}" if port else "")
