@@ -14,6 +14,8 @@ from strava_assets.defs.run_tags import HOURLY_RUN_TAG, range_tags
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.settings import Settings
 
+NO_APPLICATION = "STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported."
+
 
 def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -> list[dg.ScheduleDefinition]:
     """Hourly, daily for deletions of the past, and daily for the retention setting; `start` turns them on."""
@@ -27,8 +29,10 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
         default_status=status,
         description="Closes the hour that has just ended, and every hour missed before it, as one run.",
     )
-    def closed_hours(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def closed_hours(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """One run from the first hour of the look-back that is missing to the hour that has just ended."""
+        if not settings.client_id:
+            return dg.SkipReason(NO_APPLICATION)
         now = context.scheduled_execution_time
         last = floor_to_hour(now) - HOUR
         done = {from_partition_key(key) for key in context.instance.get_materialized_partitions(names.strava_activity)}
@@ -42,6 +46,7 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
         execution_timezone="UTC",
         default_status=status,
         description="Compares the whole history with Strava once a day.",
+        should_execute=lambda _: bool(settings.client_id),
     )
 
     @dg.schedule(

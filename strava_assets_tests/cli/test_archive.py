@@ -205,3 +205,19 @@ def test_rows_that_strava_does_not_list_are_deleted_when_asked_and_stay_away(
     assert "29 already known from the API, 1 deleted on Strava and left out" in run("import", path)
     assert of[0]["id"] not in rows(without_application)
     assert json.dumps(sorted(rows(without_application))) == json.dumps(sorted(each["id"] for each in of[1:]))
+
+
+def test_doctor_says_that_an_archive_without_an_application_is_fine(
+    without_application: dict[str, str], tmp_path: Path
+):
+    create_database(Settings.from_environment().dagster_postgres_url)
+    before = CliRunner().invoke(main, ["doctor"])
+    assert before.exit_code == 1
+    assert "STRAVA_CLIENT_ID is not set" in before.output
+    assert "Or go without: strava-assets archive import" in before.output
+    run("import", ExportFile(activities()).zip(tmp_path / "export_42.zip"))
+    after = CliRunner().invoke(main, ["doctor"])
+    assert after.exit_code == 0, after.output
+    assert "ok   settings: no API application, which is fine: bulk exports are imported (1)" in after.output
+    assert "Strava:" not in after.output
+    assert rows(without_application)

@@ -86,11 +86,13 @@ def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
     assert int(shown.stdout) >= len(mirrored)
 
 
-def test_dagster_s_ui_serves_both_assets(up: Up) -> None:
+def test_dagster_s_ui_serves_the_assets(up: Up) -> None:
     answer = up.graphql("{ assetsOrError { ... on AssetConnection { nodes { key { path } } } } }")
     assert {tuple(node["key"]["path"]) for node in answer["assetsOrError"]["nodes"]} == {
         ("raw_activities",),
         ("strava_activity",),
+        ("raw_archive",),
+        ("strava_archive",),
     }
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -32,6 +33,7 @@ def test_missed_hours_are_closed_together_with_the_one_that_ended(done: set[date
 
 def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("STRAVA_LOOKBACK_DAYS", "1")
+    monkeypatch.setenv("STRAVA_CLIENT_ID", "1")
     with dg.instance_for_test() as instance:
         context = dg.build_schedule_context(
             instance, scheduled_execution_time=datetime(2026, 11, 22, 13, 2, tzinfo=UTC)
@@ -43,3 +45,13 @@ def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatc
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-22-12:00"
     assert request.tags["strava_assets/hourly"] == "true"
     assert request.run_key == "2026-11-21-12:00...2026-11-22-12:00"
+
+
+@pytest.mark.parametrize("client_id", ["", "1"])
+def test_without_an_application_nothing_is_scheduled_that_would_ask_strava(client_id: str):
+    definitions = build_definitions(replace(Settings.from_environment({}), client_id=client_id))
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 11, 22, 13, tzinfo=UTC))
+        for name in ("closed_hours", "daily_reconciliation"):
+            tick = definitions.resolve_schedule_def(name).evaluate_tick(context)
+            assert bool(tick.run_requests) == bool(client_id)
