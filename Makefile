@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long docs screenshots lint format bench check-wheels audit lock clean
+.PHONY: help up test test-all test-long docs screenshots lint format bench check-wheels audit lock clean
 
 help: ## Show what can be made
 	@echo "make up needs Python 3.11 to 3.14 and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
@@ -20,15 +20,17 @@ help: ## Show what can be made
 up: $(INSTALLED) ## Run everything on this machine: databases, Dagster on http://127.0.0.1:3000 (PORT=4000 for another)
 	@exec $(BIN)/strava-assets up $(if $(PORT),--port $(PORT))
 
-test: $(INSTALLED) ## Run all tests, against real servers started for them
-	@exec $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+# Two processes, each with servers of its own; PYTEST_OPTIONS="-n 0 -k name" for one.
+PYTEST = exec $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test: $(INSTALLED) ## Run the tests, against real servers started for them, in some minutes
+	@$(PYTEST) -m "not slow" $(PYTEST_OPTIONS)
+
+test-all: $(INSTALLED) ## Run the slow ones as well: kills, outages, a day with everything, the browser
+	@$(PYTEST) $(PYTEST_OPTIONS)
 
 test-long: $(INSTALLED) ## Run all tests with thousands of random steps in the property tests
-	@HYPOTHESIS_PROFILE=long exec $(BIN)/python -m pytest $(PYTEST_OPTIONS)
-
-docs: $(INSTALLED) ## Write the pages made from the code anew: docs/data.md and .env.example
-	@$(BIN)/python -m strava_assets_tests.env_example
-	@WRITE_DOCS=1 $(BIN)/python -m pytest -q strava_assets_tests/test_data_page.py
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PYTEST_OPTIONS)
 
 screenshots: $(INSTALLED) ## Take the README's pictures of Dagster's UI anew (needs Chromium)
 	@SCREENSHOTS=$(CURDIR)/docs/screenshots exec $(BIN)/python -m pytest strava_assets_tests/cli/test_ui.py

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -54,11 +54,31 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a running `up` stays in one process; slow ones come first, so that none is left alone at the end."""
+    for item in items:
+        if "beginning_up" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+            item.add_marker(pytest.mark.xdist_group("up"))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look for secrets in every file that the tests left; one that is found fails the whole run."""
-    leaks.look_at_files(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+    if not session.config.pluginmanager.hasplugin("dsession"):  # else the processes that it started have done so
+        leaks.look_at_files(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
     if leaks.found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if (report := getattr(session.config, "workeroutput", None)) is not None:
+        report["secrets"] = {"known": [word.decode() for word in leaks.known], "found": leaks.found}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what one of several processes knows of secrets."""
+    report = getattr(node, "workeroutput", {}).get("secrets", {"known": [], "found": {}})
+    leaks.known.update(word.encode() for word in report["known"])
+    leaks.found.update(report["found"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

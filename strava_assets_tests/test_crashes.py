@@ -24,6 +24,8 @@ from strava_assets_tests import kill_points
 from strava_assets_tests.dagster_runs import metadata, problem, run
 from strava_assets_tests.equality import expected_rows, rows
 
+pytestmark = pytest.mark.slow
+
 NOW = floor_to_hour(datetime.now(UTC))
 LAST_HOURS = Window.of(NOW - 12 * HOUR, NOW - HOUR)
 

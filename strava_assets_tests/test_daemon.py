@@ -23,6 +23,8 @@ from strava_assets_tests import kill_points
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parent.parent
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
 

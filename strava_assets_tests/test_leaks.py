@@ -1,6 +1,9 @@
 """The search for secrets in all that the tests write must find one."""
 
+import re
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +51,43 @@ def test_a_secret_is_found_in_a_row_and_in_an_object(environment: dict[str, str]
     leaks.look_at_servers("this test", environment)
     assert found == {"DATABASE_URL of this test": 1, "s3://compute_logs/1.err of this test": 1}
     leaks.known.remove(token.encode())  # Postgres' log of what was written keeps it
+
+
+LEAKING = """
+import re
+import secrets
+import subprocess
+import sys
+def test_that_leaks(tmp_path):
+    (tmp_path / "log").write_text(secrets.token_hex(20))
+def test_that_prints():
+    print(secrets.token_hex(20))
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_secret_that_is_found_fails_the_run_in_however_many_processes(tmp_path: Path, processes: str) -> None:
+    folder = tmp_path / "leaking"
+    folder.mkdir()
+    (folder / "test_leaking.py").write_text(LEAKING)
+    options = [
+        "-p",
+        "strava_assets_tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        str(folder),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", processes, *options, f"--basetemp={tmp_path / 'files'}", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout
+    assert "2 secret words were looked for" in done.stdout
+    assert re.search(r"1 of them in .*test_that_leaks0/log\n", done.stdout)
+    assert re.search(r"1 of them in the output of .*::test_that_prints\n", done.stdout)
+    assert done.returncode == 1

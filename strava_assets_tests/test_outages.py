@@ -15,6 +15,8 @@ from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
 
+pytestmark = pytest.mark.slow
+
 NOW = floor_to_hour(datetime.now(UTC))
 LAST_HOURS = Window.of(NOW - 12 * HOUR, NOW - HOUR)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
+import pytest
 from redis import Redis
 from sqlalchemy import create_engine, inspect, make_url, text
 
@@ -15,6 +16,8 @@ from strava_assets.hours import HOUR, floor_to_hour
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+
+pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).parent.parent
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR

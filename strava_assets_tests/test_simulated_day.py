@@ -27,6 +27,8 @@ from strava_assets.sync.fetch import Fetcher
 from strava_assets.sync.load import mirror_window
 from strava_assets_tests.equality import expected_rows, rows
 
+pytestmark = pytest.mark.slow
+
 ATHLETES = (42, 43)
 MINUTE = timedelta(minutes=1)
 

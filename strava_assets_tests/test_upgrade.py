@@ -17,6 +17,8 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.equality import expected_rows, rows
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parent.parent
 RELEASE = "817ef323b13e4fe940abb830e6a8dc16f1aa68d9"
 """The last commit with the layout of 0.1.0, as CHANGELOG.md says."""

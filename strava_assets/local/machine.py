@@ -22,7 +22,7 @@ OLDEST_GLIBC = (2, 28)
 NEEDED_BYTES = 1_500_000_000
 """The virtual environment, what pip unpacks meanwhile, and a first history."""
 
-SERVERS = {"up", "test", "test-fast", "test-long", "bench", "screenshots"}
+SERVERS = {"up", "test", "test-all", "test-long", "bench", "screenshots"}
 """The Makefile's targets that start the embedded servers."""
 
 

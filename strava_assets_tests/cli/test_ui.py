@@ -14,6 +14,8 @@ from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets_tests.browser import keep_picture, missing, opened
 from strava_assets_tests.running_up import Up
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 

@@ -18,6 +18,8 @@ from dagster._core.workspace.load_target import GrpcServerTarget
 from strava_assets.instance.run_launcher import HealthCheckingRunLauncher
 from strava_assets.local.free_ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import pathlib, time
 import dagster as dg

@@ -164,6 +164,7 @@ root = {folder}/foreign
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["variables", "file"])
 def test_wherever_pip_is_told_to_install_things_the_environment_is_complete(tmp_path: Path, way: str) -> None:
     project = tmp_path / "a project"

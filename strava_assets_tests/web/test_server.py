@@ -26,6 +26,8 @@ from strava_assets.settings import Settings
 from strava_assets.web.guard import _NO_PAGES
 from strava_assets.web.server import guarded
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("web")]
+
 PIPELINES = json.dumps({"query": "{ version }"})
 MUTATION = 'mutation { addDynamicPartition(partitionsDefName: "x", partitionKey: "y") { __typename } }'
 LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
