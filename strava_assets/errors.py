@@ -6,6 +6,7 @@
     │   ├── MalformedPage         an answer that is not a complete JSON array of objects
     │   ├── RateLimitExceeded     Strava's 15-minute or daily limit is reached
     │   └── ServiceUnavailable    Postgres, Redis or S3 does not answer
+    │       └── StatementRefused  Postgres answers, but does not take a statement
     ├── PermanentError            somebody has to decide or repair something first
     │   ├── ApplicationInactive   the API application is switched off, or its owner's subscription lapsed
     │   ├── RawObjectMissing      an hour that was never fetched was requested to be loaded
@@ -54,6 +55,10 @@ class RateLimitExceeded(TransientError):
 
 class ServiceUnavailable(TransientError):
     """Postgres, Redis or S3 does not answer."""
+
+
+class StatementRefused(ServiceUnavailable):
+    """Postgres does not take a statement: its disk is full, or it cannot hold a value."""
 
 
 class PermanentError(StravaAssetsError):

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -180,10 +180,11 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def crash_inside_the_transaction(self) -> None:
-        def fail(_athlete_id: int) -> DeletionGuard:
-            raise Crash
+        class CrashingGuard(DeletionGuard):
+            def refusal(self, _athlete_id: int, _deletions: int, _activities: int) -> NoReturn:
+                raise Crash
 
-        self.try_to(lambda: mirror_window(self.store, self.engine, EVER, fail))
+        self.try_to(lambda: mirror_window(self.store, self.engine, EVER, CrashingGuard(1.0)))
 
     @rule()
     def converge(self) -> None:
@@ -197,7 +198,7 @@ class History(RuleBasedStateMachine):
         assert self.raw() == {raw.digest for _, raw in self.each()}
         before = self.rows(with_transaction=True)
         if self.store.athletes():
-            mirror_window(self.store, self.engine, EVER, lambda _: DeletionGuard(1.0))
+            mirror_window(self.store, self.engine, EVER, DeletionGuard(1.0))
         assert self.rows(with_transaction=True) == before
 
     @invariant()
@@ -219,7 +220,7 @@ class History(RuleBasedStateMachine):
 
     def refresh(self, window: Window) -> None:
         self.fetch(window)
-        mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(1.0))
+        mirror_window(self.store, self.engine, window, DeletionGuard(1.0))
 
     def compare(self) -> list[Window]:
         return Comparer(self.client, self.store, self.engine, max_delete_share=1.0).compare(EVER).windows

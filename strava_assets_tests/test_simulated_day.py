@@ -88,7 +88,7 @@ class Platform:
 
     def refresh(self, client: StravaClient, window: Window) -> None:
         Fetcher(client, self.store, ResumePoints(self.redis), self.engine, 0.1).fetch(window)
-        mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(0.1))
+        mirror_window(self.store, self.engine, window, DeletionGuard(0.1))
 
     def close_hour(self, now: datetime) -> None:
         with self.client(max_wait=MINUTE, may_use_reserve=True) as client:

@@ -10,7 +10,7 @@ from strava_assets.defs.build import build_definitions
 from strava_assets.defs.run_tags import range_tags
 from strava_assets.errors import ServiceUnavailable
 from strava_assets.hours import Window
-from strava_assets.instance.command_line import execute, instance_of_folder
+from strava_assets.instance.command_line import Outcome, execute, instance_of_folder
 from strava_assets.mirror.database import place
 from strava_assets.settings import Settings
 
@@ -32,7 +32,7 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
         ) from None
 
 
-def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> str | None:
-    """Run both assets for the window in this process, past the daemon's queue; None, or why it failed."""
+def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> Outcome:
+    """Run both assets for the window in this process, past the daemon's queue."""
     job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
     return execute(job, instance, {**range_tags(window), **(tags or {})})

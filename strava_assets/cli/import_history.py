@@ -12,7 +12,7 @@ from strava_assets.cli.console import console
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG
-from strava_assets.errors import TransientError
+from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.services import open_client, open_redis, open_store
@@ -24,6 +24,7 @@ from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.airflow_rows import adopt_old_rows
 from strava_assets.sync.history_import import Importer, recorded_window
 from strava_assets.sync.history_import import Progress as ImportProgress
+from strava_assets.sync.listing import sentences
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -42,15 +43,19 @@ def command(first: datetime | None, last: datetime | None) -> None:
     athlete_ids = [athlete.id for athlete in TokenStore(redis).athletes()]
     fetched_import = PendingImport(redis, first, last, athlete_ids)
     started = time.monotonic()
+    left: list[StravaAssetsError] = []
     if window := fetched_import.window():
         click.echo(f"The data of {window} was fetched by an earlier try; what is left is to record it in Dagster.")
     else:
-        window = _fetch(settings, asked)
-        fetched_import.remember(window)
+        window, left = _fetch(settings, asked)
+        if not left:
+            fetched_import.remember(window)
         click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
     _record(window)
     fetched_import.forget()
     click.echo(f"Done after {time.monotonic() - started:.1f} s.")
+    if left:
+        raise next((error for error in left if isinstance(error, TransientError)), left[0])
 
 
 def asked_window(settings: Settings, first: datetime | None, last: datetime | None, now: datetime) -> Window:
@@ -68,7 +73,8 @@ def asked_window(settings: Settings, first: datetime | None, last: datetime | No
     return Window(start, end)
 
 
-def _fetch(settings: Settings, asked: Window) -> Window:
+def _fetch(settings: Settings, asked: Window) -> tuple[Window, list[StravaAssetsError]]:
+    """Fetch and mirror; the hours to record, and what kept a part from being imported."""
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -95,15 +101,17 @@ def _fetch(settings: Settings, asked: Window) -> Window:
         click.echo(
             f"Athlete {athlete_id}: everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
         )
-    for trouble in fetched.errors.values():
-        click.echo(f"warning: {trouble}", err=True)
+    left = [*fetched.errors.values(), *fetched.held_back.values()]
+    for problem in [*left, *(said for whom, gaps in fetched.gaps.items() for said in sentences(whom, gaps))]:
+        click.echo(f"warning: {problem}", err=True)
+    left += [gap.error for gaps in fetched.gaps.values() for gap in gaps]
     loaded = progress.loaded
     click.echo(
         f"{loaded.inserted} inserted, {loaded.updated} updated, {loaded.deleted} deleted, "
         f"{loaded.unchanged} unchanged, {loaded.rejected} rejected; "
         f"{fetched.written.objects} objects written; {client.requests_made} API requests."
     )
-    return recorded_window(asked, progress.oldest)
+    return recorded_window(asked, progress.oldest), left
 
 
 def _described(progress: ImportProgress, client: StravaClient) -> str:
@@ -130,7 +138,8 @@ def _record(window: Window) -> None:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            problem = materialise(instance, window, {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")})
+            tags = {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
+            problem = materialise(instance, window, tags).failure
         finally:
             finished.set()
             watcher.join()

@@ -7,13 +7,20 @@ from rich.table import Table
 
 from strava_assets.cli.console import console
 from strava_assets.cli.dagster_runs import materialise, open_instance
-from strava_assets.defs.run_tags import CONFIRMED_TAG
 from strava_assets.errors import TransientError
-from strava_assets.hours import partition_key
+from strava_assets.hours import Window, partition_key
+from strava_assets.instance.command_line import Outcome
 from strava_assets.mirror.database import engine_for
-from strava_assets.services import open_client, open_store
+from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.compare import Comparer, Comparison
+
+INCOMPLETE = ("all_athletes_fetched", "rows_match_objects")
+"""The checks that fail where a run has left out hours or athletes."""
+
+MAX_FAILURES_IN_A_ROW = 8
+"""After so many, it is not about single hours: ranges that fail are not cut into pieces any more."""
 
 SHOWN = 50
 """Rows of the table of differences; the rest is counted."""
@@ -39,25 +46,57 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
-    for trouble in comparison.errors.values():
-        click.echo(f"warning: {trouble}", err=True)
-    if not comparison.windows:
+    for problem in comparison.problems:
+        click.echo(f"warning: {problem}", err=True)
+    failed: list[Window] = []
+    if comparison.windows:
+        out.print(_table(comparison))
+        if not dry_run:
+            failed = _refresh(settings, comparison)
+    elif not comparison.problems:
         out.print(f"{comparison.listed} activities compared: nothing differs.")
-        return
-    out.print(_table(comparison))
-    if not dry_run:
-        _refresh(comparison, confirmed)
+    _end(comparison, failed)
 
 
-def _refresh(comparison: Comparison, confirmed: int | None) -> None:
-    tags = {CONFIRMED_TAG: str(confirmed)} if confirmed is not None else {}
+def _refresh(settings: Settings, comparison: Comparison) -> list[Window]:
+    """Refresh what differs, each range by itself, and what fails in smaller pieces; what could not be refreshed."""
+    ResumePoints(open_redis(settings)).discard(comparison.windows)
+    failed: list[Window] = []
+    in_a_row = 0
     with open_instance() as instance:
-        for window in comparison.windows:
+        waiting = list(comparison.windows)
+        while waiting:
+            window = waiting.pop(0)
             with console().status(f"Refreshing {window}"):
-                problem = materialise(instance, window, tags)
-            if problem:
-                raise TransientError(f"Refreshing {window} failed: {problem}")
-            click.echo(f"refreshed {window}")
+                problem = _problem(materialise(instance, window))
+            in_a_row = 0 if problem is None else in_a_row + 1
+            if problem is None:
+                click.echo(f"refreshed {window}")
+            elif in_a_row < MAX_FAILURES_IN_A_ROW and (pieces := comparison.pieces(window)):
+                click.echo(f"{window} is tried again in {len(pieces)} pieces: {problem}", err=True)
+                waiting = pieces + waiting
+            else:
+                click.echo(f"not refreshed: {window}: {problem}", err=True)
+                failed.append(window)
+    return failed
+
+
+def _problem(outcome: Outcome) -> str | None:
+    """Why a range counts as not refreshed: the run failed, or left out what it was asked for."""
+    left_out = [outcome.failed_checks[name] for name in INCOMPLETE if name in outcome.failed_checks]
+    return outcome.failure or " ".join(left_out) or None
+
+
+def _end(comparison: Comparison, failed: list[Window]) -> None:
+    """Raise what the command ends with, where something was left: TransientError if that may pass."""
+    if failed:
+        raise TransientError(
+            f"Not refreshed: {', '.join(map(str, failed))}; the reasons are above. Run the same command again."
+        )
+    left = [*comparison.errors.values(), *comparison.held_back.values()]
+    left += [gap.error for gaps in comparison.gaps.values() for gap in gaps]
+    if left:
+        raise next((error for error in left if isinstance(error, TransientError)), left[0])
 
 
 def _table(comparison: Comparison) -> Table:

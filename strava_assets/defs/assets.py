@@ -14,7 +14,7 @@ from strava_assets.defs.metadata import ROW_COUNT, athlete_errors, fetch_summary
 from strava_assets.defs.names import Names
 from strava_assets.defs.partitions import window_of
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
-from strava_assets.defs.run_tags import CONFIRMED_TAG, FETCHED_TAG, HOURLY_RUN_TAG
+from strava_assets.defs.run_tags import FETCHED_TAG, HOURLY_RUN_TAG
 from strava_assets.hours import Window
 from strava_assets.instance.process_tags import process_tags
 from strava_assets.mirror.database import transaction
@@ -125,18 +125,13 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Reso
     _tag_process(context)
     with step_failures(context, window, RefetchQueue(redis)):
         store, engine = resources.s3.open(), resources.postgres.open()
-        confirmed = context.run.tags.get(CONFIRMED_TAG)
-        mirrored = mirror_window(
-            store,
-            engine,
-            window,
-            lambda athlete_id: DeletionGuard(settings.max_delete_share, str(athlete_id) == confirmed),
-        )
+        mirrored = mirror_window(store, engine, window, DeletionGuard(settings.max_delete_share))
         with transaction(engine) as connection:
             sample = preview(connection, window)
             results = [
                 checks.no_rejects(connection),
-                checks.rows_match_objects(connection, store, window),
+                checks.rows_match_objects(connection, mirrored, window),
+                checks.no_deletions_wait(connection),
                 checks.plausible_values(connection, window),
                 checks.archived_activities_on_strava(connection),
             ]

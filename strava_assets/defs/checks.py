@@ -9,15 +9,16 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from strava_assets.hours import Window
 from strava_assets.mirror.archive import not_on_strava
-from strava_assets.mirror.queries import known_hours
-from strava_assets.raw.activity import activity_key
-from strava_assets.raw.store import RawStore
+from strava_assets.mirror.quality import hours_without_object, implausible_activities, invalid_activities
+from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.state.revocations import waits_to_be_purged
 from strava_assets.sync.fetch import Fetched
+from strava_assets.sync.listing import sentences
+from strava_assets.sync.load import Mirrored
 
 
 def specs_of_raw_activities(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -45,6 +46,11 @@ def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             "rejects.",
         ),
         dg.AssetCheckSpec(
+            "no_deletions_wait",
+            asset=key,
+            description="Nothing that Strava no longer lists waits for somebody to confirm that it may be deleted.",
+        ),
+        dg.AssetCheckSpec(
             "plausible_values",
             asset=key,
             description="No negative distance, no moving time above the elapsed time, no start before there were "
@@ -61,9 +67,6 @@ def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 TOKEN_IS_STALE = timedelta(days=1)
 """An hourly run refreshes a token that has expired, so none should be expired for so long."""
 
-MAX_OBJECTS_READ = 500
-"""Of a longer range, so many of its newest objects are compared activity by activity."""
-
 NAMED = 20
 """How many ids a sentence names."""
 
@@ -71,81 +74,57 @@ NAMED = 20
 def all_athletes_fetched(fetched: Fetched, revoked: Mapping[int, datetime]) -> dg.AssetCheckResult:
     """Fails naming each athlete who could not be read, and why; `revoked` are those whom Strava says to be gone."""
     now = datetime.now(UTC)
-    problems = [str(trouble) for trouble in fetched.errors.values()]
+    problems = [str(error) for error in fetched.errors.values()]
+    problems += [said for athlete_id, gaps in fetched.gaps.items() for said in sentences(athlete_id, gaps)]
     problems += [
         f"The token of athlete {athlete.id} expired on {athlete.expires_at:%Y-%m-%d %H:%M} UTC and was not refreshed."
         for athlete in fetched.athletes
         if athlete.id not in fetched.errors and athlete.expires_at and now - athlete.expires_at > TOKEN_IS_STALE
     ]
     problems += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
-    return _result("all_athletes_fetched", " ".join(problems), f"Every athlete was fetched: {len(fetched.athletes)}.")
+    resumed = [
+        f" Everything of athlete {athlete_id} before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
+        for athlete_id, reached in fetched.resumed.items()
+    ]
+    everyone = f"Every athlete was fetched: {len(fetched.athletes)}.{''.join(resumed)}"
+    return _result("all_athletes_fetched", " ".join(problems), everyone)
 
 
 def no_rejects(connection: Connection) -> dg.AssetCheckResult:
-    """Warns of rejects, naming the activities and the first fault of some."""
-    rejects = connection.execute(
-        text(
-            "SELECT coalesce(id::text, digest) AS key, errors->>0 AS fault "
-            "FROM strava_activity_reject ORDER BY last_seen"
-        )
-    ).all()
-    faults = "; ".join(f"{reject.key}: {reject.fault}" for reject in rejects[-3:])
+    """Warns of rejects, naming the activities; what is wrong with each stands in the table."""
+    invalid = invalid_activities(connection)
     return _result(
         "no_rejects",
-        rejects
-        and f"strava_activity_reject holds invalid activities: {len(rejects)} "
-        f"({_named(reject.key for reject in rejects)}); {faults}.",
+        invalid and f"strava_activity_reject holds invalid activities, and why: {len(invalid)} ({_named(invalid)}).",
         "Every activity is a valid row.",
         severity=dg.AssetCheckSeverity.WARN,
     )
 
 
-def rows_match_objects(connection: Connection, store: RawStore, window: Window) -> dg.AssetCheckResult:
-    """Fails naming rows without an object, and activities of objects that are neither row nor reject."""
-    unexplained: list[str] = []
-    missing: list[int | str] = []
-    for athlete_id in store.athletes():
-        objects = store.objects(athlete_id, window)
-        unexplained += [
-            f"{athlete_id}/{hour:%Y-%m-%d %H:%M}"
-            for hour in sorted(known_hours(connection, athlete_id, window, ["api"]) - set(objects))
-        ]
-        stored = {
-            row.key
-            for row in connection.execute(
-                text(
-                    "SELECT id::text AS key FROM strava_activity WHERE athlete_id = :athlete_id AND source = 'api' "
-                    "AND start_date >= :start AND start_date < :end UNION ALL "
-                    "SELECT coalesce(id::text, digest) FROM strava_activity_reject WHERE athlete_id = :athlete_id "
-                    "AND hour >= :start AND hour < :end"
-                ),
-                {"athlete_id": athlete_id, "start": window.start, "end": window.end},
-            )
-        }
-        for _, activities in store.read(athlete_id, list(objects)[-MAX_OBJECTS_READ:]):
-            missing += [key for key in map(activity_key, activities) if str(key) not in stored]
-    problems = []
-    if unexplained:
-        problems.append(f"{len(unexplained)} hours are in the mirror but have no raw object ({_named(unexplained)}).")
-    if missing:
+def no_deletions_wait(connection: Connection) -> dg.AssetCheckResult:
+    """Fails naming the athletes of whom deletions wait for a confirmation."""
+    problems = [
+        f"{count} activities of athlete {athlete_id} wait to be deleted, since they are many. If that is right, run: "
+        f"strava-assets reconcile --athlete {athlete_id} --confirm-deletions. If not: strava-assets login."
+        for athlete_id, count in waiting_deletions(connection).items()
+    ]
+    return _result("no_deletions_wait", " ".join(problems), "No deletion waits for a confirmation.")
+
+
+def rows_match_objects(connection: Connection, mirrored: Mirrored, window: Window) -> dg.AssetCheckResult:
+    """Fails naming rows without an object, activities of objects that are neither row nor reject, what did not load."""
+    problems = [str(error) for error in mirrored.errors.values()]
+    if unexplained := hours_without_object(connection, window, mirrored.hours):
+        named = _named(f"{athlete_id}/{hour:%Y-%m-%d %H:%M}" for athlete_id, hour in unexplained)
+        problems.append(f"{len(unexplained)} hours are in the mirror but have no raw object ({named}).")
+    if missing := mirrored.loaded.unmatched:
         problems.append(f"{len(missing)} activities of raw objects are neither row nor reject ({_named(missing)}).")
     return _result("rows_match_objects", " ".join(problems), "Rows and raw objects of these hours agree.")
 
 
 def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckResult:
     """Warns of values that a device or an edit got wrong."""
-    odd = (
-        connection.execute(
-            text(
-                "SELECT id FROM strava_activity WHERE start_date >= :start AND start_date < :end AND (distance < 0 "
-                "OR moving_time < 0 OR moving_time > elapsed_time OR average_speed < 0 "
-                "OR start_date < '1900-01-01') ORDER BY id"
-            ),
-            {"start": window.start, "end": window.end},
-        )
-        .scalars()
-        .all()
-    )
+    odd = implausible_activities(connection, window)
     return _result(
         "plausible_values",
         odd and f"{len(odd)} activities have a negative value, or move for longer than they lasted ({_named(odd)}).",

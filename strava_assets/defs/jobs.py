@@ -18,6 +18,7 @@ from strava_assets.deletion.retention import prune, prune_archives
 from strava_assets.instance.event_redaction import erase_athlete, erase_previews_before
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.sync.compare import Comparer
 
@@ -112,11 +113,13 @@ def _compare_history(context: dg.OpExecutionContext, settings: Settings, resourc
             comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
             comparison = comparer.compare(settings.hours_since(settings.start_date, now))
             requests = client.requests_made
-        queue = RefetchQueue(resources.tokens.connect())
+        redis = resources.tokens.connect()
+        queue = RefetchQueue(redis)
+        ResumePoints(redis).discard(comparison.windows)
         for window in comparison.windows:
             queue.ask(window, not_before=now)
-    for error in comparison.errors.values():
-        context.log.error(str(error))
+    for problem in comparison.problems:
+        context.log.error(problem)
     context.log.info("%s", comparison)
     found = {"listed": comparison.listed, "windows_requested": len(comparison.windows), "api_requests": requests}
     return dg.Output(None, metadata={**found, "found": str(comparison)})

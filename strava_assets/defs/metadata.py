@@ -47,7 +47,7 @@ def fetch_summary(fetched: Fetched) -> dict[str, Any]:
             f"resumed_{athlete_id}": f"everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try"
             for athlete_id, reached in fetched.resumed.items()
         },
-        **athlete_errors(fetched.errors),
+        **athlete_errors(fetched.held_back | fetched.errors),
     }
 
 

@@ -12,10 +12,6 @@ FETCHED_TAG = "strava_assets/fetched_at"
 """Marks a run that records what an import has just fetched, so that it need not fetch it again."""
 
 
-CONFIRMED_TAG = "strava_assets/confirmed_deletions"
-"""The id of the athlete whose deletions somebody confirmed for this run."""
-
-
 def range_tags(window: Window) -> dict[str, str]:
     """The two tags by which Dagster makes one run of a range of partitions."""
     hours = list(window.hours())

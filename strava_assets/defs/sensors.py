@@ -18,6 +18,7 @@ from strava_assets.errors import ConfigurationError, RateLimitExceeded
 from strava_assets.hours import Window, merge_into_windows
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
+from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations, waits_to_be_purged
 from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison
 from strava_assets.webhooks.pending_events import Handled, PendingEvent, PendingEvents
@@ -69,10 +70,11 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
         ):
             comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
             comparison = comparer.compare(settings.hours_since(now - settings.lookback, now))
+            ResumePoints(resources.tokens.connect()).discard(comparison.windows)
     except (ConfigurationError, RateLimitExceeded) as error:
         return dg.SkipReason(str(error))
-    for problem in comparison.errors.values():
-        context.log.warning(str(problem))
+    for problem in comparison.problems:
+        context.log.warning(problem)
     windows = not_under_way(comparison.windows, windows_under_way(context.instance, names))
     context.log.info("%s", comparison)
     if not windows:

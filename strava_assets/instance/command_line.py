@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
 import dagster as dg
 from dagster._cli.utils import get_possibly_temporary_instance_for_cli
@@ -12,20 +13,34 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The configuration of a run whose caller shows what matters."""
 
 
-def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> str | None:
-    """Run the job in this process; None, or the first line of why it failed.
+@dataclass
+class Outcome:
+    """What became of a run."""
+
+    failure: str | None = None
+    """The first line of why it failed; None if it succeeded."""
+    failed_checks: dict[str, str] = field(default_factory=dict)
+    """What the asset checks that failed, warnings aside, say, by their name."""
+
+
+def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> Outcome:
+    """Run the job in this process.
 
     The public `execute_in_process` keeps every event of every hour until the end, 3 kB an hour.
     """
     run = instance.create_run_for_job(job, tags=dict(tags), run_config=QUIET)
-    has_succeeded, reason = False, "it was stopped"
+    has_succeeded, reason, outcome = False, "it was stopped", Outcome()
     for event in execute_run_iterator(InMemoryJob(job), run, instance):
         has_succeeded = has_succeeded or event.is_job_success
         if event.is_step_failure:
             reason = event.step_failure_data.error_display_string
-    if has_succeeded:
-        return None
-    return reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+                outcome.failed_checks[check.check_name] = check.description or ""
+    if not has_succeeded:
+        outcome.failure = reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
+    return outcome
 
 
 def instance_of_folder() -> AbstractContextManager[dg.DagsterInstance]:

@@ -10,7 +10,7 @@ from psycopg2 import errorcodes
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
+from strava_assets.errors import ConfigurationError, ServiceUnavailable, StatementRefused, StravaAssetsError
 
 CONNECT_TIMEOUT_SECONDS = 5
 
@@ -59,7 +59,7 @@ def clear_error(error: DBAPIError, url: URL) -> StravaAssetsError:
         return ServiceUnavailable(
             f"Postgres at {place(url)} does not answer ({reason}). Is it running? Check DATABASE_URL."
         )
-    return ServiceUnavailable(f"{where} refused a statement ({reason}).")
+    return StatementRefused(f"{where} refused a statement ({reason}).")
 
 
 def _configuration_fault(error: DBAPIError, url: URL, where: str, reason: str) -> str | None:  # noqa: PLR0911 - one each

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select, text
 
 from strava_assets.mirror.database import wait_for_other_loads
+from strava_assets.mirror.rejects import release_claims
 from strava_assets.mirror.table import metadata
 
 _OF_ATHLETES = [table for table in metadata.tables.values() if "athlete_id" in table.c]
@@ -29,9 +30,11 @@ def remove_athlete(connection: Connection, athlete_id: int) -> int:
     Every table about athletes says in `athlete_id` whose each row is, so a new table need not be named here.
     """
     wait_for_other_loads(connection, athlete_id)
-    return sum(
+    removed = sum(
         connection.execute(table.delete().where(table.c.athlete_id == athlete_id)).rowcount for table in _OF_ATHLETES
     )
+    release_claims(connection)
+    return removed
 
 
 def remove_before(connection: Connection, moment: datetime) -> Removed:

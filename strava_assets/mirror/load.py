@@ -15,7 +15,13 @@ from strava_assets.mirror.activity import COLUMNS, Activity, validate
 from strava_assets.mirror.bulk_copy import copy_rows
 from strava_assets.mirror.database import wait_for_other_loads
 from strava_assets.mirror.deletion_guard import DeletionGuard
-from strava_assets.mirror.rejects import keep_newest_version, reject_row, settle_rejects
+from strava_assets.mirror.rejects import (
+    keep_newest_version,
+    reject_row,
+    reject_what_is_anothers,
+    release_claims,
+    settle_rejects,
+)
 from strava_assets.raw.activity import activity_key
 from strava_assets.raw.snapshot import HourSnapshot
 
@@ -32,6 +38,8 @@ class Loaded:
     rejected: int = 0
     held_back: int = 0
     """Rows that no object explains any more, kept until somebody confirms that they may go."""
+    unmatched: tuple[str, ...] = ()
+    """Keys of activities that are neither row nor reject afterwards; there should be none."""
 
     def __add__(self, other: "Loaded") -> "Loaded":
         return Loaded(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -61,8 +69,11 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     connection.execute(_UNMARK_DELETED, of_athlete)
     if is_refused:
         connection.execute(_LEAVE_OUT_HOURS_OF_KEPT_ROWS, of_athlete)
-    connection.execute(_REMEMBER_OBJECTS, {"athlete_id": athlete_id})
-    connection.execute(_FORGET_DECISIONS, {"athlete_id": athlete_id})
+    connection.execute(_REMEMBER_OBJECTS, of_athlete)
+    connection.execute(_FORGET_DECISIONS, of_athlete)
+    if deleted:
+        release_claims(connection)
+    unmatched = connection.execute(_UNMATCHED, of_athlete).scalars().all()
     _drop_staging_tables(connection)
     return Loaded(
         hours=hours,
@@ -72,6 +83,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
         unchanged=staged - outcomes.inserted - outcomes.updated,
         rejected=rejected,
         held_back=deletions if is_refused else 0,
+        unmatched=tuple(unmatched),
     )
 
 
@@ -142,7 +154,8 @@ _UPSERT = text(
         INSERT INTO strava_activity AS present ({_COLUMN_LIST})
         SELECT DISTINCT ON (id) {_COLUMN_LIST} FROM staged ORDER BY id, fetched_at DESC, start_date DESC
         ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _OTHER_COLUMNS)}
-        WHERE ({", ".join(f"present.{name}" for name in _OTHER_COLUMNS)})
+        WHERE (present.athlete_id IS NULL OR present.athlete_id = excluded.athlete_id)
+          AND ({", ".join(f"present.{name}" for name in _OTHER_COLUMNS)})
            IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _OTHER_COLUMNS)})
         RETURNING xmax = 0 AS is_new
     )
@@ -150,6 +163,19 @@ _UPSERT = text(
     """  # noqa: S608 - constants
 )
 
+
+_UNMATCHED = text(
+    """
+    SELECT id::text FROM staged
+    WHERE NOT EXISTS (SELECT FROM strava_activity AS present WHERE present.id = staged.id AND athlete_id = :athlete_id)
+    UNION ALL
+    SELECT key FROM staged_reject
+    WHERE NOT EXISTS (
+        SELECT FROM strava_activity_reject AS reject
+        WHERE reject.athlete_id = :athlete_id AND coalesce(reject.id::text, reject.digest) = staged_reject.key
+    )
+    """
+)
 
 _FORGET_LEFT_OBJECTS = text(
     """
@@ -222,6 +248,7 @@ def _stage(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     copy_rows(connection, "snapshot_hours (hour, etag)", iter(hours))
     copy_rows(connection, "staged_reject (id, key, hour, digest, payload, errors, fetched_at)", iter(rejects.values()))
     rejected = len(rejects) - keep_newest_version(connection) if rejects else 0
+    rejected += reject_what_is_anothers(connection, athlete_id)
     connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.snapshot_hours"))
     return len(hours), rejected
 

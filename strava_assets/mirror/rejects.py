@@ -25,6 +25,44 @@ def keep_newest_version(connection: Connection) -> int:
     return dropped
 
 
+_ANOTHERS = "id: it is an activity of athlete "
+
+
+def reject_what_is_anothers(connection: Connection, athlete_id: int) -> int:
+    """Of an activity that two athletes list, the row stays with who had it first: the other's is a reject; how many."""
+    return connection.execute(
+        text(
+            """
+            WITH anothers AS (
+                DELETE FROM staged USING strava_activity AS present
+                WHERE present.id = staged.id AND present.athlete_id <> :athlete_id
+                RETURNING staged.*, present.athlete_id AS owner
+            )
+            INSERT INTO staged_reject (id, key, hour, digest, payload, errors, fetched_at)
+            SELECT DISTINCT ON (anothers.id) anothers.id, anothers.id::text, date_trunc('hour', start_date, 'UTC'),
+                   digest, to_jsonb(anothers) - 'fetched_at' - 'owner', jsonb_build_array(:fault || owner), fetched_at
+            FROM anothers ORDER BY anothers.id, fetched_at DESC
+            """
+        ),
+        {"athlete_id": athlete_id, "fault": _ANOTHERS},
+    ).rowcount
+
+
+def release_claims(connection: Connection) -> None:
+    """Have hours loaded again whose reject was another athlete's activity, if that athlete's row is gone."""
+    connection.execute(
+        text(
+            """
+            DELETE FROM strava_mirrored_object AS object USING strava_activity_reject AS reject
+            WHERE reject.athlete_id = object.athlete_id AND reject.hour = object.hour
+              AND starts_with(reject.errors->>0, :fault)
+              AND NOT EXISTS (SELECT FROM strava_activity WHERE strava_activity.id = reject.id)
+            """
+        ),
+        {"fault": _ANOTHERS},
+    )
+
+
 def reject_row(raw: RawActivity, snapshot: HourSnapshot, errors: list[str]) -> tuple[Any, ...]:
     """The row of `staged_reject` for an invalid activity of a snapshot, with what is wrong with it."""
     # jsonb can hold neither NUL nor half of a surrogate pair; the raw object keeps both.

@@ -1,5 +1,6 @@
 """How far a fetch got, so that an interrupted one goes on there."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from redis import Redis
@@ -34,6 +35,14 @@ class ResumePoints:
                 self._redis.delete(self._key(athlete_id, window))
             else:
                 self._redis.set(self._key(athlete_id, window), moment.isoformat(), ex=self.LIFETIME)
+
+    def discard(self, windows: Iterable[Window]) -> None:
+        """Have these windows fetched from their start, whoever began them: something in them differs."""
+        with answering(self._redis):
+            for window in windows:
+                pattern = f"strava:fetched:*:{window.start:%Y-%m-%dT%H}"
+                if keys := list(self._redis.scan_iter(match=pattern, count=1000)):
+                    self._redis.delete(*keys)
 
     def forget(self, athlete_id: int) -> int:
         """Remove all of an athlete's; how many there were."""

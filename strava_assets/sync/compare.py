@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
@@ -46,6 +47,16 @@ class Comparison:
             hours.update(hour for span in cut for hour in span.hours())
             windows = merge_into_windows(hours, max_gap=MAX_GAP)
         return windows
+
+    def pieces(self, window: Window) -> list[Window]:
+        """The hours of the window that differ, in smaller ranges: each contiguous one, else the halves of one."""
+        hours = {hour for found in self.differences.values() for hour in found.hours if hour in window}
+        hours |= {hour for span in self.undated if span.start in window for hour in span.hours()}
+        pieces = merge_into_windows(hours, max_gap=timedelta(0))
+        if pieces == [window]:
+            middle = window.start + (window.end - window.start) // HOUR // 2 * HOUR
+            pieces = [Window(window.start, middle), Window(middle, window.end)] if middle > window.start else []
+        return pieces
 
     @property
     def problems(self) -> list[str]:

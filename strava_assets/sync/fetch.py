@@ -59,8 +59,7 @@ class Fetcher:
     """Fetches windows from Strava into the bucket.
 
     `engine` leads to the mirror, which knows hours that have to be stated even if they are empty now; `on_hours` is
-    told of each batch of complete hours once they are written, with the ETags of their objects. Unless it
-    `may_resume`, everything is fetched, whatever an earlier try has reached.
+    told of each batch of complete hours once they are written, with the ETags of their objects.
     """
 
     client: StravaClient
@@ -69,7 +68,6 @@ class Fetcher:
     engine: Engine
     max_delete_share: float
     on_hours: Callable[[Athlete, Hours, Etags], None] = _nothing_more
-    may_resume: bool = True
 
     def fetch(self, window: Window) -> Fetched:
         """Fetch every athlete's activities of the window and write them as raw objects.
@@ -110,7 +108,7 @@ class _FetchOfAthlete:
     def run(self) -> None:
         athlete_id, resume = self._athlete.id, self._with.resume
         reached = self._window.start
-        if self._is_long and self._with.may_resume:
+        if self._is_long:
             reached = resume.reached(athlete_id, self._window)
         if reached > self._window.start:
             self._fetched.resumed[athlete_id] = reached

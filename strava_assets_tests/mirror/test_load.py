@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
+from strava_assets.mirror.deletion import remove_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, mirror
 from strava_assets.mirror.queries import mirrored_etags
@@ -215,3 +216,21 @@ def test_a_reject_is_kept_whatever_escapes_its_text_holds(engine: Engine, title:
     expected = raw.fields["name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
     expected = expected.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert rejects(engine)[0].payload["name"] == expected
+
+
+def test_an_activity_of_two_athletes_is_the_firsts_row_and_the_others_reject_until_the_first_is_gone(engine: Engine):
+    first, second = statement(NOON, activity(1), activity(2)), statement(NOON, activity(1), activity(3))
+    load(engine, first)
+    assert load(engine, second, athlete=43) == Loaded(hours=1, inserted=1, rejected=1)
+    for _ in range(2):
+        assert load(engine, first) == Loaded(hours=1, unchanged=2)
+        assert load(engine, second, athlete=43) == Loaded(hours=1, unchanged=1, rejected=1)
+    assert rows(engine)[1].athlete_id == ATHLETE
+    (reject,) = rejects(engine)
+    assert (reject.athlete_id, reject.id, reject.errors) == (43, 1, ["id: it is an activity of athlete 42"])
+    with engine.begin() as connection:
+        remove_athlete(connection, ATHLETE)
+        assert mirrored_etags(connection, 43, Window.of(NOON, NOON)) == {}  # so that its object is loaded again
+    assert load(engine, second, athlete=43) == Loaded(hours=1, inserted=1, unchanged=1)
+    assert {row.id: row.athlete_id for row in rows(engine).values()} == {1: 43, 3: 43}
+    assert rejects(engine) == []

@@ -52,7 +52,7 @@ class Platform:
         return Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, SHARE).fetch(window)
 
     def load(self, window: Window = EVER) -> Any:
-        return mirror_window(self.store, self.engine, window, lambda _: DeletionGuard(SHARE))
+        return mirror_window(self.store, self.engine, window, DeletionGuard(SHARE))
 
     def compare(self, window: Window = EVER, confirmed: int | None = None) -> Comparison:
         return Comparer(self.client, self.store, self.engine, SHARE).compare(window, confirmed)
