@@ -4,8 +4,9 @@ Neither is believed alone: the content has to agree in nearly all rows, or the f
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from strava_assets.archive import content
@@ -107,14 +108,11 @@ class _Search:
     def _by_content(self) -> None:
         """The columns that look alike in any language."""
         head = range(min(len(self.header), 14))
-        self._name("activity_id", 0, share(self.rows, [0], content.is_id))
-        for column in head[1:4]:
-            self._name("activity_date", column, content.are_dates(self.rows, column))
-        for column in head[5:]:
-            self._name("commute", column, share(self.rows, [column], content.is_word_for_commute))
-        if (filename := self._file_column()) is not None:
-            self._name("filename", filename, Share(1, 1))
-        self._name("media", len(self.header) - 1, share(self.rows, [len(self.header) - 1], content.is_media))
+        self._name("activity_id", head[:1], lambda at: share(self.rows, [at], content.is_id))
+        self._name("activity_date", head[1:4], lambda at: content.are_dates(self.rows, at))
+        self._name("commute", head[5:], lambda at: share(self.rows, [at], content.is_word_for_commute))
+        self._name("filename", range(len(self.header))[:20], lambda at: share(self.rows, [at], content.is_file))
+        self._name("media", [len(self.header) - 1], lambda at: share(self.rows, [at], content.is_media))
 
     def _find_doubles(self) -> None:
         """Time and distance by their names, which stand there twice in any language, and by their values."""
@@ -124,10 +122,11 @@ class _Search:
         cells = [header_names(cell) for cell in self.header]
         pairs = [(at, cells.index(name, start)) for at, name in enumerate(cells[:start]) if name in cells[start:]]
         for first, holds in (("elapsed_time", content.is_same_number), ("distance", content.is_same_distance)):
-            for at, later in pairs:
-                if self.names[at] is None and self.names[later] is None and first not in self.names:
-                    self._name(first, at, evidence := share(self.rows, [at, later], holds))
-                    self._name(_SECOND[first], later, evidence)
+            free = {at: later for at, later in pairs if self.names[later] is None}
+            self._name(first, list(free), partial(self._both, free, holds))
+
+    def _both(self, others: Mapping[int, int], holds: content.Holds, column: int) -> Share:
+        return share(self.rows, sorted([column, others[column]]), holds)
 
     def _find_second_ones(self) -> None:
         """A column that has the name of an earlier one, or else its values."""
@@ -140,9 +139,10 @@ class _Search:
             later = [column for column in range(start + 1, len(self.header)) if self.names[column] is None]
             namesakes = [each for each in later if header_names(self.header[each]) == header_names(self.header[at])]
             holds = same.get(first, content.is_same_number)
-            likely = namesakes or [each for each in later if share(self.rows, [at, each], holds).is_evidence]
-            if likely:
-                self.names[likely[0]] = second
+            if namesakes:
+                self.names[namesakes[0]] = second
+            else:
+                self._name(second, later, partial(self._both, dict.fromkeys(later, at), holds))
 
     def _find_speed(self) -> None:
         """Where columns were put between, the speed is what makes the time the distance."""
@@ -150,8 +150,8 @@ class _Search:
         distance, moving = self._position("distance_2"), self._position("moving_time")
         if distance is None or moving is None:
             return
-        for column in range(distance + 1, min(distance + 8, len(self.header))):
-            self._name("average_speed", column, share(self.rows, [distance, column, moving], content.is_distance))
+        likely = range(distance + 1, min(distance + 8, len(self.header)))
+        self._name("average_speed", likely, lambda at: share(self.rows, [distance, at, moving], content.is_distance))
 
     def _doubt(self, by_name: set[str]) -> None:
         """At the end of the header only the order tells; what is used of it has to look like it."""
@@ -203,9 +203,13 @@ class _Search:
             if self.names[position] is None and name not in self.names:
                 self.names[position] = name
 
-    def _name(self, name: str, column: int, evidence: Share) -> None:
-        if name not in self.names and self.names[column] is None and evidence.is_evidence:
-            self.names[column] = name
+    def _name(self, name: str, columns: Sequence[int], evidence: Callable[[int], Share]) -> None:
+        """Unless the name is taken, give it to the first of the free columns with evidence."""
+        if name not in self.names:
+            free = (column for column in columns if self.names[column] is None)
+            found = next((column for column in free if evidence(column).is_evidence), None)
+            if found is not None:
+                self.names[found] = name
 
     def _position(self, name: str) -> int | None:
         return self.names.index(name) if name in self.names else None

@@ -17,6 +17,7 @@ SMALLEST_GEAR_ID = 1000
 
 _FILE = re.compile(r"activities/[^/]+")
 Rows = Sequence[Sequence[str]]
+Holds = Callable[..., bool | None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Share:
         return self.filled > 0 and self.is_enough
 
 
-def share(rows: Rows, columns: Sequence[int], holds: Callable[..., bool | None]) -> Share:
+def share(rows: Rows, columns: Sequence[int], holds: Holds) -> Share:
     """How often `holds` is true of the columns' cells, where all of them are filled.
 
     A row does not count where `holds` gives None, and does not hold where it raises ValueError.
@@ -47,7 +48,7 @@ def share(rows: Rows, columns: Sequence[int], holds: Callable[..., bool | None])
     return Share(len(counted), sum(counted))
 
 
-def _holds(holds: Callable[..., bool | None], cells: Iterable[str]) -> bool | None:
+def _holds(holds: Holds, cells: Iterable[str]) -> bool | None:
     try:
         return holds(*cells)
     except ValueError:

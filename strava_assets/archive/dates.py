@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from strava_assets.archive.wording import months
@@ -43,6 +44,7 @@ def parse_dates(cells: Sequence[str]) -> list[datetime | None]:
     return [each and _moment(each, month_first > day_first if day_first or month_first else None) for each in written]
 
 
+@lru_cache(maxsize=2**14)  # each is asked for when the columns are checked, and when the rows are read
 def _written(cell: str) -> Written | None:
     text = unicodedata.normalize("NFKC", cell).casefold()
     period = _DAY_PERIOD.search(text)

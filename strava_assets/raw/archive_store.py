@@ -8,6 +8,9 @@ from strava_assets.errors import RawObjectMissing
 from strava_assets.raw.keys import archive_prefix
 from strava_assets.raw.store import RawStore, concurrently
 
+BYTES_PER_BATCH = 8 * 2**20
+"""Bytes in memory at once, but for the last file that fits in: recordings have from 10 kB to some megabytes."""
+
 ACTIVITIES = "activities.csv"
 """The table that makes an export one; the SHA-256 of it names the archive."""
 
@@ -65,8 +68,19 @@ class ArchiveStore(RawStore):
             return file[0], len(file[1])
 
         with self._clear_errors():
-            yield from concurrently(put, files, FILES_PER_BATCH)
+            for batch in _batches(files):
+                yield from concurrently(put, iter(batch), len(batch))
 
 
-FILES_PER_BATCH = 16
-"""Files in memory at once: tracks have up to some megabytes each."""
+def _batches(files: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """As many files as may be in memory at once."""
+    batch: list[tuple[str, bytes]] = []
+    size = 0
+    for file in files:
+        batch.append(file)
+        size += len(file[1])
+        if size >= BYTES_PER_BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -89,6 +89,8 @@ class ExportFile:
     is_html: bool = False
     has_profile: bool = True
     seed: int = 1
+    without_metres: float = 0.01
+    """Share of the rows that have kilometres alone, which only a known sport makes metres."""
     more_files: dict[str, bytes] = field(default_factory=dict)
     change_rows: Callable[[list[list[str]]], list[list[str]]] = lambda rows: rows
 
@@ -187,7 +189,7 @@ class ExportFile:
 
     def _numbers(self, activity: Mapping[str, Any], chance: random.Random) -> dict[str, str]:
         gear, cadence, work = activity["gear_id"] or " ", activity.get("average_cadence"), activity.get("kilojoules")
-        is_whole = activity["sport_type"] in {"Swim", "Sail"} or chance.random() > 0.01
+        is_whole = activity["sport_type"] in {"Swim", "Sail"} or chance.random() >= self.without_metres
         has_beats_twice = "max_heart_rate" not in self.columns() or chance.random() < 0.9
         numbers = {
             "elapsed_time_2": activity["elapsed_time"] if chance.random() > 0.02 else None,

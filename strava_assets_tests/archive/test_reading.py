@@ -68,6 +68,7 @@ def assert_equals_api(
 
 
 def in_no_language(export: ExportFile, *, doubles: bool) -> ExportFile:
+    export.without_metres = 0
     export.header = [f"Ŝ {name}" if doubles else f"Ŝ {number}" for number, name in enumerate(export.names())]
     return export
 
