@@ -17,8 +17,8 @@ help: ## Show what can be made
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-up: $(INSTALLED) ## Run everything on this machine: databases, Dagster on http://127.0.0.1:3000 (PORT=4000 for another)
-	@exec $(BIN)/strava-assets up $(if $(PORT),--port $(PORT))
+up: $(INSTALLED) ## Run everything on this machine: databases, Dagster on http://127.0.0.1:3000 (PORT=4000, ARCHIVE=export.zip)
+	@exec $(BIN)/strava-assets up $(if $(PORT),--port $(PORT)) $(if $(ARCHIVE),--archive '$(ARCHIVE)')
 
 # Two processes, each with servers of its own; PYTEST_OPTIONS="-n 0 -k name" for one.
 PYTEST = exec $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -63,11 +63,11 @@ class Up:
     said: list[str] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, folder: Path, **settings: str) -> "Up":
+    def begin(cls, folder: Path, *options: str, **settings: str) -> "Up":
         """One that has these settings and no others, and is not up yet."""
         (port,) = free_ports(1)
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "strava_assets", "up", "--port", str(port)],
+            [sys.executable, "-u", "-m", "strava_assets", "up", "--port", str(port), *options],
             cwd=folder,
             env=environment() | settings,
             stdout=subprocess.PIPE,

@@ -9,6 +9,9 @@ from typing import NoReturn
 
 import click
 
+from strava_assets.archive.export import open_export
+from strava_assets.archive.importing import identify
+from strava_assets.cli.archive import import_export
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.instance.missing_hours import missing_hours
 from strava_assets.local import supervisor
@@ -35,15 +38,22 @@ _EXAMPLE = "SELECT start_date, type, name, distance FROM strava_activity ORDER B
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI.")
-def command(port: int) -> None:
+@click.option(
+    "--archive", type=click.Path(path_type=Path), help="A bulk export of Strava's to import: no application needed."
+)
+def command(port: int, archive: Path | None) -> None:
     """Run everything on this machine: servers, Dagster's UI and daemon.
 
     Starts the servers that no setting names (DATABASE_URL, REDIS_URL, AWS_ENDPOINT_URL_S3), with their data in
-    the folder .local, and a simulated Strava if STRAVA_CLIENT_ID is not set. Migrates, creates the bucket,
-    fetches the last 30 days, then serves Dagster's UI and runs its schedule and sensors until Ctrl-C.
+    the folder .local, and a simulated Strava if STRAVA_CLIENT_ID is not set and there is no export to import.
+    Migrates, creates the bucket, fetches the last 30 days, then serves Dagster's UI and runs its schedule and
+    sensors until Ctrl-C.
     """
     forgotten = forget_other_servers()
     Settings.from_environment()
+    if archive:
+        with open_export(archive) as export:
+            identify(export)  # what is wrong with it is said before anything is started
     require_storage_in_postgres(os.environ.get("DAGSTER_HOME"))
     interruption = Interruption()
     interruption.watch()
@@ -54,7 +64,7 @@ def command(port: int) -> None:
     _end_what_was_left_behind(folder)
     if not is_free(port):
         raise ConfigurationError(f"Port {port} is in use. Stop what uses it, or choose another: {up_command(port + 1)}")
-    up = _Up(folder, port, interruption, forgotten)
+    up = _Up(folder, port, interruption, forgotten, archive)
     try:
         up.run()
         os.set_inheritable(lock, True)  # noqa: FBT003
@@ -92,10 +102,14 @@ def _end_what_was_left_behind(folder: Path) -> None:
 class _Up:
     """The steps of `up`."""
 
-    def __init__(self, folder: Path, port: int, interruption: Interruption, forgotten: list[str]) -> None:
+    def __init__(
+        self, folder: Path, port: int, interruption: Interruption, forgotten: list[str], archive: Path | None
+    ) -> None:
         self._folder = folder
-        self._is_simulated = not (os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
+        self._archive = archive
         # Apart, so that a first look at simulated activities leaves nothing among one's own.
+        has_application = bool(os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
+        self._is_simulated = not (has_application or archive or (folder / "real").exists())
         self._data = folder / ("simulated" if self._is_simulated else "real")
         self._interruption = interruption
         self._started: list[EmbeddedServer] = []
@@ -122,12 +136,16 @@ class _Up:
         tokens = TokenStore(connect(settings.redis_url))
         if simulated and not tokens.keys():
             tokens.save(FIRST_KEY, Token(simulated.granted_token()))
+        if self._archive:
+            import_export(settings, self._archive)
         self._start(self._code)
         self._start(self._dagster)
         if tokens.keys():
             self._fetch_last_days(settings)
-        else:
+        elif settings.client_id:
             click.echo(f"  Nobody is logged in. In another terminal: {own_command()} login")
+        else:
+            click.echo("  STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported")
         self._wait("Dagster is loading", self._dagster.answers)
         self._say_where_to_look(time.monotonic() - began)
 

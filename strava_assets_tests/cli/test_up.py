@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from strava_assets_tests.archive.exports import ExportFile, activities
 from strava_assets_tests.running_up import Up, environment, project
 
 
@@ -201,3 +202,26 @@ def test_whoever_kills_it_outright_leaves_nothing_behind_and_the_next_one_starts
     finally:
         assert again.stop(signal.SIGINT) == 0
     assert processes_of(tmp_path) == []
+
+
+def test_an_export_alone_is_enough_and_the_next_start_needs_not_even_that(tmp_path: Path) -> None:
+    export = ExportFile(of := activities())
+    (tmp_path / "Downloads").mkdir()
+    path = export.zip(tmp_path / "Downloads" / "export_42 (1).zip")
+    for options in (["--archive", str(path)], []):
+        up = Up.begin(tmp_path, *options)
+        try:
+            up.wait()
+            assert up.mirrored().keys() == {each["id"] for each in of}
+            assert not any("simulated" in line for line in up.said)
+            assert any("nothing is fetched from Strava" in line for line in up.said)
+        finally:
+            up.stop(signal.SIGINT)
+
+
+def test_a_broken_export_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    (tmp_path / "export.zip").write_bytes(b"PK\x03\x04")
+    refused = refusal(tmp_path, "--archive", "export.zip")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: export.zip is an incomplete zip")
+    assert not (tmp_path / ".local").exists()
