@@ -17,6 +17,7 @@
     │       ├── RefreshTokenRefused
     │       ├── AccessRefused     this and the next pass, so they are of the first branch, too
     │       ├── TokenBusy
+    │       ├── AthleteGone
     │       ├── ScopeMissing
     │       ├── TooManyDeletions
     │       └── UnreadableObject
@@ -61,6 +62,10 @@ class StatementRefused(ServiceUnavailable):
     """Postgres does not take a statement: its disk is full, or it cannot hold a value."""
 
 
+class ConfigurationError(StravaAssetsError):
+    """A setting, a login, a bucket or a migration is missing; the message says how to provide it."""
+
+
 class PermanentError(StravaAssetsError):
     """Somebody has to decide or repair something before the same call can succeed."""
 
@@ -101,6 +106,10 @@ class AccessRefused(AthleteError, TransientError):
     """The API refuses the athlete's token although it was just renewed."""
 
 
+class AthleteGone(AthleteError, ConfigurationError):
+    """The athlete was logged out or purged while something was done for them; nothing more is to be written."""
+
+
 class TokenBusy(AthleteError, TransientError):
     """Another process renews the athlete's token, or died while it did; its lock ends in minutes."""
 
@@ -115,7 +124,3 @@ class TooManyDeletions(AthleteError):
 
 class UnreadableObject(AthleteError):
     """A raw object is no JSON array of activities: somebody has changed it."""
-
-
-class ConfigurationError(StravaAssetsError):
-    """A setting, a login, a bucket or a migration is missing; the message says how to provide it."""

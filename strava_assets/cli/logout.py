@@ -14,7 +14,8 @@ from strava_assets.strava.tokens import Token, TokenStore
 @click.command("logout")
 @click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whom; needed where several are logged in.")
 @click.option("--force", is_flag=True, help="Forget the token even if Strava cannot be told.")
-def command(*, athlete_id: int | None, force: bool) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
     """Withdraw an athlete's access on Strava and forget the token.
 
     What was collected stays; `strava-assets purge` deletes it.
@@ -22,12 +23,14 @@ def command(*, athlete_id: int | None, force: bool) -> None:
     settings = Settings.from_environment()
     tokens = TokenStore(connect(settings.redis_url))
     key, token = _chosen(tokens.tokens(), athlete_id)
+    whom = "The athlete" if token.athlete_id is None else f"{token.athlete_name or 'Athlete'} ({token.athlete_id})"
     oauth = OAuth(settings, REAL)
+    if not yes:
+        click.confirm(f"End the access of {whom} on Strava, and delete the token?", abort=True)
     try:
         unheard = log_out(key, oauth, tokens, even_if_strava_does_not_know=force)
     except StravaUnavailable as error:
         raise StravaUnavailable(f"{error} The token is kept; --force forgets it without telling Strava.") from error
-    whom = "The athlete" if token.athlete_id is None else f"{token.athlete_name or 'Athlete'} ({token.athlete_id})"
     if unheard:
         click.echo(f"{unheard} So Strava still lists this application; end it on https://www.strava.com/settings/apps.")
     click.echo(f"{whom} is logged out. What was collected stays; strava-assets purge deletes it.")

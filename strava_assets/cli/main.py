@@ -29,6 +29,7 @@ _COMMANDS = {
     "backup": ("backup", "Save databases, raw objects and logins into a folder."),
     "restore": ("restore", "Bring a backup into empty databases, bucket and Redis."),
     "prune-events": ("prune_events", "Take old runs' step by step events out of Dagster's event log."),
+    "compact": ("compact", "Have the embedded S3 forget what was deleted; a purge does so by itself."),
     "psql": ("psql", "Open the mirror's database, or run a query on it."),
 }
 """Each command's module in this package, where it is the click command named `command`, and its line in `--help`."""

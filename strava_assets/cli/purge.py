@@ -1,10 +1,15 @@
 """`strava-assets purge`: delete everything that is kept of an athlete."""
 
+from pathlib import Path
+
 import click
 
 from strava_assets.cli.dagster_runs import open_instance
-from strava_assets.deletion.purge import Purger
-from strava_assets.instance.event_redaction import erase_athlete
+from strava_assets.deletion.purge import STILL_HELD, Purger
+from strava_assets.instance.event_redaction import redact
+from strava_assets.instance.redaction import Redaction
+from strava_assets.local.compaction import compact_embedded_s3
+from strava_assets.mirror.compaction import compact
 from strava_assets.mirror.database import engine_for
 from strava_assets.services import open_deletion, open_redis
 from strava_assets.settings import Settings
@@ -14,8 +19,8 @@ from strava_assets.settings import Settings
 @click.option("--athlete", "athlete_id", type=click.IntRange(min=1), required=True, metavar="ID", help="Whom.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(*, athlete_id: int, yes: bool) -> None:
-    """Delete everything that is kept of an athlete: token, raw objects with all versions, rows, rejects, and what
-    Dagster's event log shows of them. Then check that nothing is left.
+    """Delete everything that is kept of an athlete: token, raw objects with all versions, rows, and what Dagster has
+    recorded of them. Then check that nothing is left.
 
     Safe to interrupt and to repeat. Backups are yours to delete, and so is the grant on Strava: run
     `strava-assets logout` first if the athlete has not withdrawn it.
@@ -26,8 +31,10 @@ def command(*, athlete_id: int, yes: bool) -> None:
             engine_for(settings.database_url),
             open_deletion(settings),
             open_redis(settings),
-            lambda whom: erase_athlete(instance, whom),
+            lambda whom, ids: redact(instance, Redaction(whom, ids), compact),
+            lambda: compact_embedded_s3(Path.cwd(), settings.s3_endpoint_url),
         )
         if not yes:
             click.confirm(f"Athlete {athlete_id}: {purger.kept(athlete_id)}. Delete all of it for good?", abort=True)
         click.echo(f"Athlete {athlete_id}: deleted {purger.purge(athlete_id)}. Nothing is left.")
+    click.echo(STILL_HELD)

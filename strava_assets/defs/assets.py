@@ -102,7 +102,10 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
                 "api_requests": client.requests_made,
                 "quota": str(client.quota()),
             }
-        return result(context, window, summary, [checks.all_athletes_fetched(fetched, Revocations(redis).athletes())])
+            readable = [athlete for athlete in fetched.athletes if athlete.id not in fetched.errors]
+            doubts = [doubt for doubt in map(client.doubt, readable) if doubt]
+        check = checks.all_athletes_fetched(fetched, Revocations(redis).athletes(), doubts)
+        return result(context, window, summary, [check])
 
 
 def _already_fetched(context: dg.AssetExecutionContext, window: Window, resources: Resources) -> dg.MaterializeResult:

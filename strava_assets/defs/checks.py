@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from sqlalchemy import Connection
 
+from strava_assets.errors import AthleteError
 from strava_assets.hours import Window
 from strava_assets.mirror.archive import not_on_strava
 from strava_assets.mirror.quality import hours_without_object, implausible_activities, invalid_activities
@@ -71,8 +72,13 @@ NAMED = 20
 """How many ids a sentence names."""
 
 
-def all_athletes_fetched(fetched: Fetched, revoked: Mapping[int, datetime]) -> dg.AssetCheckResult:
-    """Fails naming each athlete who could not be read, and why; `revoked` are those whom Strava says to be gone."""
+def all_athletes_fetched(
+    fetched: Fetched, revoked: Mapping[int, datetime], doubts: Iterable[AthleteError] = ()
+) -> dg.AssetCheckResult:
+    """Fails naming each athlete who could not be fetched, and why.
+
+    `revoked` are those who withdrew access, `doubts` are about logins that are good for reading, but not for long.
+    """
     now = datetime.now(UTC)
     problems = [str(error) for error in fetched.errors.values()]
     problems += [said for athlete_id, gaps in fetched.gaps.items() for said in sentences(athlete_id, gaps)]
@@ -81,6 +87,7 @@ def all_athletes_fetched(fetched: Fetched, revoked: Mapping[int, datetime]) -> d
         for athlete in fetched.athletes
         if athlete.id not in fetched.errors and athlete.expires_at and now - athlete.expires_at > TOKEN_IS_STALE
     ]
+    problems += [str(doubt) for doubt in doubts]
     problems += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
     resumed = [
         f" Everything of athlete {athlete_id} before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
@@ -115,7 +122,7 @@ def rows_match_objects(connection: Connection, mirrored: Mirrored, window: Windo
     """Fails naming rows without an object, activities of objects that are neither row nor reject, what did not load."""
     problems = [str(error) for error in mirrored.errors.values()]
     if unexplained := hours_without_object(connection, window, mirrored.hours):
-        named = _named(f"{athlete_id}/{hour:%Y-%m-%d %H:%M}" for athlete_id, hour in unexplained)
+        named = _named(f"athlete {athlete_id} {hour:%Y-%m-%d %H:%M}" for athlete_id, hour in unexplained)
         problems.append(f"{len(unexplained)} hours are in the mirror but have no raw object ({named}).")
     if missing := mirrored.loaded.unmatched:
         problems.append(f"{len(missing)} activities of raw objects are neither row nor reject ({_named(missing)}).")

@@ -10,26 +10,23 @@ import dagster as dg
 from redis import Redis
 
 from strava_assets.defs.failures import failures
-from strava_assets.defs.jobs import Jobs, PurgeConfig
+from strava_assets.defs.jobs import Jobs
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.runs import not_under_way, request_for, windows_under_way, windows_yet_to_be_fetched
+from strava_assets.defs.withdrawal_sensor import make_withdrawal_sensor
 from strava_assets.errors import ConfigurationError, RateLimitExceeded
 from strava_assets.hours import Window, merge_into_windows
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
-from strava_assets.state.revocations import Revocations, waits_to_be_purged
 from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison
 from strava_assets.webhooks.pending_events import Handled, PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import EventProcessor, ProcessedEvents
 
-PURGE_AGAIN = timedelta(hours=1)
-"""A purge that failed is requested again so often, until nothing is left of the athlete."""
-
 
 def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -> list[dg.SensorDefinition]:
-    """The sensor for changes and the one for webhook events; `start` turns them on."""
+    """The sensors for changes, webhook events and withdrawals of access; `start` turns them on."""
     status = dg.DefaultSensorStatus.RUNNING if start else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
@@ -46,7 +43,7 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
 
     @dg.sensor(
         name=names.of("strava_events"),
-        jobs=[jobs["sync_hours"], jobs["purge_athlete"]],
+        job=jobs["sync_hours"],
         required_resource_keys=set(resource_keys(names)),
         minimum_interval_seconds=5,
         default_status=status,
@@ -56,7 +53,7 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
     def strava_events(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return _process_events(context, settings, names)
 
-    return [strava_changes, strava_events]
+    return [strava_changes, strava_events, make_withdrawal_sensor(settings, names, jobs["purge_athlete"], start=start)]
 
 
 def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Names) -> dg.SensorResult | dg.SkipReason:
@@ -95,17 +92,13 @@ def _process_events(context: dg.SensorEvaluationContext, settings: Settings, nam
             processed = (
                 _process(waiting, settings, resources, redis, now=now) if waiting else ProcessedEvents(Handled(now))
             )
-            revoked = Revocations(redis).athletes()
     except ConfigurationError as error:
         return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
     processed.handled.windows = windows
     queued = windows_yet_to_be_fetched(context.instance, names)
     wanted = windows_to_fetch(processed.hours, windows, settings.hours_since(settings.start_date, now))
     requests = [request_for(window, names) for window in not_under_way(wanted, queued)]
-    if settings.purge_on_revoke == "auto":
-        requests += [purge_request(athlete_id, since, now, names) for athlete_id, since in revoked.items()]
-        revoked = {}
-    said = _summary(processed, wanted, revoked)
+    said = _summary(processed, wanted)
     if waiting:
         context.log.info(said)
     return dg.SensorResult(
@@ -126,17 +119,6 @@ def windows_to_fetch(hours: Iterable[datetime], requested: Iterable[Window], par
     return clipped + not_under_way(merged, clipped)
 
 
-def purge_request(athlete_id: int, since: datetime, now: datetime, names: Names) -> dg.RunRequest:
-    """A request to purge an athlete who withdrew access at `since`, the same one for an hour."""
-    return dg.RunRequest(
-        run_key=f"{athlete_id} revoked {since:%Y-%m-%dT%H:%M:%S}, try {(now - since) // PURGE_AGAIN}",
-        job_name=names.of("purge_athlete"),
-        run_config=dg.RunConfig(
-            {names.of("purge_everything"): PurgeConfig(athlete_id=athlete_id, only_if_revoked=True)}
-        ),
-    )
-
-
 def _settle(pending: PendingEvents, queue: RefetchQueue, cursor: str | None) -> None:
     """The previous tick succeeded, or its cursor would not be here: its runs exist."""
     if handled := Handled.from_cursor(cursor):
@@ -155,13 +137,11 @@ def _process(
             comparer = Comparer(client, resources.s3.open(), engine, settings.max_delete_share)
             return comparer.compare(settings.hours_since(now - settings.lookback, now), only=athlete_id)
 
-        pending, revoked = PendingEvents(redis), Revocations(redis)
-        return EventProcessor(client, engine, pending, revoked, compare=compare, now=now).notice(waiting)
+        return EventProcessor(client, engine, PendingEvents(redis), compare=compare, now=now).notice(waiting)
 
 
-def _summary(processed: ProcessedEvents, wanted: Sequence[Window], revoked: dict[int, datetime]) -> str:
+def _summary(processed: ProcessedEvents, wanted: Sequence[Window]) -> str:
     said = [f"Events: {processed}." if str(processed) else "No events."]
     if wanted:
         said.append(f"Hours to fetch: {', '.join(map(str, wanted))}.")
-    said += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
     return " ".join(said)

@@ -1,28 +1,34 @@
 """Deletes everything that is kept of an athlete, checks that nothing is left, and says how much it was.
 
-The token goes first, so that nothing new is fetched; then objects, so that no row can be made from them again;
-then rows. It can be interrupted anywhere and repeated.
+The token goes first, so that nothing new is fetched; then whoever is writing is waited for, and nobody else begins to.
+Objects go before rows, so that no row can be made from them again, and rows last: until then they say which ids have to
+go elsewhere, so that a purge can be interrupted anywhere and repeated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 
 from redis import Redis
 from sqlalchemy import Engine
 
-from strava_assets.errors import ServiceUnavailable
-from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion import count_of_athlete, remove_athlete
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.mirror.compaction import compact_mirror
+from strava_assets.mirror.database import athlete_locked, transaction
+from strava_assets.mirror.deletion import count_of_athlete, ids_of_athlete, remove_athlete
 from strava_assets.raw.deletion import RawDeletion
-from strava_assets.state.pending_import import forget_pending_imports
+from strava_assets.state.access_evidence import EvidenceStore
+from strava_assets.state.compaction import compact as compact_redis
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.airflow_rows import adopt_old_rows
 from strava_assets.webhooks.pending_events import PendingEvents
 
-ROUNDS = 3
-"""A fetch that was under way when the token went may write once more."""
+STILL_HELD = (
+    "Backups made before still hold it, and so may replicas, snapshots and log archives of servers that you run: "
+    "see docs/terms.md."
+)
+"""What the owner has to know after a purge or a deletion by age."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,10 @@ class Data:
     """Of all tables."""
     old_objects: int = 0
     """The old DAG's, with all versions."""
-    notes: int = 0
+    entries: int = 0
     """Webhook events and resume points in Redis."""
-    events: int = 0
-    """Events of Dagster's that showed the athlete's activities."""
+    records: int = 0
+    """Texts of Dagster's that named the athlete or their activities."""
 
     def __add__(self, other: "Data") -> "Data":
         return Data(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -55,15 +61,20 @@ class Data:
 
 @dataclass(frozen=True)
 class Purger:
-    """Purges athletes. `forget_events` removes what Dagster's event log shows of one, and counts events."""
+    """Purges athletes.
+
+    `redact` takes an athlete and activities, by their ids, out of what Dagster keeps, and counts texts. `compact` has
+    servers of ours forget deleted objects.
+    """
 
     engine: Engine
     objects: RawDeletion
     redis: Redis
-    forget_events: Callable[[int], int]
+    redact: Callable[[int, Collection[int]], int]
+    compact: Callable[[], None] = lambda: None
 
     def kept(self, athlete_id: int) -> Data:
-        """What there is of the athlete, notes, events and old objects aside, which are looked for while purging."""
+        """What there is of the athlete; Redis, Dagster and old objects aside, which are searched while purging."""
         with transaction(self.engine) as connection:
             there = count_of_athlete(connection, athlete_id)
         tokens = [token for token in TokenStore(self.redis).tokens().values() if token.athlete_id == athlete_id]
@@ -74,25 +85,33 @@ class Purger:
         tokens = TokenStore(self.redis)
         # Rows that know no athlete are found by the token, so they must be named before it goes.
         adopt_old_rows(self.engine, tokens)
-        purged = Data()
-        for _ in range(ROUNDS):
-            purged += Data(tokens=tokens.forget(athlete_id), objects=self.objects.delete_athlete(athlete_id))
+        purged = Data(tokens=len(forgotten := tokens.forget(athlete_id)))
+        refused: ConfigurationError | None = None
+        with athlete_locked(self.engine, athlete_id, by_purge=True):
+            purged += Data(
+                objects=self.objects.delete_athlete(athlete_id),
+                old_objects=self.objects.delete_of_old_dag(athlete_id),
+                entries=ResumePoints(self.redis).forget(athlete_id) + PendingEvents(self.redis).forget(athlete_id),
+            )
             with transaction(self.engine) as connection:
-                removed = remove_athlete(connection, athlete_id)
-            purged += Data(rows=removed)
-            if not (left := self.kept(athlete_id)):
-                break
-        else:
+                ids = ids_of_athlete(connection, athlete_id)
+            try:
+                purged += Data(records=self.redact(athlete_id, ids))
+            except ConfigurationError as error:
+                refused = error  # no repetition would change it, so the rest goes nevertheless
+            with transaction(self.engine) as connection:
+                purged += Data(rows=remove_athlete(connection, athlete_id))
+        if left := self.kept(athlete_id):
             raise ServiceUnavailable(
                 f"Of athlete {athlete_id} there is {left} again: something writes while it is deleted. "
-                f"End runs that are under way, then repeat: strava-assets purge --athlete {athlete_id}"
+                f"End what is under way, then repeat: strava-assets purge --athlete {athlete_id}"
             )
-        purged += Data(
-            old_objects=self.objects.delete_of_old_dag(athlete_id),
-            notes=ResumePoints(self.redis).forget(athlete_id)
-            + PendingEvents(self.redis).forget(athlete_id)
-            + forget_pending_imports(self.redis),
-            events=self.forget_events(athlete_id),
-        )
+        compact_mirror(self.engine)
+        self.compact()
+        if refused:
+            raise ConfigurationError(f"All else of athlete {athlete_id} is deleted. {refused}")
+        for key in forgotten:
+            EvidenceStore(self.redis).disprove(key)
         Revocations(self.redis).unmark(athlete_id)
+        compact_redis(self.redis)
         return purged

@@ -1,5 +1,6 @@
 """Deletes what is older than the retention setting keeps: rows, rejects and raw objects alike."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,7 @@ from sqlalchemy import Engine
 
 from strava_assets.mirror.archive import archives, archives_before, fill, forget, remove_archived_before
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion import remove_before
+from strava_assets.mirror.deletion import ids_before, remove_before
 from strava_assets.raw.deletion import RawDeletion
 
 
@@ -19,13 +20,29 @@ class Pruned:
     rows: int
     rejects: int
 
+    def __bool__(self) -> bool:
+        return any((self.objects, self.rows, self.rejects))
 
-def prune(engine: Engine, objects: RawDeletion, oldest_kept: datetime) -> Pruned:
+    def __str__(self) -> str:
+        return f"{self.objects} objects, {self.rows} rows, {self.rejects} rejects"
+
+
+def prune(
+    engine: Engine,
+    objects: RawDeletion,
+    oldest_kept: datetime,
+    redact: Callable[[Collection[int]], object] = lambda _ids: None,
+) -> Pruned:
     """Delete everything of hours before `oldest_kept`, the hour that Settings.oldest_kept names.
 
-    Objects go first, so that no row can be made from them again. Repeating it is harmless.
+    `redact` takes activities, by their ids, out of what Dagster keeps. Objects go first, so that no row can be made
+    from them again, rows last, since until then they say which ids those are. Repeating it is harmless.
     """
     deleted = objects.delete_before(oldest_kept)
+    with transaction(engine) as connection:
+        ids = ids_before(connection, oldest_kept)
+    if ids:
+        redact(ids)
     with transaction(engine) as connection:
         removed = remove_before(connection, oldest_kept)
         for athlete_id in {each.athlete_id for each in archives(connection)}:

@@ -1,108 +1,143 @@
-"""Takes out of Dagster's event log what shows an athlete's activities: previews, links to objects, errors.
+"""Takes out of Dagster's own storage and logs what a purge or the retention setting deletes elsewhere.
 
-Dagster keeps events for ever and offers nothing to change one, so this rewrites the stored text. It only does
-so for storage in Postgres; any other is for trying things out.
+Dagster keeps events, runs and ticks, and offers nothing to change one, so this rewrites what is stored: in all tables
+of Dagster, in Postgres or in the files of SQLite, and in compute logs on this machine or in S3.
 """
 
-import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as sa
 from dagster._core.storage.event_log import SqlEventLogStorageTable
-from dagster._core.storage.event_log.schema import AssetKeyTable
-from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageMetadata
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.runs.schema import RunStorageSqlMetadata
+from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
+from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 
+from strava_assets.errors import ConfigurationError
 from strava_assets.hours import partition_key
+from strava_assets.instance.redaction import Redaction
 
-PREVIEWS = frozenset({"preview", "window_preview"})
-"""The labels of the tables of activities that `assets` attaches."""
+TABLES = {
+    table.name: table
+    for metadata in (SqlEventLogStorageMetadata, RunStorageSqlMetadata, ScheduleStorageSqlMetadata)
+    for table in metadata.sorted_tables
+}
 
-REMOVED = "Removed."
+BATCH = 2000
+"""Rows that are read at once."""
 
-BATCH = 500
-
-Edit = Callable[[dict[str, Any]], bool]
-"""Changes a metadata entry in place; True if it must go altogether."""
+Compact = Callable[[sa.Engine, Sequence[str]], None]
+"""Has a Postgres forget what some of its tables held before."""
 
 
-def erase_athlete(instance: dg.DagsterInstance, athlete_id: int) -> int:
-    """Blank every preview, and drop what is labelled with the athlete's id; how many events that changed.
+def redact(instance: dg.DagsterInstance, redaction: Redaction, compact: Compact) -> int:
+    """Take ids and previews out of all that Dagster keeps; how many texts that changed.
 
-    A preview does not say whose activities it shows, so all of them are blanked; new runs make new ones.
+    Raises ConfigurationError where Dagster's storage or log manager is none that can be rewritten.
     """
-    theirs = re.compile(rf"(?:^|_){athlete_id}$")
+    changed = 0
+    for engine in _databases(instance):
+        with engine.begin() as connection:
+            present = TABLES.keys() & set(sa.inspect(connection).get_table_names())
+            rewritten = {name: _rewrite(connection, TABLES[name], redaction) for name in sorted(present)}
+        _compact(engine, [name for name, count in rewritten.items() if count], compact)
+        changed += sum(rewritten.values())
+    _redact_logs(instance, redaction)
+    return changed
 
-    def edit(entry: dict[str, Any]) -> bool:
-        _blank_preview(entry)
-        return bool(theirs.search(entry["label"]))
 
-    column = SqlEventLogStorageTable.c.event
-    chosen = column.contains('preview"') | column.contains(f'_{athlete_id}"', autoescape=True)
-    return _rewrite(instance, chosen, edit)
-
-
-def erase_previews_before(instance: dg.DagsterInstance, hour: datetime) -> int:
-    """Blank the previews of partitions before `hour`; how many events that changed."""
-
-    def edit(entry: dict[str, Any]) -> bool:
-        _blank_preview(entry)
-        return False
-
-    table = SqlEventLogStorageTable
+def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact: Compact) -> int:
+    """Blank the previews of partitions before `hour`; how many events that changed. Raises what `redact` raises."""
+    table, blank = SqlEventLogStorageTable, Redaction(None, ())
     # Partition keys sort like their hours. The same table stands in the step's output event, which knows no
     # partition, and belongs to the same run.
     runs = sa.select(table.c.run_id).where(table.c.partition < partition_key(hour))
-    return _rewrite(instance, table.c.event.contains('preview"') & table.c.run_id.in_(runs), edit)
-
-
-def _blank_preview(entry: dict[str, Any]) -> None:
-    if entry["label"] in PREVIEWS and "md_str" in entry["entry_data"]:
-        entry["entry_data"]["md_str"] = REMOVED
-
-
-def _rewrite(instance: dg.DagsterInstance, chosen: sa.ColumnElement[bool], edit: Edit) -> int:
-    storage = instance.event_log_storage
-    if not isinstance(storage, PostgresEventLogStorage):
-        return 0
-    events, assets = SqlEventLogStorageTable, AssetKeyTable
     changed = 0
-    with storage.index_transaction() as connection:
-        found = list(connection.execute(sa.select(events.c.id).where(chosen)).scalars())
-        for start in range(0, len(found), BATCH):
-            some = events.c.id.in_(found[start : start + BATCH])
-            changed += _rewrite_rows(connection, events, events.c.event, some, edit)
-        # A copy of each asset's newest materialisation.
-        _rewrite_rows(connection, assets, assets.c.last_materialization, sa.true(), edit)
+    for engine in _databases(instance):
+        with engine.begin() as connection:
+            if sa.inspect(connection).has_table(table.name):
+                changed += (found := _rewrite(connection, table, blank, table.c.run_id.in_(runs)))
+                _rewrite(connection, AssetKeyTable, blank)
+        _compact(engine, [table.name] if found else [], compact)
     return changed
 
 
-def _rewrite_rows(
-    connection: sa.Connection, table: sa.Table, column: sa.Column[str], some: sa.ColumnElement[bool], edit: Edit
+def _databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
+    """Each database that Dagster's storage is in; none for a storage in memory."""
+    urls: set[sa.URL] = set()
+    for storage in (instance.event_log_storage, instance.run_storage, instance.schedule_storage):
+        if isinstance(url := getattr(storage, "postgres_url", None), str):
+            urls.add(sa.make_url(url))
+        elif str(url := getattr(storage, "_conn_string", "")).startswith("sqlite:///"):
+            urls.add(sa.make_url(str(url)))
+        elif isinstance(folder := getattr(storage, "_base_dir", None), str):
+            urls |= {sa.URL.create("sqlite", database=str(file)) for file in Path(folder).glob("*.db")}
+        elif storage is not None and "InMemory" not in type(storage).__name__:
+            raise ConfigurationError(
+                f"Dagster's storage ({type(storage).__name__}) cannot be rewritten, and names athletes. Delete its "
+                "runs, or keep it in Postgres: take dagster.yaml from the project."
+            )
+    for url in sorted(urls, key=str):
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def _rewrite(
+    connection: sa.Connection, table: sa.Table, redaction: Redaction, only: sa.ColumnElement[bool] | None = None
 ) -> int:
-    changed = 0
-    for row in connection.execute(sa.select(table.c.id, column.label("stored")).where(some, column.is_not(None))).all():
-        event = json.loads(row.stored)
-        for entries in list(_metadata_of(event)):
-            entries[:] = [entry for entry in entries if not edit(entry)]
-        rewritten = json.dumps(event)
-        if event != json.loads(row.stored):
-            connection.execute(table.update().where(table.c.id == row.id).values({column: rewritten}))
-            changed += 1
-    return changed
+    """Rewrite every text of a table, a batch at a time; in how many rows something was taken out. No key is a Text."""
+    texts = [column for column in table.c if isinstance(column.type, sa.Text)]
+    changed, last = 0, -1
+    while True:
+        page = sa.select(table.c.id, *texts).where(table.c.id > last).order_by(table.c.id).limit(BATCH)
+        rows = connection.execute(page if only is None else page.where(only)).all()
+        for row in rows:
+            stored = dict(zip(texts, row[1:], strict=True))
+            redacted = {column: redaction(text) for column, text in stored.items() if text}
+            if new := {column: text for column, text in redacted.items() if text != stored[column]}:
+                # Unless somebody has written something newer meanwhile.
+                same = [column == stored[column] for column in new]
+                values = {column.name: text for column, text in new.items()}
+                connection.execute(table.update().where(table.c.id == row.id, *same).values(values))
+                changed += 1
+        if len(rows) < BATCH:
+            return changed
+        last = rows[-1].id
 
 
-def _metadata_of(node: object) -> Iterator[list[dict[str, Any]]]:
-    """Every list of metadata entries in an event, wherever it stands."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == "metadata_entries" and isinstance(value, list):
-                yield value
-            else:
-                yield from _metadata_of(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _metadata_of(value)
+def _compact(engine: sa.Engine, tables: Sequence[str], compact: Compact) -> None:
+    if engine.dialect.name == "postgresql":
+        compact(engine, tables)
+    elif tables:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM"))
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+
+def _redact_logs(instance: dg.DagsterInstance, redaction: Redaction) -> None:
+    """Put zeros in place of ids, so that a log that is being written stays as long as it is."""
+
+    def zeroed(log: bytes) -> bytes:
+        text = log.decode("utf-8", "surrogateescape")
+        return redaction.of_text(text, lambda number: "0" * len(number)).encode("utf-8", "surrogateescape")
+
+    manager = instance.compute_log_manager
+    if isinstance(manager, LocalComputeLogManager):
+        for file in Path(manager._base_dir).rglob("*"):
+            if file.is_file() and (after := zeroed(before := file.read_bytes())) != before:
+                with file.open("r+b") as log:
+                    log.write(after)
+    elif isinstance(manager, S3ComputeLogManager):
+        client, bucket = manager._s3_session, manager._s3_bucket
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{manager._s3_prefix}/"):
+            for each in page.get("Contents", []):
+                before = client.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+                if (after := zeroed(before)) != before:
+                    client.put_object(Bucket=bucket, Key=each["Key"], Body=after)

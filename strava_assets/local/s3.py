@@ -94,14 +94,14 @@ class S3(EmbeddedServer):
                 return
 
     def _start_process(self) -> None:
-        program = _program()
+        weed = program()
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
         # Relative to the server's folder, where it is started: `dir` is a list with commas, a socket's path is short.
         options = _OPTIONS | {"dir": data.name, "filer.localSocket": "filer.sock", "s3.localSocket": "s3.sock"}
         options |= {name: str(port) for name, port in self._ports.items()}
         self.process.start(
-            [program, "mini", *(f"-{name}={value}" for name, value in options.items())],
+            [weed, "mini", *(f"-{name}={value}" for name, value in options.items())],
             # Not the user's environment: `weed` would take S3_BUCKET and WEED_* from it. HOME and the working
             # folder keep a configuration of the user's own away as well.
             environment={
@@ -165,7 +165,7 @@ def _stored_keys(file: Path) -> dict[str, str]:
     return stored
 
 
-def _program() -> str:
+def program() -> str:
     """`weed` of this Python's environment, where its wheel puts it, else of the PATH."""
     beside_python = Path(sys.executable).parent / "weed"
     if beside_python.exists():

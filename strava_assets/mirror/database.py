@@ -106,3 +106,23 @@ def wait_for_other_loads(connection: Connection, athlete_id: int) -> None:
         text("SELECT pg_advisory_xact_lock(hashtextextended('strava_activity', :athlete_id))"),
         {"athlete_id": athlete_id},
     )
+
+
+@contextmanager
+def athlete_locked(engine: Engine, athlete_id: int, *, by_purge: bool = False) -> Iterator[None]:
+    """Hold the athlete while something of theirs is written, in table or bucket: no purge of them runs meanwhile.
+
+    Many may write at once. A purge waits for them, and they for it. Raises what `transaction` raises.
+    """
+    kind = "" if by_purge else "_shared"
+    key, whose = "hashtextextended('strava_athlete', :athlete_id)", {"athlete_id": athlete_id}
+    try:
+        # No transaction: it would keep what a purge deletes from being vacuumed.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"SELECT pg_advisory_lock{kind}({key})"), whose)
+            try:
+                yield
+            finally:
+                connection.execute(text(f"SELECT pg_advisory_unlock{kind}({key})"), whose)
+    except DBAPIError as error:
+        raise clear_error(error, engine.url) from None

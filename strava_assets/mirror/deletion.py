@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, union
 
 from strava_assets.mirror.database import wait_for_other_loads
 from strava_assets.mirror.rejects import release_claims
@@ -48,6 +48,25 @@ def remove_rows(connection: Connection, athlete_id: int, ids: Collection[int | s
         text("DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id = ANY(CAST(:ids AS bigint[]))"),
         {"athlete_id": athlete_id, "ids": list(ids)},
     )
+
+
+def ids_of_athlete(connection: Connection, athlete_id: int) -> set[int]:
+    """Strava's ids of all activities that are here of the athlete."""
+    with_ids = [table for table in _OF_ATHLETES if "id" in table.c]
+    found = [select(table.c.id).where(table.c.athlete_id == athlete_id, table.c.id.is_not(None)) for table in with_ids]
+    return set(connection.execute(union(*found)).scalars())
+
+
+def ids_before(connection: Connection, moment: datetime) -> set[int]:
+    """Strava's ids of the activities that `remove_before` deletes."""
+    found = connection.execute(
+        text(
+            "SELECT id FROM strava_activity WHERE start_date < :moment AND source = 'api' UNION "
+            "SELECT id FROM strava_activity_reject WHERE hour < :moment AND id IS NOT NULL"
+        ),
+        {"moment": moment},
+    )
+    return set(found.scalars())
 
 
 def count_of_athlete(connection: Connection, athlete_id: int) -> int:

@@ -5,11 +5,12 @@ Everything that is said to the API goes through here, and so through the shared 
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from strava_assets.errors import AthleteError, ConfigurationError
+from strava_assets.errors import AthleteError, AthleteGone, ConfigurationError
 from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.state.connection import connect
@@ -123,6 +124,12 @@ class StravaClient:
         """The athlete's profile, for one request; raises AccessRevoked or LoginLost if access is gone."""
         return self._profile(athlete.token_key)
 
+    def require_login(self, athlete: Athlete) -> None:
+        """Raise AthleteGone if the athlete was logged out or purged since `athletes` named them."""
+        token = self._tokens.load(athlete.token_key)
+        if token is None or token.athlete_id != athlete.id:
+            raise AthleteGone("An athlete was logged out or purged meanwhile; what was fetched of them is not written.")
+
     def hear_of_revocation(self, athlete: Athlete) -> None:
         """A webhook event says that the athlete withdrew access: note it, and ask Strava if it is the first.
 
@@ -130,6 +137,14 @@ class StravaClient:
         """
         if self._access.hear_of_revocation(athlete.token_key):
             self._profile(athlete.token_key)
+
+    def look_at_doubts(self) -> int:
+        """Ask Strava about each login that is in doubt and whose turn has come; how many those were."""
+        due = [athlete for athlete in self.athletes() if self._access.is_look_due(athlete.token_key)]
+        for athlete in due:
+            with suppress(AthleteError):  # what Strava said is recorded as evidence
+                self._profile(athlete.token_key)
+        return len(due)
 
     def doubt(self, athlete: Athlete) -> AthleteError | None:
         """What was seen against the athlete's login, though it may still be good for reading. Asks nobody."""

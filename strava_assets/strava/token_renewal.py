@@ -13,6 +13,7 @@ import requests
 from strava_assets.errors import (
     AccessRevoked,
     AthleteError,
+    AthleteGone,
     ConfigurationError,
     LoginLost,
     RefreshTokenRefused,
@@ -118,6 +119,11 @@ class Access:
         """A webhook event says that access was withdrawn; True for the first since the grant was proven to live."""
         return self._evidence.see_event(key, self._clock.now())
 
+    def is_look_due(self, key: str) -> bool:
+        """Whether the grant is in doubt, and Strava is to be asked about it now."""
+        evidence = self._seen(key, self._load(key))
+        return judge(evidence) is not Verdict.LIVES and is_due(evidence, self._clock.now())
+
     def doubt(self, key: str) -> AthleteError | None:
         """What is wrong with the grant, as far as it was seen already; None if nothing is. Asks nobody."""
         token = self._load(key)
@@ -216,7 +222,7 @@ class Access:
                     token.athlete_id,
                 ) from error
             if not saved:
-                raise ConfigurationError(
+                raise AthleteGone(
                     f"The token in {key} was removed while it was renewed: nobody is logged in there now."
                 )
             return
@@ -224,7 +230,7 @@ class Access:
     def _load(self, key: str) -> Token:
         if token := self._tokens.load(key):
             return token
-        raise ConfigurationError(f"Nobody is logged in under {key} any more. Run: strava-assets login")
+        raise AthleteGone(f"Nobody is logged in under {key} any more. Run: strava-assets login")
 
     def _seen(self, key: str, token: Token) -> Evidence:
         return self._evidence.of(

@@ -185,12 +185,13 @@ class TokenStore:
                 athletes.setdefault(athlete.id, athlete)
         return list(athletes.values())
 
-    def forget(self, athlete_id: int) -> int:
-        """Remove every token of the athlete; returns how many there were."""
+    def forget(self, athlete_id: int) -> list[str]:
+        """Remove every token of the athlete, after a renewal that is under way; returns the keys."""
         keys = [key for key, token in self.tokens().items() if token.athlete_id == athlete_id]
         for key in keys:
-            self.delete(key)
-        return len(keys)
+            with self.locked(key):
+                self.delete(key)
+        return keys
 
     @contextmanager
     def locked(self, key: str, wait: float = LOCK_LIFETIME + 10) -> Iterator[None]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from strava_assets.errors import (
     ApplicationInactive,
+    AthleteGone,
     ConfigurationError,
     RateLimitExceeded,
     ServiceUnavailable,
@@ -32,6 +33,8 @@ def each_athlete(athletes: Sequence[Whom], act: Callable[[Whom], None]) -> dict[
             act(athlete)
         except OF_EVERYBODY:
             raise
+        except AthleteGone:
+            continue  # no error, and whoever was purged must not be named any more
         except StravaAssetsError as error:
             errors[athlete_id] = error
     if errors and len(errors) == len(athletes):

@@ -23,6 +23,7 @@ from strava_assets.raw.activity import activity_key
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.listing import Around
+from strava_assets.sync.presence import writing
 
 SAMPLE = 5
 """Of what the whole listing lacks, so many are asked for one by one: a page that is missing shows by them."""
@@ -110,7 +111,7 @@ class Review:
         refusal = too_many or self._incomplete(athlete, sorted(key for key in keys if isinstance(key, int)))
         waiting = gone | {Place(EVER.start, key) for key in never} if too_many else set()
         allowed = {*moved, *now_elsewhere} if refusal else {*moved, *now_elsewhere, *gone}
-        with transaction(self.engine) as connection:
+        with writing(self.engine, self.client, athlete), transaction(self.engine) as connection:
             wait_for_other_loads(connection, athlete.id)
             set_starts(connection, athlete.id, starts)
             decide(connection, athlete.id, allowed, waiting)

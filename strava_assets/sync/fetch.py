@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import ConfigurationError, StravaAssetsError
+from strava_assets.errors import AthleteGone, ConfigurationError, StravaAssetsError
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.queries import known_hours, stored
@@ -24,6 +24,7 @@ from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.athletes import each_athlete
 from strava_assets.sync.deletions import Review
 from strava_assets.sync.listing import Around, Gap
+from strava_assets.sync.presence import writing
 
 Hours = dict[datetime, list[RawActivity]]
 Etags = dict[datetime, str | None]
@@ -48,6 +49,15 @@ class Fetched:
     gaps: dict[int, list[Gap]] = field(default_factory=dict)
     """By athlete: hours that stay as they are, since Strava's answer for them cannot be understood."""
     athletes: list[Athlete] = field(default_factory=list)
+
+    def drop(self, athlete: Athlete) -> None:
+        """Name the athlete nowhere: they were logged out or purged meanwhile."""
+        self.athletes = [each for each in self.athletes if each.id != athlete.id]
+        for of_athlete in (self.resumed, self.held_back, self.gaps):
+            of_athlete.pop(athlete.id, None)
+        for athlete_id, hour in list(self.activities):
+            if athlete_id == athlete.id:
+                del self.activities[athlete_id, hour]
 
 
 def _nothing_more(_athlete: Athlete, _hours: Hours, _etags: Etags) -> None:
@@ -81,9 +91,15 @@ class Fetcher:
         fetched = Fetched(athletes=self.client.athletes())
         if not fetched.athletes:
             raise ConfigurationError("Nobody is logged in to Strava. Run: strava-assets login")
-        fetched.errors = each_athlete(
-            fetched.athletes, lambda athlete: _FetchOfAthlete(self, athlete, window, fetched).run()
-        )
+
+        def fetch_athlete(athlete: Athlete) -> None:
+            try:
+                _FetchOfAthlete(self, athlete, window, fetched).run()
+            except AthleteGone:
+                fetched.drop(athlete)
+                raise
+
+        fetched.errors = each_athlete(list(fetched.athletes), fetch_athlete)
         return fetched
 
 
@@ -128,12 +144,16 @@ class _FetchOfAthlete:
             self._losing.update({hour: hours[hour] for hour in losses})
             if self._is_long:
                 open_hours = [*self._losing, *(gap.window.start for gap in listing.gaps)]
-                resume.reach(athlete_id, self._window, min([complete, *open_hours]))
+                self._reach(min([complete, *open_hours]))
         self._write_losing()
         if listing.gaps:
             self._fetched.gaps[athlete_id] = listing.gaps
         elif self._is_long:
-            resume.reach(athlete_id, self._window, self._window.end)
+            self._reach(self._window.end)
+
+    def _reach(self, moment: datetime) -> None:
+        with writing(self._with.engine, self._with.client, self._athlete):
+            self._with.resume.reach(self._athlete.id, self._window, moment)
 
     def _losses(self, hours: Hours) -> set[datetime]:
         """The hours of which the object or the mirror would lose an activity; what it is, is noted."""
@@ -166,10 +186,11 @@ class _FetchOfAthlete:
 
     def _write(self, hours: Hours) -> None:
         existing = {} if self._is_single_hour else self._existing
-        written, etags = self._with.store.write(self._athlete.id, hours, existing)
-        self._fetched.written += written
-        self._fetched.activities.update({(self._athlete.id, hour): len(found) for hour, found in hours.items()})
-        self._with.on_hours(self._athlete, hours, etags)
+        with writing(self._with.engine, self._with.client, self._athlete):
+            written, etags = self._with.store.write(self._athlete.id, hours, existing)
+            self._fetched.written += written
+            self._fetched.activities.update({(self._athlete.id, hour): len(found) for hour, found in hours.items()})
+            self._with.on_hours(self._athlete, hours, etags)
 
 
 def _complete_hours(

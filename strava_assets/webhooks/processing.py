@@ -17,7 +17,6 @@ from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.differences import Known
 from strava_assets.mirror.queries import stored
-from strava_assets.state.revocations import Revocations
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.compare import Comparison
@@ -59,7 +58,6 @@ class EventProcessor:
         client: StravaClient,
         engine: Engine,
         hints: PendingEvents,
-        revoked: Revocations,
         *,
         compare: Callable[[int], Comparison],
         now: datetime,
@@ -68,7 +66,6 @@ class EventProcessor:
         self._client = client
         self._engine = engine
         self._hints = hints
-        self._revoked = revoked
         self._compare = compare
         self._now = now
         self._noticed = ProcessedEvents(Handled(now))

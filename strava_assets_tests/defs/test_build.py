@@ -53,6 +53,7 @@ def test_the_graph_is_an_interface():
         "checks": [
             "raw_activities: all_athletes_fetched",
             "strava_activity: archived_activities_on_strava",
+            "strava_activity: no_deletions_wait",
             "strava_activity: no_rejects",
             "strava_activity: plausible_values",
             "strava_activity: rows_match_objects",
@@ -64,10 +65,18 @@ def test_the_graph_is_an_interface():
             "daily_reconciliation": ("17 3 * * *", "reconcile_history"),
             "daily_retention": ("40 3 * * *", "apply_retention"),
         },
-        "sensors": {"strava_changes": (900, ["sync_hours"]), "strava_events": (5, ["purge_athlete", "sync_hours"])},
+        "sensors": {
+            "strava_changes": (900, ["sync_hours"]),
+            "strava_events": (5, ["sync_hours"]),
+            "strava_withdrawals": (120, ["purge_athlete"]),
+        },
         "resources": ["strava_api", "strava_postgres", "strava_s3", "strava_tokens"],
         "started": dict.fromkeys(
-            ["closed_hours", "daily_reconciliation", "daily_retention", "strava_changes", "strava_events"], "RUNNING"
+            [
+                *("closed_hours", "daily_reconciliation", "daily_retention"),
+                *("strava_changes", "strava_events", "strava_withdrawals"),
+            ],
+            "RUNNING",
         ),
     }
 

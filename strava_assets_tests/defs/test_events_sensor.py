@@ -76,12 +76,6 @@ class Platform:
         for entry in postponed.all():
             postponed.postpone(entry, THIS_HOUR)
 
-    def minutes_pass(self) -> None:
-        """Let the time pass after which Strava is asked again about a refused login."""
-        key = "strava:evidence:STRAVA_TOKEN"
-        for fact in ("refused", "looked"):
-            self.redis.hset(key, fact, repr(float(self.redis.hget(key, fact) or 0) - 600))
-
     def mirrored(self) -> set[int]:
         engine = create_engine(self._database)
         with engine.connect() as connection:
@@ -102,10 +96,6 @@ def requested(result: dg.SensorResult) -> list[Window]:
         )
         for each in tags
     ]
-
-
-def purges(result: dg.SensorResult) -> list[dg.RunRequest]:
-    return [request for request in result.run_requests or [] if request.job_name == "purge_athlete"]
 
 
 def said(result: dg.SensorResult) -> str:
@@ -302,26 +292,15 @@ def test_a_broken_activity_does_not_hold_up_the_others(platform: Platform):
     assert platform.mirrored() == {broken, whole}
 
 
-def test_a_revocation_that_strava_confirms_requests_the_purge(platform: Platform):
+def test_a_revocation_event_is_kept_as_evidence_and_strava_is_asked_once(platform: Platform):
     platform.strava.revoke(42)
     platform.post_revocation(42)
-    assert not purges(platform.tick())
-    platform.minutes_pass()
-    assert not run(DAYS_AGO).success
-    [request] = purges(platform.tick())
-    assert request.run_config["ops"]["purge_everything"]["config"] == {"athlete_id": 42, "only_if_revoked": True}
-    # Until nothing is left, under the same key for an hour: Dagster makes one run of it.
-    assert [each.run_key for each in purges(platform.tick())] == [request.run_key]
-    Revocations(platform.redis).unmark(42)
-    assert not purges(platform.tick())
-
-
-def test_an_owner_can_have_the_purge_wait_for_confirmation(platform: Platform, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("STRAVA_PURGE_ON_REVOKE", "confirm")
-    Revocations(platform.redis).mark(42, THIS_HOUR)
-    assert "strava-assets purge --athlete 42" in said(platform.tick())
-    assert "strava-assets purge --athlete 42" in said(platform.tick())
-    assert 42 in Revocations(platform.redis).athletes()
+    assert "Strava has refused the refresh token of athlete 42" in said(platform.tick())
+    made = len(platform.strava.requests)
+    platform.post_revocation(42)
+    platform.tick()
+    assert len(platform.strava.requests) == made
+    assert platform.redis.hexists("strava:evidence:STRAVA_TOKEN", "event")
 
 
 @pytest.mark.parametrize("cursor", [None, "", "nonsense", "{}", '{"at": 1}'])

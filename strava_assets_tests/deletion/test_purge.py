@@ -16,11 +16,12 @@ from sqlalchemy import create_engine, make_url, text
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.cli.main import main
 from strava_assets.defs.build import build_definitions
-from strava_assets.deletion.purge import Data, Purger
+from strava_assets.deletion.purge import STILL_HELD, Data, Purger
 from strava_assets.deletion.retention import Pruned, prune
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
+from strava_assets.raw.deletion import RawDeletion
 from strava_assets.services import open_deletion
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -72,7 +73,7 @@ def instance(simulation: Simulation, redis: Redis, client: "S3Client", bucket: s
 def purger() -> Purger:
     settings = Settings.from_environment()
     return Purger(
-        engine_for(settings.database_url), open_deletion(settings), Redis.from_url(settings.redis_url), lambda _: 0
+        engine_for(settings.database_url), open_deletion(settings), Redis.from_url(settings.redis_url), lambda *_: 0
     )
 
 
@@ -115,7 +116,7 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
     result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
     assert result.exit_code == 0, result.output
     assert result.output.startswith(f"Athlete {ADA}: deleted 1 token, ")
-    assert result.output.endswith("Nothing is left.\n")
+    assert result.output.endswith(f"Nothing is left.\n{STILL_HELD}\n")
 
     left = versions(client, bucket)
     assert not [key for key in left if key.startswith(folder)]
@@ -142,7 +143,7 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
     assert record.asset_materialization.metadata["preview"] == dg.MetadataValue.md("Removed.")
 
     again = CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
-    assert again.output == f"Athlete {ADA}: deleted nothing. Nothing is left.\n"
+    assert again.output == f"Athlete {ADA}: deleted nothing. Nothing is left.\n{STILL_HELD}\n"
 
 
 @pytest.mark.usefixtures("instance")
@@ -178,17 +179,44 @@ def test_a_purge_says_so_when_something_writes_meanwhile(client: "S3Client", buc
 
     whole = purger()
     with pytest.raises(ServiceUnavailable, match="Of athlete 42 there is 1 object again"):
-        Haunted(whole.engine, whole.objects, whole.redis, whole.forget_events).purge(ADA)
+        Haunted(whole.engine, whole.objects, whole.redis, whole.redact).purge(ADA)
 
 
-def test_the_job_purges_only_who_is_still_revoked(instance: dg.DagsterInstance, redis: Redis):
-    config = {"ops": {"purge_everything": {"config": {"athlete_id": ADA, "only_if_revoked": True}}}}
-    assert execute("purge_athlete", instance, config)
+def test_the_job_purges_only_whose_withdrawal_is_recorded_whatever_it_is_told(
+    instance: dg.DagsterInstance, redis: Redis, monkeypatch: pytest.MonkeyPatch
+):
+    for config in ({"athlete_id": ADA}, {"athlete_id": ADA, "only_if_revoked": False}):
+        assert execute("purge_athlete", instance, {"ops": {"purge_everything": {"config": config}}})
+    assert execute("purge_athlete", instance)
     assert purger().kept(ADA)
     Revocations(redis).mark(ADA, HOUR_AGO)
-    assert execute("purge_athlete", instance, config)
+    with monkeypatch.context() as patched:
+        patched.setenv("STRAVA_PURGE_ON_REVOKE", "confirm")
+        assert execute("purge_athlete", instance)
+    assert purger().kept(ADA)
+    assert execute("purge_athlete", instance)
     assert not purger().kept(ADA)
     assert purger().kept(BEN)
+    assert not Revocations(redis).athletes()
+
+
+def test_one_athlete_whose_purge_fails_does_not_keep_the_others(
+    instance: dg.DagsterInstance, redis: Redis, monkeypatch: pytest.MonkeyPatch
+):
+    for athlete_id in (ADA, BEN):
+        Revocations(redis).mark(athlete_id, HOUR_AGO)
+    delete = RawDeletion.delete_athlete
+
+    def fail_for_ada(self: RawDeletion, athlete_id: int) -> int:
+        if athlete_id == ADA:
+            raise ServiceUnavailable("S3 is away.")
+        return delete(self, athlete_id)
+
+    monkeypatch.setattr(RawDeletion, "delete_athlete", fail_for_ada)
+    with pytest.raises(dg.Failure, match=r"S3 is away\."):
+        execute("purge_athlete", instance)
+    assert list(Revocations(redis).athletes()) == [ADA]
+    assert not purger().kept(BEN)
 
 
 def test_rows_that_the_old_dag_wrote_go_with_the_athlete_it_served(

@@ -106,7 +106,7 @@ def test_forgetting_an_athlete_removes_all_of_their_tokens_and_nobody_elses(stor
     put(store, "STRAVA_TOKEN", {"access_token": "a", "athlete": {"id": 7}})
     put(store, "STRAVA_TOKEN:7", {"access_token": "b"})
     put(store, "STRAVA_TOKEN:8", {"access_token": "c"})
-    assert store.forget(7) == 2
+    assert len(store.forget(7)) == 2
     assert store.keys() == ["STRAVA_TOKEN:8"]
 
 

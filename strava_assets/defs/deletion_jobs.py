@@ -1,0 +1,127 @@
+"""Jobs that delete, and what they may delete: only what the system itself knows to be due.
+
+That is an athlete whose withdrawal of access was proven and is recorded in Redis, and what the retention setting no
+longer keeps. They take no configuration: whoever launches one, with whatever arguments, deletes nothing else. Deleting
+by hand is `strava-assets purge`.
+"""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import partial
+
+import dagster as dg
+
+from strava_assets.defs.failures import failures
+from strava_assets.defs.names import Names
+from strava_assets.defs.resources import Resources, resource_keys, resources_of
+from strava_assets.deletion.purge import STILL_HELD, Purger
+from strava_assets.deletion.retention import prune, prune_archives
+from strava_assets.errors import ServiceUnavailable, StravaAssetsError
+from strava_assets.instance.event_redaction import blank_previews_before, redact
+from strava_assets.instance.redaction import Redaction
+from strava_assets.mirror.compaction import compact, compact_mirror
+from strava_assets.settings import Settings
+from strava_assets.state.revocations import Revocations
+
+
+def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefinition]:
+    """The jobs that delete, by their name without the prefix."""
+    keys = set(resource_keys(names))
+
+    @dg.op(
+        name=names.of("purge_everything"),
+        required_resource_keys=keys,
+        description="Deletes everything that is kept of athletes who withdrew access, and checks that nothing is left.",
+    )
+    def purge_everything(context: dg.OpExecutionContext) -> None:
+        _purge(context, settings, resources_of(context, names))
+
+    @dg.job(
+        name=names.of("purge_athlete"),
+        executor_def=dg.in_process_executor,
+        description="Deletes everything that is kept of each athlete whose withdrawal of access was proven, for good; "
+        "nobody else can be named.",
+    )
+    def purge_athlete() -> None:
+        purge_everything()
+
+    @dg.op(
+        name=names.of("delete_old"),
+        required_resource_keys=keys,
+        description="Deletes rows, rejects and raw objects older than STRAVA_RETENTION_DAYS.",
+    )
+    def delete_old(context: dg.OpExecutionContext) -> None:
+        _delete_old(context, settings, resources_of(context, names))
+
+    @dg.job(
+        name=names.of("apply_retention"),
+        executor_def=dg.in_process_executor,
+        description="Deletes what is older than the retention setting keeps; nothing where it is not set.",
+    )
+    def apply_retention() -> None:
+        delete_old()
+
+    return {"purge_athlete": purge_athlete, "apply_retention": apply_retention}
+
+
+def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
+    """Purge whoever is due, each for themselves. Nobody is named: what this run says is kept after the purge."""
+    if settings.purge_on_revoke == "confirm":
+        context.log.info("STRAVA_PURGE_ON_REVOKE is confirm: purges are left to strava-assets purge.")
+        return
+    errors: list[StravaAssetsError] = []
+    with failures():
+        redis = resources.tokens.connect()
+        purger = Purger(
+            resources.postgres.open(),
+            resources.s3.open_deletion(),
+            redis,
+            lambda athlete_id, ids: redact(context.instance, Redaction(athlete_id, ids), compact),
+            partial(_compact_embedded_s3, settings),
+        )
+        due = Revocations(redis).athletes()
+        context.log.info("Athletes who withdrew access: %s.", len(due))
+        for athlete_id in due:
+            try:
+                context.log.info("Deleted %s. Nothing is left. %s", purger.purge(athlete_id), STILL_HELD)
+            except StravaAssetsError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
+    """Delete, where the retention setting says that something is not kept."""
+    now = datetime.now(UTC)
+    if oldest_archived := settings.oldest_archived(now):
+        with failures():
+            archived = prune_archives(resources.postgres.open(), resources.s3.open_deletion(), oldest_archived)
+        context.log.info("Before %s: deleted %s activities that only bulk exports had.", oldest_archived, archived)
+    oldest_kept = settings.oldest_kept(now)
+    if oldest_kept is None:
+        context.log.info("STRAVA_RETENTION_DAYS is not set: everything is kept.")
+        return
+    # A table that is locked for rewriting daily would be too much; its dead rows are overwritten by the next ones.
+    lightly = partial(compact, is_full=False)
+    with failures():
+        engine = resources.postgres.open()
+        deleted = prune(
+            engine,
+            resources.s3.open_deletion(),
+            oldest_kept,
+            lambda ids: redact(context.instance, Redaction(None, ids, blanks_previews=False), lightly),
+        )
+        events = blank_previews_before(context.instance, oldest_kept, lightly)
+        if deleted:
+            compact_mirror(engine)
+            _compact_embedded_s3(settings)
+    context.log.info("Before %s: deleted %s; previews of %s events. %s", oldest_kept, deleted, events, STILL_HELD)
+
+
+def _compact_embedded_s3(settings: Settings) -> None:
+    """By a command, since only commands know servers that `make up` has started; elsewhere it finds nothing to do."""
+    command = [sys.executable, "-m", "strava_assets", "compact", "--endpoint", settings.s3_endpoint_url or ""]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if result.returncode:
+        raise ServiceUnavailable(result.stderr.strip().removeprefix("error: ") or "strava-assets compact failed.")

@@ -1,0 +1,40 @@
+"""Has Redis forget what was deleted: its append-only file holds every value that was ever written."""
+
+import time
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from strava_assets.errors import ServiceUnavailable
+from strava_assets.state.connection import address, answering
+
+TIMEOUT = 60.0
+"""Seconds; tokens, events and counters are rewritten in one."""
+
+
+def compact(redis: Redis) -> bool:
+    """Have the append-only file written anew, and wait for it; False where that is not ours to decide.
+
+    Raises ServiceUnavailable where it is not done in time.
+    """
+    deadline = time.monotonic() + TIMEOUT
+    is_asked = False
+    while time.monotonic() < deadline:
+        with answering(redis):
+            state = redis.info("persistence")
+            if not state.get("aof_enabled"):
+                return False
+            if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
+                if is_asked:
+                    return True
+                try:
+                    redis.bgrewriteaof()
+                except ResponseError as error:
+                    if "NOPERM" in str(error) or "unknown command" in str(error):
+                        return False
+                    raise
+                is_asked = True
+        time.sleep(0.05)
+    raise ServiceUnavailable(
+        f"Redis at {address(redis)} did not rewrite its append-only file in {TIMEOUT:.0f} seconds."
+    )
