@@ -1,16 +1,21 @@
 """Where commands print, and how they say numbers and what came from outside."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 """What holds many an emoji together."""
 
 
-def console() -> Console:
+def console() -> "Console":
     """Where progress and tables go; colours only on a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - it takes a tenth of a second, and few commands need it
+
     return Console(highlight=False)
 
 

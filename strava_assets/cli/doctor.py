@@ -3,38 +3,51 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
-from sqlalchemy.exc import DBAPIError
+from redis.exceptions import NoPermissionError
+from sqlalchemy import URL
 
+from strava_assets.cli.console import counted, printable
 from strava_assets.errors import ConfigurationError, StravaAssetsError
+from strava_assets.local.settings_file import FOLDER, nothing_runs
 from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
-from strava_assets.mirror.database import clear_error, engine_for, place, transaction
-from strava_assets.services import open_client, open_redis, open_store
+from strava_assets.mirror.database import engine_for, place, require_utf8, transaction
+from strava_assets.services import open_client, open_deletion, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.connection import address, answering
+from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.tokens import TokenStore
+from strava_assets.sync.left_out import all_left_out
+
+_MARKS = {"ok": ("ok  ", "green"), "FAIL": ("FAIL", "red"), "note": ("note", "yellow")}
+
+
+class _Note(Exception):
+    """Something that works, but not as one would expect."""
 
 
 @click.command(name="doctor", help=__doc__)
 @click.option("--offline", is_flag=True, help="Ask Strava nothing: costs no API request.")
 def command(*, offline: bool) -> None:
-    """One line a check; exit code 1 if any of them failed. Costs one API request an athlete."""
+    """One line a check; exit code 1 if any of them failed. Costs two API requests an athlete."""
     settings = Settings.from_environment()
     is_archive_only = bool(_archives_without_application(settings))
-    checks: list[tuple[str, Callable[[Settings], str]]] = [
-        ("settings", _settings),
-        ("Redis", _redis),
-        ("tokens", _tokens),
-        ("S3", _bucket),
-        ("Postgres", _mirror),
-        ("Dagster's storage", _dagster_storage),
-    ]
-    if is_archive_only:
-        checks.remove(("tokens", _tokens))
-    elif not offline:
-        checks.append(("Strava", _strava))
+    checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", _settings)]
+    if (Path.cwd() / FOLDER / "env").exists() and nothing_runs(Path.cwd()):
+        checks.append(("servers", _nothing_runs))
+    else:
+        checks += [
+            ("Redis", _redis),
+            *([] if is_archive_only else [("tokens", _tokens)]),
+            ("S3", _bucket),
+            ("Postgres", _mirror),
+            ("Dagster's storage", _dagster_storage),
+        ]
+        if not offline and not is_archive_only:
+            checks += [("Strava", _strava), ("history", _history)]
     results = [_checked(name, check, settings) for name, check in checks]
     if not all(results):
         raise click.exceptions.Exit(1)
@@ -42,11 +55,18 @@ def command(*, offline: bool) -> None:
 
 def _checked(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:
     try:
-        click.echo(f"{click.style('ok  ', fg='green')} {name}: {check(settings)}")
+        result, said = "ok", check(settings)
+    except _Note as note:
+        result, said = "note", str(note)
     except StravaAssetsError as error:
-        click.echo(f"{click.style('FAIL', fg='red')} {name}: {error}")
-        return False
-    return True
+        result, said = "FAIL", str(error)
+    mark, colour = _MARKS[result]
+    click.echo(f"{click.style(mark, fg=colour)} {name}: {printable(said)}")
+    return result != "FAIL"
+
+
+def _nothing_runs(_settings: Settings) -> str:
+    raise ConfigurationError(str(nothing_runs(Path.cwd())).strip())
 
 
 def _archives_without_application(settings: Settings) -> int:
@@ -74,61 +94,78 @@ def _redis(settings: Settings) -> str:
     redis = open_redis(settings)
     with answering(redis):
         redis.ping()
-        persistence = redis.info("persistence")
+        try:
+            persistence = redis.info("persistence")
+        except NoPermissionError:  # a user without administrators' rights, as it should be
+            return f"{address(redis)} answers; whether it keeps data on disk, its user may not ask"
     if persistence.get("aof_enabled"):
         return f"{address(redis)} answers"
-    return f"{address(redis)} answers; without `appendonly yes` a crash may lose the newest token"
+    raise _Note(f"{address(redis)} answers; without `appendonly yes` a crash may lose the newest token")
 
 
 def _tokens(settings: Settings) -> str:
-    store = TokenStore(open_redis(settings))
-    tokens = store.tokens()
+    tokens = TokenStore(open_redis(settings)).tokens()
     if not tokens:
         raise ConfigurationError("nobody is logged in. Run: strava-assets login")
     now = datetime.now(UTC)
     lines = []
     for key, token in tokens.items():
-        if token.scopes is not None and "activity:read_all" not in token.scopes:
+        if token.scopes is not None and NEEDED_SCOPE not in token.scopes:
             raise ConfigurationError(
-                f"{key} lacks activity:read_all, so private activities are missing. Run: strava-assets login"
+                f"{key} lacks {NEEDED_SCOPE}, so private activities are missing. Run: strava-assets login"
             )
         until = token.expires_at
         when = (
             "of unknown age" if until is None else f"{'until' if until > now else 'expired'} {until:%Y-%m-%d %H:%M} UTC"
         )
         lines.append(f"{key} {when}")
-    return ", ".join(lines) + " (renewed by itself)"
+    return ", ".join(lines) + " (renewed automatically)"
 
 
 def _bucket(settings: Settings) -> str:
-    store = open_store(settings)
-    return f"bucket {settings.s3_bucket} answers, raw objects of {len(store.athletes())} athletes"
+    athletes = open_store(settings).athletes()
+    versions = open_deletion(settings).knows_versions()
+    answers = f"bucket {settings.s3_bucket} answers, raw objects of {counted(len(athletes), 'athlete')}"
+    return answers if versions else f"{answers}; the server knows no versions, so a deletion deletes what it lists"
 
 
 def _mirror(settings: Settings) -> str:
-    engine = engine_for(settings.database_url)
-    with transaction(engine) as connection:
+    with transaction(engine_for(settings.database_url)) as connection:
+        require_utf8(connection, settings.database_url)
         present, needed = migrations.current_revision(connection), migrations.newest_revision()
     if present != needed:
         raise ConfigurationError(
             f"the tables are at revision {present or 'none'}, not {needed}. Run: strava-assets init"
         )
-    return f"{settings.database_url.database} at {place(settings.database_url)}, revision {present}"
+    return f"{_named(settings.database_url)}, revision {present}"
 
 
 def _dagster_storage(settings: Settings) -> str:
     url = settings.dagster_postgres_url
-    try:
-        with engine_for(url).connect():
-            pass
-    except DBAPIError as error:
-        raise clear_error(error, url) from None
-    home = os.environ.get("DAGSTER_HOME")
-    return f"{url.database} at {place(url)}" + ("" if home else "; DAGSTER_HOME is not set, which the daemon needs")
+    with transaction(engine_for(url)) as connection:
+        require_utf8(connection, url)
+    if os.environ.get("DAGSTER_HOME"):
+        return _named(url)
+    raise _Note(f"{_named(url)}; DAGSTER_HOME is not set, which the daemon needs")
+
+
+def _named(url: URL) -> str:
+    return f"{url.database} at {place(url)}"
 
 
 def _strava(settings: Settings) -> str:
     with open_client(settings) as client:
-        for athlete in client.athletes():
+        athletes = client.athletes()
+        if not athletes:
+            raise _Note("not asked, since nobody is logged in")
+        for athlete in athletes:
             client.profile(athlete)
-        return f"answers for every athlete; {client.quota()}"
+        return f"answers for {counted(len(athletes), 'athlete')}; {client.quota()}"
+
+
+def _history(settings: Settings) -> str:
+    with open_client(settings) as client:
+        lines = all_left_out(client, settings.start_date, settings.oldest_kept(datetime.now(UTC)))
+    if lines:
+        raise _Note(" ".join(lines))
+    return f"nothing lies before STRAVA_START_DATE={settings.start_date:%Y-%m-%d}"

@@ -24,6 +24,7 @@ from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.airflow_rows import adopt_old_rows
 from strava_assets.sync.history_import import Importer, recorded_window
 from strava_assets.sync.history_import import Progress as ImportProgress
+from strava_assets.sync.left_out import all_left_out
 from strava_assets.sync.listing import sentences
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -96,6 +97,9 @@ def _fetch(settings: Settings, asked: Window) -> tuple[Window, list[StravaAssets
                 client, open_store(settings), engine, ResumePoints(redis), settings.max_delete_share, show
             )
             fetched, progress = importer.run(asked)
+            now = datetime.now(UTC)
+            of_all = asked.start <= settings.first_hour(now)
+            left_out = all_left_out(client, settings.start_date, settings.oldest_kept(now)) if of_all else []
             display.update(task, description=_described(progress, client))
     for athlete_id, reached in fetched.resumed.items():
         click.echo(
@@ -105,6 +109,8 @@ def _fetch(settings: Settings, asked: Window) -> tuple[Window, list[StravaAssets
     for problem in [*left, *(said for whom, gaps in fetched.gaps.items() for said in sentences(whom, gaps))]:
         click.echo(f"warning: {problem}", err=True)
     left += [gap.error for gaps in fetched.gaps.values() for gap in gaps]
+    for line in left_out:
+        click.echo(line)
     loaded = progress.loaded
     click.echo(
         f"{loaded.inserted} inserted, {loaded.updated} updated, {loaded.deleted} deleted, "

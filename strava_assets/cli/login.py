@@ -4,19 +4,23 @@ import os
 import sys
 import webbrowser
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
+from dotenv import dotenv_values
 
-from strava_assets.cli.console import printable
+from strava_assets.cli.console import counted, printable
+from strava_assets.cli.env_file import put
 from strava_assets.cli.oauth_callback import PATH, RedirectReceiver
 from strava_assets.errors import RateLimitExceeded, StravaAssetsError
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import REAL
-from strava_assets.strava.login import Grant, Login, complete
+from strava_assets.strava.login import ForeignRedirect, Grant, Login, complete
 from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.tokens import Athlete, TokenStore
+from strava_assets.sync.left_out import LeftOut
 
 WAIT_FOR_BROWSER = 600.0
 
@@ -53,12 +57,21 @@ def command(*, no_browser: bool) -> None:
         athlete = complete(grant, oauth, tokens, client)
         click.echo(f"Logged in: {printable(athlete.name or 'athlete')} ({athlete.id}), token in {athlete.token_key}.")
         try:
-            count, first = _history(client, athlete)
+            starts = _starts(client, athlete)
         except StravaAssetsError as error:
             later = "" if isinstance(error, RateLimitExceeded) else "The login is stored. "
             click.echo(f"{later}The history could not be listed now: {error}", err=True)
             return
-    click.echo(_advice(settings, count, first))
+    known = [start.astimezone(UTC) for start in starts if start]
+    number = counted(len(starts), "activity", "activities")
+    if left := _left_out(settings, known):
+        click.echo(f"{number} since {left.first}.")
+        _include(left)
+    elif known:
+        first, covering = min(known).date(), settings.start_date.date()
+        click.echo(f"{number} since {first}. STRAVA_START_DATE={covering} covers them all.")
+    else:
+        click.echo(f"{number} so far.")
 
 
 def _grant_by_browser(oauth: OAuth) -> Grant:
@@ -75,33 +88,46 @@ def _grant_by_pasting(oauth: OAuth) -> Grant:
     login = Login.begin(oauth, NOWHERE)
     click.echo(f"Open this page in any browser:\n\n  {login.url}\n")
     click.echo("After you have granted access, the browser ends on a page that does not load. Copy its address.")
-    return login.grant(click.prompt("Address", type=str))
+    while True:
+        try:
+            return login.grant(click.prompt("Address", type=str))
+        except ForeignRedirect as error:
+            click.echo(f"{error}\nTry again, or end with Ctrl-C.", err=True)
 
 
-def _history(client: StravaClient, athlete: Athlete) -> tuple[int, datetime | None]:
-    """How many activities there are, and when the first started: the API tells only by listing them all."""
-    found: set[int | str] = set()
-    first: datetime | None = None
+def _starts(client: StravaClient, athlete: Athlete) -> list[datetime | None]:
+    """When each of the athlete's activities started: the API tells only by listing them all."""
+    found: dict[int | str, datetime | None] = {}
     for page in client.activities(athlete, None):
         for listed in page.activities:
-            found.add(listed.activity.text if listed.activity.id is None else listed.activity.id)
-            starts = [start for start in (first, listed.activity.start) if start]
-            first = min(starts, default=None)
+            found[listed.activity.text if listed.activity.id is None else listed.activity.id] = listed.activity.start
         if sys.stderr.isatty():
-            click.echo(f"\r{len(found)} activities listed, {client.requests_made} requests", nl=False, err=True)
+            said = f"{counted(len(found), 'activity', 'activities')} listed"
+            click.echo(f"\r{said}, {counted(client.requests_made, 'request')}", nl=False, err=True)
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
-    return len(found), first
+    return list(found.values())
 
 
-def _advice(settings: Settings, count: int, first: datetime | None) -> str:
-    if first is None:
-        return f"{count} activities so far."
-    day = first.astimezone(UTC).date().isoformat()
-    found = f"{count} activities since {day}."
-    if first >= settings.start_date:
-        return f"{found} STRAVA_START_DATE={settings.start_date.date().isoformat()} covers them all."
-    return f"{found} To cover them all, set STRAVA_START_DATE={day} (now {settings.start_date.date().isoformat()})."
+def _left_out(settings: Settings, starts: list[datetime]) -> LeftOut | None:
+    since = settings.oldest_kept(datetime.now(UTC))
+    before = [start for start in starts if start < settings.start_date and (since is None or start >= since)]
+    return LeftOut(len(before), min(before).date(), settings.start_date.date()) if before else None
+
+
+def _include(left: LeftOut) -> None:
+    """Say what is left out, and offer to put the date that includes it into `.env`."""
+    click.echo(str(left))
+    file = Path.cwd() / ".env"
+    name = "STRAVA_START_DATE"
+    if not sys.stdin.isatty() or os.environ.get(name) != dotenv_values(file).get(name):
+        return  # nobody to ask, or the environment counts before the file
+    if not click.confirm(
+        f"Write {name}={left.first} into {file}? Dagster then has {counted(left.hours, 'hour')} more of each asset"
+    ):
+        return
+    put(file, name, str(left.first))
+    click.echo("Written. Restart `make up`, or Dagster's webserver, daemon and code server; then: strava-assets import")
 
 
 def _has_browser() -> bool:

@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 import click
 from dotenv import load_dotenv
 
-from strava_assets.errors import ConfigurationError, StravaAssetsError, TransientError
-from strava_assets.local.settings_file import load_settings_of_running_servers
+from strava_assets.cli.console import printable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError, TransientError
+from strava_assets.local.settings_file import load_settings_of_running_servers, nothing_runs
 
 _COMMANDS = {
     "up": ("up", "Run everything on this machine: servers, Dagster's UI and daemon."),
@@ -27,19 +28,21 @@ _COMMANDS = {
     "purge": ("purge", "Delete everything that is kept of an athlete."),
     "webhook": ("webhook", "Subscribe to Strava's webhooks, and receive them."),
     "backup": ("backup", "Save databases, raw objects and logins into a folder."),
-    "restore": ("restore", "Bring a backup into empty databases, bucket and Redis."),
+    "restore": ("restore", "Put a backup into new databases, or in the place of what they hold."),
     "prune-events": ("prune_events", "Take old runs' step by step events out of Dagster's event log."),
     "compact": ("compact", "Have the embedded S3 forget what was deleted; a purge does so by itself."),
     "psql": ("psql", "Open the mirror's database, or run a query on it."),
 }
 """Each command's module in this package, where it is the click command named `command`, and its line in `--help`."""
 
-EXIT_CODES: tuple[tuple[type[StravaAssetsError], int], ...] = (
+EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigurationError, 78),  # EX_CONFIG of sysexits.h
     (TransientError, 75),  # EX_TEMPFAIL
     (StravaAssetsError, 1),
+    (OSError, 75),  # a full disk, too many open files
+    (Exception, 70),  # EX_SOFTWARE
 )
-"""The exit code of each branch of errors; the first that fits counts."""
+"""The exit code of each kind of error; the first that fits counts."""
 
 
 class _CommandsByModule(click.Group):
@@ -67,26 +70,45 @@ class _CommandsByModule(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
             return super().invoke(ctx)
-        except StravaAssetsError as error:
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
             fail(error)
 
 
-def fail(error: StravaAssetsError) -> NoReturn:
-    """End the command with the error's message on stderr and its branch's exit code."""
-    click.echo(f"error: {error}", err=True)
+def fail(error: Exception) -> NoReturn:
+    """End the command with one line on stderr and the exit code of its kind."""
+    click.echo(f"error: {printable(_in_a_line(error))}", err=True)
     raise click.exceptions.Exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+
+
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, StravaAssetsError):
+        return f"{error}{nothing_runs(Path.cwd()) or ''}" if isinstance(error, ServiceUnavailable) else str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}."
+    said = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {said[:300]}. Where it happened: strava-assets --debug COMMAND"
 
 
 @click.group(
     cls=_CommandsByModule,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are environment variables, also read from .env; .env.example lists them. "
-    "Exit codes: 1 somebody has to repair something, 75 try again later, 78 something is not set up.",
+    "Exit codes: 1 somebody has to repair something, 2 wrong options, 70 an error of this program, "
+    "75 try again later, 78 a setting is wrong or something is not set up.",
 )
 @click.version_option(package_name="strava_assets", message="%(version)s")
-def main() -> None:
+@click.option("--debug", is_flag=True, help="Show where an unexpected error happened.")
+def main(*, debug: bool) -> None:
     """Keep an athlete's Strava history as Dagster assets: raw JSON in S3, an exact mirror in Postgres."""
-    load_dotenv(Path.cwd() / ".env")
+    del debug  # read where errors end
+    try:
+        load_dotenv(Path.cwd() / ".env")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"The file .env cannot be read: {error}. It must be a text file in UTF-8.") from None
     load_settings_of_running_servers(Path.cwd())
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from strava_assets.cli.console import console
+from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.errors import TransientError
 from strava_assets.hours import Window, partition_key
@@ -15,6 +15,7 @@ from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.left_out import all_left_out
 
 INCOMPLETE = ("all_athletes_fetched", "rows_match_objects")
 """The checks that fail where a run has left out hours or athletes."""
@@ -46,15 +47,19 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
+        kept = settings.oldest_kept(datetime.now(UTC))
+        left_out = [] if first else all_left_out(client, settings.start_date, kept)
     for problem in comparison.problems:
         click.echo(f"warning: {problem}", err=True)
+    for line in left_out:
+        click.echo(line)
     failed: list[Window] = []
     if comparison.windows:
         out.print(_table(comparison))
         if not dry_run:
             failed = _refresh(settings, comparison)
     elif not comparison.problems:
-        out.print(f"{comparison.listed} activities compared: nothing differs.")
+        click.echo(f"{counted(comparison.listed, 'activity', 'activities')} compared: nothing differs.")
     _end(comparison, failed)
 
 

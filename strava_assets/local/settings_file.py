@@ -67,6 +67,16 @@ def load_settings_of_running_servers(project: Path) -> None:
             os.environ[name] = value
 
 
+def nothing_runs(project: Path) -> str | None:
+    """A sentence for whoever finds no server, where none is named and `strava-assets up` does not run in `project`."""
+    if any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3")):
+        return None
+    folder = project / FOLDER
+    if folder.exists() and is_in_use(folder):
+        return None
+    return " Nothing runs in this folder: start everything in another terminal with `make up` (or: strava-assets up)."
+
+
 def is_in_use(folder: Path) -> bool:
     """Whether a `strava-assets up` runs on this folder."""
     lock = try_to_lock(folder)

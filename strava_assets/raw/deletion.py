@@ -53,6 +53,14 @@ class RawDeletion:
         with self._clear_errors():
             return sum(1 for _ in self._versions(athlete_prefix(self._prefix, athlete_id)))
 
+    def knows_versions(self) -> bool:
+        """Whether the server tells the versions of objects; True, too, where there are no objects to ask about."""
+        with self._clear_errors():
+            listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._old_prefix, MaxKeys=1)
+            if not listed.get("Contents"):
+                return True
+            return next(self._named_versions(self._old_prefix), None) is not None
+
     def delete_athlete(self, athlete_id: int) -> int:
         """Delete everything in the athlete's folder; how many versions that was."""
         return self._delete(athlete_prefix(self._prefix, athlete_id), lambda _key: True)

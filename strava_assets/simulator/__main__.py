@@ -24,7 +24,7 @@ LIVED_EVERY = 3600.0
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8888, show_default=True, help="0: a free one.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same history.")
-@click.option("--years", default=3.0, show_default=True, help="Years of history of the athlete.")
+@click.option("--years", default=2.0, show_default=True, help="Years of history of the athlete.")
 @click.option("--activities-per-year", default=300, show_default=True)
 @click.option("--latency-ms", default=0, show_default=True, help="Time that every API request takes.")
 @click.option("--unlimited", is_flag=True, help="No request limits, for benchmarks.")

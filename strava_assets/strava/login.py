@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from strava_assets.errors import AthleteError, PermanentError, ScopeMissing
 from strava_assets.state.access_evidence import EvidenceStore
@@ -52,7 +52,8 @@ class Login:
         Raises ForeignRedirect where it is no redirect of this login, ScopeMissing where the athlete did not
         grant what is needed, PermanentError where access was declined.
         """
-        query = {name: values[-1] for name, values in parse_qs(urlsplit(redirected_url.strip()).query).items()}
+        _, _, query_text = redirected_url.strip().partition("?")
+        query = {name: values[-1] for name, values in parse_qs(query_text.partition("#")[0]).items()}
         if not secrets.compare_digest(query.get("state", "").encode(), self.state.encode()):
             raise ForeignRedirect(
                 "That URL does not belong to this login: its state differs. Paste the whole address the browser shows "

@@ -135,9 +135,10 @@ class EventStream:
 
     def settle(self, entry_id: str) -> None:
         """Forget every event up to this one, because what it asked for is under way."""
-        milliseconds, _, number = entry_id.partition("-")
         with answering(self._redis):
-            self._redis.xtrim(STREAM, minid=f"{milliseconds}-{int(number) + 1}", approximate=False)
+            # Not XTRIM MINID, which Redis knows since 6.2 only.
+            while entries := self._redis.xrange(STREAM, max=entry_id, count=1000):
+                self._redis.xdel(STREAM, *(each for each, _ in cast("list[tuple[bytes, object]]", entries)))
 
     def forget(self, owner_id: int) -> int:
         """Remove an athlete's events; how many there were."""

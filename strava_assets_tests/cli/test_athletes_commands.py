@@ -80,9 +80,13 @@ def test_login_opens_the_browser_stores_the_token_and_says_what_covers_the_histo
     assert result.returncode == 0
     assert "You are about to let strava-assets read your Strava activities" in result.stdout
     assert f"\n\n  {strava.url}/oauth/authorize?client_id=1&redirect_uri=" in result.stdout
-    assert result.stdout.splitlines()[-2:] == [
+    assert result.stdout.splitlines()[-3:] == [
         "Logged in: Ana Díaz (7), token in STRAVA_TOKEN.",
-        "30 activities since 2021-03-04. To cover them all, set STRAVA_START_DATE=2021-03-04 (now 2024-01-01).",
+        "30 activities since 2021-03-04.",
+        (
+            "30 activities start before STRAVA_START_DATE=2024-01-01 and are left out of imports and comparisons. To "
+            "include everything, set STRAVA_START_DATE=2021-03-04 in .env, restart, and run: strava-assets import"
+        ),
     ]
     assert "Thank you. Close this window" in page.read_text()
     assert json.loads(stored.get("STRAVA_TOKEN") or "")["scope"] == ["activity:read_all", "read"]

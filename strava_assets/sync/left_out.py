@@ -1,0 +1,66 @@
+"""What of an athlete's history lies before the first partition, and so is neither imported nor compared."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from strava_assets.errors import StravaAssetsError
+from strava_assets.hours import Window
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.pagination import ALL_TIME, PER_PAGE
+from strava_assets.strava.tokens import Athlete
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many activities start before `start`, at least, and the UTC date of the first."""
+
+    count: int
+    first: date
+    start: date
+    is_all: bool = True
+    """Whether there are no more than `count`."""
+
+    @property
+    def hours(self) -> int:
+        """How many partitions more there are with the date that includes everything."""
+        return (self.start - self.first).days * 24
+
+    def __str__(self) -> str:
+        number = f"{self.count:,}{'' if self.is_all else ' or more'}"
+        start, are = (
+            ("activity starts", "is") if (self.count, self.is_all) == (1, True) else ("activities start", "are")
+        )
+        return (
+            f"{number} {start} before STRAVA_START_DATE={self.start} and {are} left out of imports and comparisons. "
+            f"To include everything, set STRAVA_START_DATE={self.first} in .env, restart, and run: strava-assets import"
+        )
+
+
+def left_out(client: StravaClient, athlete: Athlete, window: Window) -> LeftOut | None:
+    """What starts in `window`, which ends where the partitions begin; None where nothing does. One API request.
+
+    Raises what StravaClient.activities does.
+    """
+    page = next(client.activities(athlete, window), None)
+    starts = [each.activity.start for each in page.activities if each.activity.start] if page else []
+    if not starts:
+        return None
+    return LeftOut(len(starts), min(starts).astimezone(UTC).date(), window.end.date(), is_all=len(starts) < PER_PAGE)
+
+
+def all_left_out(client: StravaClient, start: datetime, oldest_kept: datetime | None = None) -> list[str]:
+    """A sentence for each athlete with activities before `start` that the retention setting would keep."""
+    since = max(ALL_TIME.start, oldest_kept or ALL_TIME.start)
+    if since >= start:
+        return []
+    lines = []
+    for athlete in client.athletes():
+        try:
+            if found := left_out(client, athlete, Window(since, start)):
+                lines.append(f"Athlete {athlete.id}: {found}")
+        except StravaAssetsError as error:
+            lines.append(
+                f"Athlete {athlete.id}: whether activities start before STRAVA_START_DATE={start.date()} is not known: "
+                f"{error}"
+            )
+    return lines

@@ -1,0 +1,139 @@
+"""`strava-assets doctor`: what it says where all is well, and for each thing that can be wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from sqlalchemy import create_engine, make_url, text
+
+from strava_assets.cli.main import main
+from strava_assets.local.settings_file import FOLDER, write_settings
+from strava_assets.provisioning import initialise
+from strava_assets.raw.store import RawStore
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests.raw import s3_proxy
+from strava_assets_tests.raw.s3_proxy import S3Proxy, access_to
+
+pytestmark = pytest.mark.usefixtures("dagster_home")
+
+
+def doctor(*options: str) -> dict[str, str]:
+    """What it says, by the name of the check, each with its mark before it."""
+    result = CliRunner().invoke(main, ["doctor", *options], catch_exceptions=False)
+    lines = [line for line in result.stdout.splitlines() if line]
+    said = {}
+    for line in lines:
+        mark, name, what = line[:4].strip(), *line[5:].split(": ", 1)
+        said[name] = f"{mark} {what}"
+    assert result.exit_code == (1 if any(each.startswith("FAIL") for each in said.values()) else 0)
+    return said
+
+
+@pytest.fixture
+def ready(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform with one athlete logged in."""
+    monkeypatch.setenv("STRAVA_START_DATE", f"{simulation.now():%Y-%m-01}")
+    list(initialise(Settings.from_environment()))
+    simulation.add_athlete(42)
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+
+
+@pytest.mark.usefixtures("ready")
+def test_all_is_well(simulation: Simulation) -> None:
+    said = doctor()
+    assert list(said) == ["settings", "Redis", "tokens", "S3", "Postgres", "Dagster's storage", "Strava", "history"]
+    assert not any(each.startswith("FAIL") for each in said.values())
+    assert said["Strava"].startswith("ok answers for 1 athlete; ")
+    assert said["S3"].startswith("ok bucket test-")
+    assert said["S3"].endswith(" answers, raw objects of 0 athletes")
+    assert said["history"] == f"ok nothing lies before STRAVA_START_DATE={simulation.now():%Y-%m-01}"
+
+
+@pytest.mark.usefixtures("ready")
+def test_what_lies_before_the_first_partition_is_counted_with_the_remedy(simulation: Simulation) -> None:
+    simulation.add_activity(42, start_date="2019-05-04T10:00:00Z")
+    simulation.add_activity(42, start_date="2020-05-04T10:00:00Z")
+    said = doctor()["history"]
+    assert said.startswith("note Athlete 42: 2 activities start before STRAVA_START_DATE=")
+    assert "set STRAVA_START_DATE=2019-05-04 in .env" in said
+
+
+@pytest.mark.usefixtures("ready")
+def test_nobody_logged_in_is_no_answer_for_every_athlete(environment: dict[str, str]) -> None:
+    Redis.from_url(environment["REDIS_URL"]).delete("STRAVA_TOKEN")
+    said = doctor()
+    assert said["tokens"] == "FAIL nobody is logged in. Run: strava-assets login"
+    assert said["Strava"] == "note not asked, since nobody is logged in"
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize(
+    ("variable", "value", "check", "words"),
+    [
+        ("STRAVA_CLIENT_ID", "", "settings", "STRAVA_CLIENT_ID is not set"),
+        ("REDIS_URL", "redis://:hush@127.0.0.1:1/0", "Redis", "Redis at 127.0.0.1:1 does not answer"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "S3", "S3 at http://127.0.0.1:1 does not answer"),
+        ("AWS_SECRET_ACCESS_KEY", "hush", "S3", "denies access"),
+        ("S3_BUCKET", "no-such-bucket", "S3", "Create it with: strava-assets init"),
+        ("DATABASE_URL", "postgresql://u:hush@127.0.0.1:1/d", "Postgres", "Postgres at 127.0.0.1:1 does not answer"),
+        ("DAGSTER_POSTGRES_URL", "postgresql://u:hush@127.0.0.1:1/d", "Dagster's storage", "does not answer"),
+        ("STRAVA_CLIENT_SECRET", "hush", "Strava", ""),
+    ],
+)
+def test_each_thing_that_is_wrong_is_one_line(
+    variable: str, value: str, check: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    said = doctor()
+    assert "hush" not in str(said)
+    if words:
+        assert said[check].startswith("FAIL")
+        assert words in said[check]
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_missing_table_and_a_database_that_cannot_store_titles_are_named(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = create_engine(make_url(environment["DATABASE_URL"]), isolation_level="AUTOCOMMIT")
+    name = f"{make_url(environment['DATABASE_URL']).database}_dagster"
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        monkeypatch.setenv("DATABASE_URL", environment["DAGSTER_POSTGRES_URL"])
+        assert "Run: strava-assets init" in doctor("--offline")["Postgres"]
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"))
+    admin.dispose()
+    said = doctor("--offline")
+    for check in ("Postgres", "Dagster's storage"):
+        assert "has the encoding LATIN1, which cannot store every title" in said[check]
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("kind", [s3_proxy.without_versions, s3_proxy.deaf_to_versions])
+def test_a_server_without_versions_is_said_to_be_one(
+    kind: s3_proxy.Judge, s3: dict[str, str], bucket: str, simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RawStore(access_to(s3, bucket)).write(42, {simulation.now().replace(minute=0, second=0, microsecond=0): []})
+    assert doctor("--offline")["S3"].endswith("raw objects of 1 athlete")
+    with S3Proxy(s3, kind) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.settings["AWS_ENDPOINT_URL_S3"])
+        assert "the server knows no versions" in doctor("--offline")["S3"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_where_make_up_does_not_run_that_is_all_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name)
+    (tmp_path / FOLDER).mkdir()
+    write_settings(tmp_path / FOLDER, {"DATABASE_URL": "postgresql://h/d"})
+    said = doctor()
+    assert list(said) == ["settings", "servers"]
+    assert said["servers"].startswith("FAIL Nothing runs in this folder: start everything in another terminal with")
+    assert "make up" in said["servers"]
+    shutil.rmtree(tmp_path / FOLDER)
