@@ -7,6 +7,7 @@ from redis import Redis
 
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.raw.report_store import ReportStore
 from strava_assets.raw.s3_access import S3Access
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
@@ -51,6 +52,11 @@ def open_store(settings: Settings) -> RawStore:
 def open_archive_store(settings: Settings) -> ArchiveStore:
     """The bucket, for the files of bulk exports."""
     return ArchiveStore(s3_access(settings))
+
+
+def open_report_store(settings: Settings) -> ReportStore:
+    """The bucket, for training reports."""
+    return ReportStore(s3_access(settings))
 
 
 def open_deletion(settings: Settings) -> RawDeletion:

@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "deletion": BASE | {"raw", "mirror", "state", "strava", "sync", "webhooks"},
     "instance": BASE | {"settings"},
     "services": BASE | {"settings", "strava", "raw", "state", "mirror"},
-    "views": BASE,
+    "views": BASE | {"mirror.table"},
+    "report": BASE | {"views", "mirror.database", "raw.report_store"},
     "provisioning": BASE | {"settings", "raw", "mirror", "services", "views"},
 }
 """What each room may import of this package besides itself. Rooms that are not named may import all that is below."""

@@ -25,6 +25,8 @@ _COMMANDS = {
     "import": ("import_history", "Fetch the whole history, or a part of it, in one run."),
     "reconcile": ("reconcile", "Compare the mirror with Strava and refresh the hours that differ."),
     "archive": ("archive", "Import Strava's bulk export: years of history without the API."),
+    "report": ("report", "Write an athlete's training report: one HTML file."),
+    "athlete": ("athlete", "Set and show heart rates, FTP, threshold speeds and units."),
     "purge": ("purge", "Delete everything that is kept of an athlete."),
     "webhook": ("webhook", "Subscribe to Strava's webhooks, and receive them."),
     "backup": ("backup", "Save databases, raw objects and logins into a folder."),

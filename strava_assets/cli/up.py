@@ -236,6 +236,7 @@ class _Up:
         click.echo(
             f"\nUp after {seconds:.0f} s. Ctrl-C stops everything; the data stays.\n\n"
             f"  Dagster      {self._dagster.url}\n"
+            f"  Reports      {self._dagster.url}/reports/\n"
             f'  A query      {own_command()} psql -c "{_EXAMPLE}"\n'
             f"  Settings     set -a; . {FOLDER}/env; set +a   (for stock dagster commands in another terminal)\n"
             f"  Logs         {FOLDER}/*/log\n"

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from strava_assets.defs.analytics import make_analytics_assets, make_report_job, make_report_sensor
 from strava_assets.defs.archive import make_archive_assets
 from strava_assets.defs.assets import make_assets
 from strava_assets.defs.jobs import make_jobs
@@ -38,13 +39,18 @@ def build_definitions(
         # That a parameter is in beta concerns whoever raises the pinned version, not everybody who runs a command.
         warnings.simplefilter("ignore", dg.BetaWarning)
         jobs = make_jobs(settings, names)
+        reports = make_report_job(names)
         return dg.Definitions(
             assets=[
                 *make_assets(settings, names, hourly_partitions(settings)),
                 *make_archive_assets(settings, names),
+                *make_analytics_assets(settings, names),
             ],
-            jobs=list(jobs.values()),
+            jobs=[*jobs.values(), reports],
             schedules=make_schedules(settings, names, jobs, start=start),
-            sensors=make_sensors(settings, names, jobs, start=start),
+            sensors=[
+                *make_sensors(settings, names, jobs, start=start),
+                make_report_sensor(names, reports, start=start),
+            ],
             resources={**registered(settings, names), **(resources or {})},
         )

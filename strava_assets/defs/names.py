@@ -36,3 +36,12 @@ class Names:
     def strava_activity(self) -> dg.AssetKey:
         """The asset of the table."""
         return dg.AssetKey([*self.key_prefix, "strava_activity"])
+
+    @property
+    def training_report(self) -> dg.AssetKey:
+        """The asset of the reports."""
+        return dg.AssetKey([*self.key_prefix, "training_report"])
+
+    def view(self, name: str) -> dg.AssetKey:
+        """The asset of a view of `strava_analytics`."""
+        return dg.AssetKey([*self.key_prefix, "strava_analytics", name])

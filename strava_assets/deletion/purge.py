@@ -18,6 +18,7 @@ from strava_assets.mirror.deletion import count_of_athlete, ids_of_athlete, remo
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.compaction import compact as compact_redis
+from strava_assets.state.report_links import ReportLinks
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.tokens import TokenStore
@@ -43,7 +44,7 @@ class Data:
     old_objects: int = 0
     """The old DAG's, with all versions."""
     entries: int = 0
-    """Webhook events and resume points in Redis."""
+    """Webhook events, resume points and the link to the report, in Redis."""
     records: int = 0
     """Texts of Dagster's that named the athlete or their activities."""
 
@@ -91,7 +92,9 @@ class Purger:
             purged += Data(
                 objects=self.objects.delete_athlete(athlete_id),
                 old_objects=self.objects.delete_of_old_dag(athlete_id),
-                entries=ResumePoints(self.redis).forget(athlete_id) + PendingEvents(self.redis).forget(athlete_id),
+                entries=ResumePoints(self.redis).forget(athlete_id)
+                + PendingEvents(self.redis).forget(athlete_id)
+                + ReportLinks(self.redis).forget(athlete_id),
             )
             with transaction(self.engine) as connection:
                 ids = ids_of_athlete(connection, athlete_id)

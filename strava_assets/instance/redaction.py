@@ -1,7 +1,7 @@
 """What a purge takes out of the texts that Dagster keeps: an athlete's ids, links and errors, and tables of activities.
 
-Names and values never get there but by a preview, so ids and previews are all there is to look for. Functions of texts
-only; `event_redaction` reads and writes them.
+Names and values get there by previews, and by entries whose label ends with the athlete's id; so these and ids are
+all there is to look for. Functions of texts only; `event_redaction` reads and writes them.
 """
 
 import json

@@ -28,6 +28,11 @@ def archive_prefix(prefix: str, athlete_id: int, archive: str = "") -> str:
     return f"{athlete_prefix(prefix, athlete_id)}archive/" + (f"{archive}/" if archive else "")
 
 
+def report_key(prefix: str, athlete_id: int) -> str:
+    """Where the athlete's training report lies: `stravaact/42/report.html`."""
+    return f"{athlete_prefix(prefix, athlete_id)}report.html"
+
+
 def from_object_key(key: str) -> tuple[int, datetime] | None:
     """The athlete and the hour that an object's key names.
 

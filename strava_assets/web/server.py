@@ -9,8 +9,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from strava_assets.report.web import reports_app
 from strava_assets.settings import Settings
 from strava_assets.web.guard import Authority, Guard
+from strava_assets.web.reports import reports_of
 
 
 def guarded(
@@ -30,7 +32,8 @@ def serve(arguments: Sequence[str] | None = None) -> None:
 
     def create_guarded_app(context: Any, path_prefix: str = "", *args: Any, **options: Any) -> ASGIApp:  # noqa: ANN401
         dagster = create_app_from_workspace_process_context(context, path_prefix, *args, **options)
-        return guarded(dagster, settings, path_prefix=path_prefix)
+        pages = {"/reports": reports_app(reports_of(settings))}
+        return guarded(dagster, settings, path_prefix=path_prefix, pages=pages)
 
     # The command looks this name up when it makes its app, so it keeps its options, signals and logs. A release that
     # makes its app in another way must not start unguarded.

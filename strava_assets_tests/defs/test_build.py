@@ -15,6 +15,7 @@ from strava_assets.hours import HOUR, floor_to_hour, partition_key
 from strava_assets.provisioning import migrate
 from strava_assets.simulator.server import serve
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.views.catalog import views
 
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
 
@@ -49,6 +50,8 @@ def test_the_graph_is_an_interface():
             "raw_archive": "NoneType",
             "strava_activity": "HourlyPartitionsDefinition",
             "strava_archive": "NoneType",
+            "training_report": "NoneType",
+            **{f"strava_analytics/{view.name}": "NoneType" for view in views()},
         },
         "checks": [
             "raw_activities: all_athletes_fetched",
@@ -57,9 +60,19 @@ def test_the_graph_is_an_interface():
             "strava_activity: no_rejects",
             "strava_activity: plausible_values",
             "strava_activity: rows_match_objects",
+            "strava_analytics/day: day_has_no_gap",
+            "strava_analytics/day: days_sum_up_to_activities",
+            "strava_analytics/day: fitness_is_never_negative",
             "strava_archive: no_archive_rejects",
         ],
-        "jobs": ["apply_retention", "import_archive", "purge_athlete", "reconcile_history", "sync_hours"],
+        "jobs": [
+            "apply_retention",
+            "import_archive",
+            "make_reports",
+            "purge_athlete",
+            "reconcile_history",
+            "sync_hours",
+        ],
         "schedules": {
             "closed_hours": ("2 * * * *", "sync_hours"),
             "daily_reconciliation": ("17 3 * * *", "reconcile_history"),
@@ -68,13 +81,14 @@ def test_the_graph_is_an_interface():
         "sensors": {
             "strava_changes": (900, ["sync_hours"]),
             "strava_events": (5, ["sync_hours"]),
+            "strava_reports": (60, ["make_reports"]),
             "strava_withdrawals": (120, ["purge_athlete"]),
         },
         "resources": ["strava_api", "strava_postgres", "strava_s3", "strava_tokens"],
         "started": dict.fromkeys(
             [
                 *("closed_hours", "daily_reconciliation", "daily_retention"),
-                *("strava_changes", "strava_events", "strava_withdrawals"),
+                *("strava_changes", "strava_events", "strava_reports", "strava_withdrawals"),
             ],
             "RUNNING",
         ),

@@ -176,3 +176,11 @@ def _get(app: ASGIApp, path: str, host: str = "localhost") -> tuple[int, str]:
 
     asyncio.run(call())
     return sent[0]["status"], b"".join(each.get("body", b"") for each in sent).decode()
+
+
+def test_reports_are_served_beside_dagster_behind_the_same_guard(port: int):
+    foreign = {"Origin": "https://evil.example", "Sec_Fetch_Site": "cross-site"}
+    assert ask(port, "GET", "/reports/of/wrong", **foreign)[0] == 403
+    assert ask(port, "GET", "/reports/of/wrong", Host="evil.example")[0] == 403
+    status, page = ask(port, "GET", "/reports/of/wrong")
+    assert (status, "Redis" in page) == (503, True)  # this server has none

@@ -17,43 +17,52 @@
 -- form double precision: Fitness less fatigue of the day before
 -- monotony double precision: Mean of the last 7 daily loads by their standard deviation (of the population, days of rest count; Foster 1998); null in the first 6 days and where all 7 are equal
 -- strain double precision: Sum of the last 7 daily loads x monotony
-WITH total AS (
+WITH calendar AS (
+    SELECT
+        athlete_id,
+        first_day + number AS day
+    FROM strava_analytics.athlete
+    CROSS JOIN LATERAL generate_series(0, today - first_day) AS number
+),
+counted AS (
     SELECT
         athlete_id,
         day,
-        count(*) AS activities,
+        1 AS activities,
+        distance_km,
+        distance_miles,
+        moving_minutes,
+        elapsed_minutes,
+        elevation_m,
+        load
+    FROM strava_analytics.activity
+    WHERE is_counted
+    UNION ALL
+    SELECT
+        athlete_id,
+        day,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0
+    FROM calendar
+),
+filled AS (
+    SELECT
+        athlete_id,
+        day,
+        sum(activities) AS activities,
         sum(distance_km) AS distance_km,
         sum(distance_miles) AS distance_miles,
         sum(moving_minutes) AS moving_minutes,
         sum(elapsed_minutes) AS elapsed_minutes,
         sum(elevation_m) AS elevation_m,
         sum(load) AS load
-    FROM strava_analytics.activity
-    WHERE is_counted
+    FROM counted
     GROUP BY athlete_id, day
-),
-calendar AS (
-    SELECT
-        athlete_id,
-        first_day + number AS day,
-        CASE week_start WHEN 'monday' THEN 0 WHEN 'saturday' THEN 2 ELSE 1 END AS days_before_monday
-    FROM strava_analytics.athlete
-    CROSS JOIN LATERAL generate_series(0, today - first_day) AS number
-),
-filled AS (
-    SELECT
-        calendar.athlete_id,
-        calendar.day,
-        calendar.day - (extract(isodow FROM calendar.day)::integer - 1 + calendar.days_before_monday) % 7 AS week,
-        coalesce(total.activities, 0) AS activities,
-        coalesce(total.distance_km, 0) AS distance_km,
-        coalesce(total.distance_miles, 0) AS distance_miles,
-        coalesce(total.moving_minutes, 0) AS moving_minutes,
-        coalesce(total.elapsed_minutes, 0) AS elapsed_minutes,
-        coalesce(total.elevation_m, 0) AS elevation_m,
-        coalesce(total.load, 0) AS load
-    FROM calendar
-    LEFT JOIN total ON total.athlete_id = calendar.athlete_id AND total.day = calendar.day
 ),
 trained AS (
     SELECT
@@ -71,7 +80,10 @@ trained AS (
 SELECT
     trained.athlete_id,
     trained.day,
-    trained.week,
+    trained.day - (
+        extract(isodow FROM trained.day)::integer - 1
+        + CASE preference.week_start WHEN 'saturday' THEN 2 WHEN 'sunday' THEN 1 ELSE 0 END
+    ) % 7 AS week,
     date_trunc('month', trained.day::timestamp)::date AS month,
     extract(year FROM trained.day)::integer AS year,
     trained.activities,
@@ -87,6 +99,7 @@ SELECT
     monotony.monotony,
     trained.mean_load * 7 * monotony.monotony AS strain
 FROM trained
+LEFT JOIN public.strava_athlete_preference AS preference ON preference.athlete_id = trained.athlete_id
 CROSS JOIN LATERAL (
     -- Seven equal loads may leave a deviation of rounding errors.
     SELECT CASE

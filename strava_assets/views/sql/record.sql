@@ -8,7 +8,12 @@
 -- distance_km double precision: Of fastest DISTANCE: that distance, kilometres; else null
 -- activity_id bigint: The activity
 -- day date: Its local day
-WITH candidate AS (
+WITH counted AS MATERIALIZED (
+    SELECT athlete_id, sport_group, activity_id, day, distance_km, moving_minutes, elevation_m, load
+    FROM strava_analytics.activity
+    WHERE is_counted
+),
+candidate AS (
     SELECT
         activity.athlete_id,
         activity.sport_group,
@@ -19,7 +24,7 @@ WITH candidate AS (
         activity.activity_id,
         activity.day,
         -kind.value AS badness
-    FROM strava_analytics.activity AS activity
+    FROM counted AS activity
     CROSS JOIN LATERAL (
         VALUES
             ('longest distance', activity.distance_km, 'km'),
@@ -27,7 +32,7 @@ WITH candidate AS (
             ('most climbing', activity.elevation_m, 'm'),
             ('highest load', activity.load, 'load')
     ) AS kind (record, value, unit)
-    WHERE activity.is_counted AND kind.value > 0
+    WHERE kind.value > 0
     UNION ALL
     SELECT
         activity.athlete_id,
@@ -39,7 +44,7 @@ WITH candidate AS (
         activity.activity_id,
         activity.day,
         activity.moving_minutes
-    FROM strava_analytics.activity AS activity
+    FROM counted AS activity
     JOIN (
         VALUES
             ('Run', '1 mile', 1.609344),
@@ -60,7 +65,7 @@ WITH candidate AS (
     ) AS class (sport_group, name, km)
         ON class.sport_group = activity.sport_group
         AND activity.distance_km BETWEEN class.km * 0.98 AND class.km * 1.02
-    WHERE activity.is_counted AND activity.moving_minutes > 0
+    WHERE activity.moving_minutes > 0
 )
 SELECT DISTINCT ON (athlete_id, sport_group, record)
     athlete_id,

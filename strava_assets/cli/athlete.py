@@ -1,0 +1,115 @@
+"""`strava-assets athlete set|show`: heart rates, FTP, threshold speeds, and how numbers are shown."""
+
+from datetime import date, datetime
+from typing import Any
+
+import click
+from sqlalchemy import text
+
+from strava_assets.cli.report import chosen
+from strava_assets.errors import ConfigurationError
+from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.report.data import athletes
+from strava_assets.settings import Settings
+from strava_assets.views.settings import default_day, set_preferences, set_values
+
+_HEART = click.FloatRange(20, 300)
+_SPEED = click.FloatRange(0.1, 20)
+_PREFERENCES = ("units", "week_start", "counts_duplicates")
+
+
+@click.group("athlete")
+def command() -> None:
+    """Set and show what training load is computed with: heart rates, FTP, threshold speeds; and units."""
+
+
+@command.command("set")
+@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whose; needed where there are several.")
+@click.option(
+    "--from",
+    "valid_from",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day on which the values hold; by default today, of an athlete's first values the first activity's day.",
+)
+@click.option("--hr-max", type=_HEART, help="Maximum heart rate, beats per minute.")
+@click.option("--hr-rest", type=_HEART, help="Resting heart rate, beats per minute.")
+@click.option("--hr-threshold", type=_HEART, help="Heart rate that can be held for an hour, beats per minute.")
+@click.option("--ftp", type=click.FloatRange(1, 3000), help="Functional threshold power, watts.")
+@click.option("--threshold-speed-run", type=_SPEED, help="Speed that can be run for an hour, metres per second.")
+@click.option("--threshold-speed-swim", type=_SPEED, help="Speed that can be swum for an hour, metres per second.")
+@click.option("--sex", type=click.Choice(["female", "male"]), help="Decides how heart rate is weighted.")
+@click.option("--weight", type=click.FloatRange(10, 500), help="Body weight, kilograms.")
+@click.option("--units", type=click.Choice(["metric", "imperial"]), help="What the report shows.")
+@click.option("--week-start", type=click.Choice(["monday", "saturday", "sunday"]), help="First day of the week.")
+@click.option("--counts-duplicates", type=bool, help="Whether activities recorded twice count twice (yes or no).")
+def set_command(
+    *,
+    athlete_id: int | None,
+    valid_from: datetime | None,
+    **options: Any,  # noqa: ANN401 - click's values
+) -> None:
+    """Let values hold from a day on. What is not set is guessed from the data, and marked as guessed."""
+    values = {name: value for name, value in options.items() if value is not None}
+    preferences = {name: values.pop(name) for name in _PREFERENCES if name in values}
+    if not values and not preferences:
+        raise click.UsageError("Nothing to set. See: strava-assets athlete set --help")
+    with transaction(engine_for(Settings.from_environment().database_url)) as connection:
+        athlete_id = chosen(athlete_id, athletes(connection))
+        if preferences:
+            set_preferences(connection, athlete_id, preferences)
+        if not values:
+            click.echo(f"Athlete {athlete_id}: {_said(preferences)}.")
+            return
+        day = valid_from.date() if valid_from else default_day(connection, athlete_id)
+        if day is None:
+            raise ConfigurationError(f"There is no activity of athlete {athlete_id}.")
+        set_values(connection, athlete_id, day, values)
+    click.echo(f"Athlete {athlete_id}, from {day} on: {_said({**values, **preferences})}.")
+
+
+@command.command("show")
+@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whose; needed where there are several.")
+def show_command(*, athlete_id: int | None) -> None:
+    """Show what holds from when, and what of it is guessed."""
+    with transaction(engine_for(Settings.from_environment().database_url)) as connection:
+        athlete_id = chosen(athlete_id, athletes(connection))
+        periods = connection.execute(
+            text("SELECT * FROM strava_analytics.athlete_setting WHERE athlete_id = :id ORDER BY valid_from"),
+            {"id": athlete_id},
+        ).mappings()
+        for period in periods:
+            day = "the beginning" if period["valid_from"] == date.min else str(period["valid_from"])
+            click.echo(f"from {day} on:")
+            for name, unit in _UNITS.items():
+                click.echo(f"  {name:<21}{_shown(period[name], unit, name in period['guessed'])}")
+        preference = connection.execute(
+            text("SELECT units, week_start, counts_duplicates FROM strava_analytics.athlete WHERE athlete_id = :id"),
+            {"id": athlete_id},
+        ).one()
+    click.echo(
+        f"Athlete {athlete_id}: {preference.units} units, weeks start on {preference.week_start}, "
+        f"duplicates count {'twice' if preference.counts_duplicates else 'once'}."
+    )
+
+
+_UNITS = {
+    "hr_max": "bpm",
+    "hr_rest": "bpm",
+    "hr_threshold": "bpm",
+    "ftp": "W",
+    "threshold_speed_run": "m/s",
+    "threshold_speed_swim": "m/s",
+    "sex": "",
+    "weight": "kg",
+}
+
+
+def _shown(value: object, unit: str, is_guessed: bool) -> str:  # noqa: FBT001 - about a value
+    if value is None:
+        return "not known"
+    said = f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}".rstrip()
+    return f"{said} (guessed)" if is_guessed else said
+
+
+def _said(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
