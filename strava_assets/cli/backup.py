@@ -1,18 +1,29 @@
 """`strava-assets backup FOLDER`: both databases, the raw objects and the logins, into a folder."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import URL, text
 
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.postgres_tools import dump
-from strava_assets.errors import ConfigurationError
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.raw.s3_access import S3Access
 from strava_assets.raw.s3_errors import clear_errors
 from strava_assets.services import open_redis, s3_access
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import TokenStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROUNDS = 5
+"""How often objects that have changed meanwhile are saved again."""
 
 DATABASES, OBJECTS, LOGINS = "databases", "objects", "logins"
 
@@ -28,7 +39,11 @@ def command(folder: Path, *, without_databases: bool) -> None:
 
     The folder holds the athletes' tokens and data: it is made readable by you only; keep it so.
     """
-    settings = Settings.from_environment()
+    with _closed_to_others():
+        _back_up(Settings.from_environment(), folder, without_databases=without_databases)
+
+
+def _back_up(settings: Settings, folder: Path, *, without_databases: bool) -> None:
     _make(folder)
     out = console()
     # Tokens first: a renewal during the backup voids the older one, and a login is soon repeated.
@@ -41,6 +56,8 @@ def command(folder: Path, *, without_databases: bool) -> None:
             dump(url, folder / DATABASES / f"{name}.dump")
     with out.status("Copying the raw objects"):
         count = _copy_objects(settings, folder / OBJECTS)
+    if not without_databases:
+        _require_objects_of_rows(settings, count)
     click.echo(
         f"{counted(len(databases), 'database')}, {counted(count, 'object')} and {counted(len(tokens), 'login')} "
         f"are in {folder}."
@@ -75,19 +92,63 @@ def _make(folder: Path) -> None:
 
 
 def _copy_objects(settings: Settings, target: Path) -> int:
+    """Save every object, and again what has changed by then, until the bucket says just what was saved."""
     access = s3_access(settings)
     client = access.client()
-    count = 0
+    saved: dict[str, str] = {}
     with clear_errors(access.where, access.bucket):
-        pages = client.get_paginator("list_objects_v2").paginate(
-            Bucket=access.bucket, Prefix=f"{access.prefix}/" if access.prefix else ""
+        for _ in range(ROUNDS):
+            there = etags(client, access)
+            for key in saved.keys() - there.keys():
+                (target / key).unlink()
+                del saved[key]
+            changed = [key for key, etag in there.items() if saved.get(key) != etag]
+            if not changed:
+                return len(saved)
+            for key in changed:
+                with suppress(client.exceptions.NoSuchKey):
+                    saved[key] = _save(client, access.bucket, key, target)
+    raise ServiceUnavailable(
+        "Raw objects keep changing while they are saved. End the import or the backfill, and back up into a new folder."
+    )
+
+
+def etags(client: "S3Client", access: S3Access) -> dict[str, str]:
+    """The ETag of every object under the prefix, by key."""
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=access.bucket, Prefix=f"{access.prefix}/" if access.prefix else ""
+    )
+    return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
+
+
+def _save(client: "S3Client", bucket: str, key: str, target: Path) -> str:
+    """Save an object; the ETag of what was saved."""
+    file = target / key
+    if not file.resolve().is_relative_to(target.resolve()):
+        raise ConfigurationError(f"The bucket holds an object with the unsafe key {key!r}. Remove it first.")
+    answer = client.get_object(Bucket=bucket, Key=key)
+    body = answer["Body"].read()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(body)
+    return answer["ETag"].strip('"')
+
+
+def _require_objects_of_rows(settings: Settings, count: int) -> None:
+    """Raises ConfigurationError where the mirror was made from raw objects, and none was found to be saved."""
+    with transaction(engine_for(settings.database_url)) as connection:
+        mirrored = connection.execute(text("SELECT count(*) FROM strava_mirrored_object")).scalar_one()
+    if mirrored and not count:
+        raise ConfigurationError(
+            f"The table was made from {counted(mirrored, 'raw object')}, but the bucket {settings.s3_bucket!r} has "
+            f"none under {settings.s3_prefix!r}: none was saved. Check S3_BUCKET, S3_PREFIX and AWS_ENDPOINT_URL_S3."
         )
-        for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
-            file = target / key
-            if not file.resolve().is_relative_to(target.resolve()):
-                raise ConfigurationError(f"The bucket holds an object with the unsafe key {key!r}. Remove it first.")
-            body = client.get_object(Bucket=access.bucket, Key=key)["Body"].read()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(body)
-            count += 1
-    return count
+
+
+@contextmanager
+def _closed_to_others() -> Iterator[None]:
+    """Files that are made meanwhile, by programs of Postgres too, are for their owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

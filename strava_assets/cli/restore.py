@@ -1,11 +1,12 @@
 """`strava-assets restore FOLDER`: what `backup` wrote, into new databases, or in the place of what they hold."""
 
+import hashlib
 from pathlib import Path
 
 import click
 from sqlalchemy import URL, text
 
-from strava_assets.cli.backup import DAGSTER, DATABASES, LOGINS, MIRROR, OBJECTS, different_databases
+from strava_assets.cli.backup import DAGSTER, DATABASES, LOGINS, MIRROR, OBJECTS, different_databases, etags
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.postgres_tools import restore
 from strava_assets.errors import ConfigurationError
@@ -38,19 +39,22 @@ def command(folder: Path, *, replace: bool, yes: bool, without_databases: bool) 
     """
     settings = Settings.from_environment()
     dumps = {} if without_databases else _dumps(folder, settings)
+    create_bucket(settings)
     present = [counted(count, f"row of {table}", f"rows of {table}") for table, count in _data(dumps).items() if count]
+    if others := _other_objects(settings, folder / OBJECTS):
+        present.append(counted(others, "raw object that the backup has not", "raw objects that the backup has not"))
     if present and not replace:
         raise ConfigurationError(
-            f"There are {', '.join(present)} already. Restore into new databases, or in their place with --replace."
+            f"There are {', '.join(present)} already. Restore into new databases and an empty bucket, or in their "
+            "place, or of what an interrupted restore has left, with --replace."
         )
     if present and not yes:
-        click.confirm(f"Delete {', '.join(present)} and their raw objects, and restore {folder}?", abort=True)
+        click.confirm(f"Delete {', '.join(present)}, and all raw objects, and restore {folder}?", abort=True)
     for url, (name, file) in dumps.items():
         with console().status(f"Restoring the database {url.database}"):
             restore(url, file, _tables(url, name))
     migrate(settings.database_url)
     create_dagster_storage(settings.dagster_postgres_url)
-    create_bucket(settings)
     with console().status("Copying the raw objects"):
         if replace:
             _delete_objects(settings)
@@ -81,7 +85,7 @@ def _data(dumps: dict[URL, tuple[str, Path]]) -> dict[str, int]:
     counts = {}
     for url, (name, _) in dumps.items():
         there = set(_existing_tables(url))
-        for table in there.intersection(DATA[name], *[DATA.values()] if len(dumps) == 1 else []):
+        for table in sorted(there.intersection(DATA[name], *[DATA.values()] if len(dumps) == 1 else [])):
             with transaction(engine_for(url)) as connection:
                 counts[table] = connection.execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one()  # noqa: S608
     return counts
@@ -105,6 +109,18 @@ def _existing_tables(url: URL) -> list[str]:
     query = "SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
     with transaction(engine_for(url)) as connection:
         return list(connection.execute(text(query)).scalars())
+
+
+def _other_objects(settings: Settings, source: Path) -> int:
+    """How many objects of the bucket are not, just so, in the backup: a restore would overwrite or keep them."""
+    access = s3_access(settings)
+    with clear_errors(access.where, access.bucket):
+        there = etags(access.client(), access)
+    return sum(
+        not (source / key).is_file()
+        or hashlib.md5((source / key).read_bytes(), usedforsecurity=False).hexdigest() != etag
+        for key, etag in there.items()
+    )
 
 
 def _delete_objects(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
+from strava_assets.cli import backup
 from strava_assets.cli.main import main
 from strava_assets.cli.postgres_tools import dump, restore
 from strava_assets.provisioning import create_database, initialise
@@ -78,7 +79,7 @@ def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
 
     folder = tmp_path / "backup"
     assert "2 databases" in strava_assets("backup", str(folder))
-    assert folder.stat().st_mode & 0o077 == 0
+    assert not [each for each in [folder, *folder.rglob("*")] if each.stat().st_mode & 0o077]
     refused = CliRunner().invoke(main, ["restore", str(folder)])
     assert refused.exit_code == 78
     assert f"There are {len(before[0])} rows of strava_activity" in refused.stderr
@@ -198,3 +199,59 @@ def test_a_database_with_tables_of_something_else_is_left_alone(environment: dic
     result = CliRunner().invoke(main, ["restore", "--replace", "--yes", str(tmp_path / "backup")])
     assert result.exit_code == 78
     assert "somebody_elses" in result.stderr
+
+
+def test_a_bucket_with_newer_objects_is_not_overwritten_though_the_databases_are_empty(
+    environment: dict[str, str], token: str, tmp_path: Path
+):
+    assert token
+    folder = tmp_path / "backup"
+    strava_assets("backup", str(folder))
+    empty(environment)
+    client = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
+    newer = next((folder / "objects").rglob("*.json")).relative_to(folder / "objects").as_posix()
+    client.put_object(Bucket=environment["S3_BUCKET"], Key=newer, Body=b"[]")
+    refused = CliRunner().invoke(main, ["restore", str(folder)])
+    assert refused.exit_code == 78
+    assert "1 raw object that the backup has not" in refused.stderr
+    (left,) = (
+        boto3.resource("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
+        .Bucket(environment["S3_BUCKET"])
+        .objects.all()
+    )
+    assert left.get()["Body"].read() == b"[]"
+
+
+def test_objects_that_change_or_vanish_during_a_backup_are_saved_as_they_are_at_its_end(
+    environment: dict[str, str], token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert token
+    keys = sorted(everything(environment)[2])
+    bucket = boto3.resource("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"]).Bucket(environment["S3_BUCKET"])
+    save = backup._save
+
+    def save_while_something_writes(client: Any, name: str, key: str, target: Path) -> str:
+        saved = save(client, name, key, target)
+        if key == keys[-1]:
+            bucket.put_object(Key=keys[0], Body=b"[]")
+            bucket.Object(keys[1]).delete()
+        return saved
+
+    monkeypatch.setattr(backup, "_save", save_while_something_writes)
+    folder = tmp_path / "backup"
+    strava_assets("backup", str(folder))
+    files = [file for file in (folder / "objects").rglob("*") if file.is_file()]
+    saved = {file.relative_to(folder / "objects").as_posix(): file.read_bytes() for file in files}
+    assert saved == everything(environment)[2]
+    assert saved[keys[0]] == b"[]"
+
+
+def test_a_backup_that_finds_none_of_the_objects_fails(
+    environment: dict[str, str], token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert token
+    assert environment
+    monkeypatch.setenv("S3_PREFIX", "elsewhere")
+    refused = CliRunner().invoke(main, ["backup", str(tmp_path / "backup")])
+    assert refused.exit_code == 78
+    assert "has none under 'elsewhere': none was saved." in refused.stderr
