@@ -98,12 +98,10 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
 
 
 def raw_metadata(store: ArchiveStore, export: Export, raw: RawArchive, tracks: Tracks | None) -> dict[str, Any]:
-    """What is said of an export that was kept."""
+    """What is said of an export that was kept. Labels with the athlete's id are what a purge takes out."""
     found = {
-        "archive": raw.archive,
-        "athlete": raw.athlete_id,
-        "export": export.name,
-        "objects": dg.MetadataValue.url(store.archive_url(raw.athlete_id, raw.archive)),
+        f"export_{raw.athlete_id}": f"{export.name}, archive {raw.archive}",
+        f"objects_{raw.athlete_id}": dg.MetadataValue.url(store.archive_url(raw.athlete_id, raw.archive)),
         "language": raw.table.columns.language_name,
         "columns": len(raw.table.header),
         "rows": len(raw.table.lines),
@@ -143,8 +141,12 @@ def record(instance: dg.DagsterInstance, names: Names, raw: Mapping[str, Any], l
 
 
 def no_archive_rejects(names: Names, loads: Mapping[str, Loaded]) -> dg.AssetCheckResult:
-    """Warns of rows that are no activity, with the reasons of some."""
-    reasons = [f"{archive}, {reason}" for archive, loaded in loads.items() for reason in loaded.reasons]
+    """Warns of rows that are no activity, with line and column of some; what stands there is not for Dagster's log."""
+    reasons = [
+        f"{archive}, {':'.join(reason.split(':')[:2])}"
+        for archive, loaded in loads.items()
+        for reason in loaded.reasons
+    ]
     return dg.AssetCheckResult(
         passed=not reasons,
         check_name="no_archive_rejects",

@@ -9,9 +9,11 @@ import boto3
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import create_engine, text
 
 from strava_assets.cli.main import main
 from strava_assets.defs.names import Names
+from strava_assets.mirror.database import engine_for
 from strava_assets.provisioning import create_dagster_storage, create_database, migrate
 from strava_assets.settings import Settings
 from strava_assets_tests.archive.exports import ExportFile, activities
@@ -80,7 +82,7 @@ def test_an_import_is_shown_in_dagster_as_both_assets_of_it_and_as_no_hour(dagst
         assert hours is None
         assert raw
         assert raw.asset_materialization
-        assert raw.asset_materialization.metadata["athlete"].value == 42
+        assert raw.asset_materialization.metadata["rows"].value == len(of)
         assert table
         assert table.asset_materialization
         assert table.asset_materialization.metadata["inserted"].value == len(of) - 1
@@ -189,8 +191,6 @@ def test_archives_are_listed_and_deleted_and_what_others_have_stays(
 def test_rows_that_strava_does_not_list_are_deleted_when_asked_and_stay_away(
     without_application: dict[str, str], tmp_path: Path
 ):
-    from sqlalchemy import create_engine
-
     from strava_assets_tests.archive.rows import hour_of, refresh
 
     of = activities(30)
@@ -221,3 +221,53 @@ def test_doctor_says_that_an_archive_without_an_application_is_fine(
     assert "ok   settings: no API application, which is fine: bulk exports are imported (1)" in after.output
     assert "Strava:" not in after.output
     assert rows(without_application)
+
+
+def test_a_purge_takes_rows_objects_recordings_and_what_dagster_shows(
+    without_application: dict[str, str], dagster_home: Path
+):
+    create_database(Settings.from_environment().dagster_postgres_url)
+    create_dagster_storage(Settings.from_environment().dagster_postgres_url)
+    run("import", ExportFile(activities()).folder(dagster_home / "export_42"), "--with-files")
+    run("import", ExportFile(activities(20, athlete_id=43), athlete_id=43).zip(dagster_home / "other.zip"))
+    purged = CliRunner().invoke(main, ["purge", "--athlete", "42", "--yes"])
+    assert purged.exit_code == 0, purged.output
+    assert rows(without_application).keys() == {each["id"] for each in activities(20, athlete_id=43)}
+    assert {key.split("/")[1] for key in objects(without_application)} == {"43"}
+    engine = create_engine(Settings.from_environment().dagster_postgres_url)
+    with engine.connect() as connection:
+        kept = "".join(connection.execute(text("SELECT event FROM event_logs")).scalars())
+    engine.dispose()
+    assert "export_43" in kept
+    assert "export_42" not in kept
+    assert "/42/archive" not in kept
+
+
+def test_backup_and_restore_carry_exports(without_application: dict[str, str], dagster_home: Path, bucket: str):
+    create_database(Settings.from_environment().dagster_postgres_url)
+    create_dagster_storage(Settings.from_environment().dagster_postgres_url)
+    run("import", ExportFile(activities()).folder(dagster_home / "export_42"), "--with-files")
+    tables = ("strava_activity", "strava_archive", "strava_archive_activity")
+    before = {table: archived(table) for table in tables}, objects(without_application)
+    saved = CliRunner().invoke(main, ["backup", str(dagster_home / "backup")])
+    assert saved.exit_code == 0, saved.output
+    url = Settings.from_environment().database_url
+    for name in (str(url.database), f"{url.database}_dagster"):
+        engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        engine.dispose()
+    engine_for.cache_clear()
+    s3 = boto3.resource("s3", endpoint_url=without_application["AWS_ENDPOINT_URL_S3"])
+    s3.Bucket(bucket).objects.delete()
+    restored = CliRunner().invoke(main, ["restore", str(dagster_home / "backup")])
+    assert restored.exit_code == 0, restored.output
+    assert ({table: archived(table) for table in tables}, objects(without_application)) == before
+
+
+def archived(table: str) -> list[tuple[Any, ...]]:
+    engine = create_engine(Settings.from_environment().database_url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2"))]
+    engine.dispose()
+    return found

@@ -50,7 +50,9 @@ def test_an_export_named_by_its_path_becomes_objects_and_rows(environment: dict[
         assert not instance.get_materialized_partitions(Names().raw_activities)
         assert instance.get_latest_materialization_event(Names().raw_activities) is None
     said = metadata(result, "raw_archive")
-    assert (said["athlete"], said["language"], said["columns"], said["rows"]) == (42, "French", 103, len(of))
+    assert (said["language"], said["columns"], said["rows"]) == ("French", 103, len(of))
+    assert str(said["export_42"]).startswith("export_42.zip, archive ")
+    assert str(said["objects_42"]).startswith("s3://")
     assert said["recordings_copied"] == sum("activities/" in name for name in ExportFile(of, language="fr").files())
     assert metadata(result, "strava_archive")["inserted"] == len(of)
     assert checks(result) == {"no_archive_rejects": (True, "Every row of every export is an activity.")}
