@@ -1,5 +1,6 @@
 """`strava-assets archive`: import Strava's bulk export, list what was imported, and delete it again."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from strava_assets.archive.summary import lines
 from strava_assets.cli.console import console, print_table
 from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.database import athlete_locked, engine_for, transaction
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.services import open_archive_store, open_deletion
 from strava_assets.settings import Settings
@@ -53,18 +54,20 @@ def import_export(
     settings: Settings, path: Path, athlete_id: int | None = None, *, with_files: bool = False, dry_run: bool = False
 ) -> None:
     """Import an export, and say what became of it."""
-    store = open_archive_store(settings)
+    store, engine = open_archive_store(settings), engine_for(settings.database_url)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     out = console()
     with (
         open_export(path) as export,
         Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as display,
+        ExitStack() as held,
     ):
         task = display.add_task(f"Reading {export.name}", total=None)
         raw = identify(export, athlete_id)
+        held.enter_context(athlete_locked(engine, raw.athlete_id))
         display.update(task, description="Loading rows")
         loaded = load(
-            engine_for(settings.database_url), raw.athlete_id, raw.archive, raw.table,
+            engine, raw.athlete_id, raw.archive, raw.table,
             name=export.name, oldest_kept=settings.oldest_archived(datetime.now(UTC)),
             keep=None if dry_run else lambda: keep_tables(store, export, raw),
         )  # fmt: skip
@@ -147,9 +150,9 @@ def delete(archive: str | None, *, athlete_id: int | None, not_on_strava: bool, 
     owner, name = _find(settings, str(archive), athlete_id)
     if not yes:
         click.confirm(f"Delete the archive {name} of athlete {owner}, and the rows that only it has?", abort=True)
-    objects, rows = delete_archive(
-        engine_for(settings.database_url), open_archive_store(settings), open_deletion(settings), owner, name
-    )
+    engine = engine_for(settings.database_url)
+    with athlete_locked(engine, owner):
+        objects, rows = delete_archive(engine, open_archive_store(settings), open_deletion(settings), owner, name)
     click.echo(f"Deleted {objects} objects and {rows} rows.")
 
 

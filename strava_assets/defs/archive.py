@@ -18,6 +18,7 @@ from strava_assets.archive.loading import Loaded
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
+from strava_assets.mirror.database import athlete_locked
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.settings import Settings
 
@@ -54,14 +55,15 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
     def raw_archive(context: dg.AssetExecutionContext, config: ArchiveConfig) -> dg.MaterializeResult:
         """Keep the export that the config names; without one, say what is there."""
         with failures():
-            bucket = resources_of(context, names).s3
-            store = bucket.open_archives()
+            resources = resources_of(context, names)
+            store = resources.s3.open_archives()
             if not config.path:
                 return dg.MaterializeResult(metadata={"archives": len(_in_bucket(store)), "imported": "none: no path"})
-            with _opened(bucket, config.path) as export:
+            with _opened(resources.s3, config.path) as export:
                 raw = identify(export, config.athlete_id)
-                keep_tables(store, export, raw)
-                tracks = keep_tracks(store, export, raw, lambda _: None) if config.with_files else None
+                with athlete_locked(resources.postgres.open(), raw.athlete_id):
+                    keep_tables(store, export, raw)
+                    tracks = keep_tracks(store, export, raw, lambda _: None) if config.with_files else None
                 for problem in tracks.damaged if tracks else ():
                     context.log.warning(problem)
                 return dg.MaterializeResult(metadata=raw_metadata(store, export, raw, tracks))
@@ -88,10 +90,10 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
             resources = resources_of(context, names)
             store, engine = resources.s3.open_archives(), resources.postgres.open()
             oldest = settings.oldest_archived(datetime.now(UTC))
-            loads = {
-                archive: load_from_bucket(engine, store, athlete_id, archive, oldest)
-                for athlete_id, archive in _in_bucket(store)
-            }
+            loads: dict[str, Loaded] = {}
+            for athlete_id, archive in _in_bucket(store):
+                with athlete_locked(engine, athlete_id):
+                    loads[archive] = load_from_bucket(engine, store, athlete_id, archive, oldest)
         return dg.MaterializeResult(metadata=rows_metadata(loads), check_results=[no_archive_rejects(names, loads)])
 
     return [raw_archive, strava_archive]

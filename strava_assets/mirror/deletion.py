@@ -45,7 +45,16 @@ def remove_before(connection: Connection, moment: datetime) -> Removed:
 def remove_rows(connection: Connection, athlete_id: int, ids: Collection[int | str]) -> None:
     """Delete rows of the athlete's, which it was decided to be gone, and which lie in no hour."""
     connection.execute(
-        text("DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id = ANY(CAST(:ids AS bigint[]))"),
+        text(
+            """
+            WITH gone AS (
+                DELETE FROM strava_activity WHERE athlete_id = :athlete_id AND id = ANY(CAST(:ids AS bigint[]))
+                RETURNING id
+            )
+            INSERT INTO strava_deleted_activity (athlete_id, id) SELECT :athlete_id, id FROM gone
+            ON CONFLICT DO NOTHING
+            """
+        ),
         {"athlete_id": athlete_id, "ids": list(ids)},
     )
 
