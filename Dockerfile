@@ -3,7 +3,7 @@
 #
 #   docker build --tag strava-assets .
 #   docker build --tag strava-assets --build-arg LOCK=kubernetes .     with what K8sRunLauncher needs
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 ARG LOCK=runtime
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
 COPY locks/${LOCK}.txt locks/dev.txt /build/locks/
@@ -20,7 +20,7 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation /build \
  && /opt/venv/bin/pip uninstall --yes flit_core pip \
  && { python -m compileall -q -j 0 /opt/venv/lib; test -x /opt/venv/bin/strava-assets; }
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 RUN useradd --system --uid 10001 --home-dir /opt/dagster --shell /usr/sbin/nologin strava \
  && mkdir --parents /opt/dagster/home /state /s3/minio && chown -R strava /state /s3
 COPY --from=build /opt/venv /opt/venv

@@ -81,7 +81,7 @@ $(INSTALLED): locks/dev.txt pyproject.toml
 	@echo "Making the virtual environment in $(VENV)"
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing $$(grep -c '^[a-z].*==' locks/dev.txt) packages from locks/dev.txt; this takes a minute or two"
-	@$(PIP_INSTALL) --require-hashes -r locks/dev.txt
+	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r locks/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@echo "Compiling them"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true

@@ -9,13 +9,28 @@ case "${1:-}" in
     '' | --simulated) ;;
     *) echo "error: unknown option $1. Usage: deploy/make-env.sh [--simulated]" >&2; exit 2 ;;
 esac
-if [ -e .env ]; then
-    echo "error: .env is there already, so nothing was written. Its passwords belong to the volumes' data." >&2
-    exit 1
-fi
 umask 077
 trap 'rm -f .env.new' EXIT
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+# Passwords that came with a later version, and belong to no data yet.
+later="REDIS_WEBHOOK_PASSWORD"
+if [ -e .env ]; then
+    added=
+    if grep -q '^REDIS_PASSWORD=' .env; then
+        for name in $later; do
+            grep -q "^$name=" .env && continue
+            added="$added $name"
+        done
+    fi
+    if [ -z "$added" ]; then
+        echo "error: .env is there already, so nothing was written. Its passwords belong to the volumes' data." >&2
+        exit 1
+    fi
+    { cat .env; [ -z "$(tail -c 1 .env)" ] || echo; for name in $added; do echo "$name=$(random)"; done; } > .env.new
+    mv .env.new .env
+    echo "Added to .env what this version needs:$added. Now: docker compose up -d"
+    exit
+fi
 {
     if [ "${1:-}" = --simulated ]; then
         echo "# A simulated Strava, started with the rest. oauthlib refuses its plain http unless it is told."
@@ -32,7 +47,7 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
     echo "STRAVA_START_DATE=2024-01-01"
     echo
     echo "# Made for this machine; keep them as long as you keep the volumes."
-    for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD REDIS_PASSWORD MINIO_ROOT_PASSWORD; do
+    for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD REDIS_PASSWORD MINIO_ROOT_PASSWORD $later; do
         echo "$name=$(random)"
     done
 } > .env.new

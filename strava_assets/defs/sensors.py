@@ -24,6 +24,9 @@ from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison
 from strava_assets.webhooks.pending_events import Handled, PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import EventProcessor, ProcessedEvents
 
+EVENTS_INTERVAL_SECONDS = 20
+"""Seconds between two looks for webhook events: an upload can be queried within a minute, and idle days stay cheap."""
+
 
 def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -> list[dg.SensorDefinition]:
     """The sensors for changes, webhook events and withdrawals of access; `start` turns them on."""
@@ -45,7 +48,7 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
         name=names.of("strava_events"),
         job=jobs["sync_hours"],
         required_resource_keys=set(resource_keys(names)),
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=EVENTS_INTERVAL_SECONDS,
         default_status=status,
         description="Turns Strava's webhook events, and hours that were requested, into runs: an upload can be queried "
         "within a minute.",

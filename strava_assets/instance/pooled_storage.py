@@ -22,19 +22,28 @@ def _check(connection: Any, _record: object, _proxy: object) -> None:  # noqa: A
         raise DisconnectionError("Postgres has ended this connection") from None  # the pool makes another
 
 
+_engines: dict[tuple[str, int], Engine] = {}
+"""Of this process, by URL and time limit: each connection is a process of Postgres', so there are few of them."""
+
+
 class _Kept:
     """What the three storages have in common; before the stock one among a class' bases."""
 
     _engine: Engine
+    postgres_url: str
 
     def keep_connections(self) -> None:
         """Do in any process what Dagster does in the webserver, without its limit on the time of a statement."""
         self.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Keep connections as the stock storage does in the webserver, and check them."""
-        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # type: ignore[misc]
-        event.listen(self._engine, "checkout", _check)
+        """Keep connections as the stock storage does in the webserver, check them, and share them among the three."""
+        key = self.postgres_url, statement_timeout
+        if key not in _engines:
+            super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # type: ignore[misc]
+            event.listen(self._engine, "checkout", _check)
+            _engines[key] = self._engine
+        self._engine = _engines[key]
 
 
 class PooledEventLogStorage(_Kept, PostgresEventLogStorage):

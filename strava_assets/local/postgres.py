@@ -26,6 +26,18 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "max_connections": "200",
+    # A small machine, perhaps with an SD card: few processes, little memory, and few writes. Nothing is replicated;
+    # each checkpoint has every page that changes afterwards written whole once more, so they are rare.
+    "shared_buffers": "64MB",
+    "io_method": "sync",
+    "max_logical_replication_workers": "0",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "wal_compression": "on",
+    "min_wal_size": "32MB",
+    "max_wal_size": "256MB",
+    "checkpoint_timeout": "1h",
+    "autovacuum_naptime": "5min",
 }
 
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -80,7 +80,7 @@ def test_the_graph_is_an_interface():
         },
         "sensors": {
             "strava_changes": (900, ["sync_hours"]),
-            "strava_events": (5, ["sync_hours"]),
+            "strava_events": (20, ["sync_hours"]),
             "strava_reports": (60, ["make_reports"]),
             "strava_withdrawals": (120, ["purge_athlete"]),
         },

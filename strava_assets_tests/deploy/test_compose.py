@@ -22,7 +22,10 @@ def test_a_service_has_few_rights_and_bounded_logs(service: dict[str, Any]):
     assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
-    assert re.fullmatch(r"[^:]+(/[^:]+)*:[^:]+", service["image"]), "no tag means: whatever is newest"
+    assert service["image"] == "strava-assets:local" or re.fullmatch(
+        r"[^:]+:[^:@]+@sha256:[0-9a-f]{64}", service["image"]
+    )
+    assert service["mem_limit"]
 
 
 @EVERY_SERVICE
@@ -42,8 +45,20 @@ def test_a_service_that_stays_says_whether_it_is_well(service: dict[str, Any]):
 
 def test_every_setting_reaches_the_services():
     assert {each.name for each in VARIABLES} <= set(SERVICES["code"]["environment"])
-    for name in ("init", "webserver", "daemon", "webhook"):
+    for name in ("init", "webserver", "daemon"):
         assert SERVICES[name]["environment"] == SERVICES["code"]["environment"]
+
+
+def test_what_faces_the_internet_has_a_network_and_two_secrets_of_its_own():
+    webhook = SERVICES["webhook"]
+    assert set(webhook["environment"]) == {"STRAVA_WEBHOOK_VERIFY_TOKEN", "REDIS_URL"}
+    assert "redis://webhook:" in webhook["environment"]["REDIS_URL"]
+    (network,) = webhook["networks"]
+    assert [name for name, each in SERVICES.items() if network in each.get("networks", ["default"])] == [
+        "redis",
+        "webhook",
+    ]
+    assert not any("env_file" in each for each in SERVICES.values())
 
 
 def test_no_password_has_a_default():
@@ -53,9 +68,13 @@ def test_no_password_has_a_default():
         "POSTGRES_PASSWORD",
         "POSTGRES_APP_PASSWORD",
         "REDIS_PASSWORD",
+        "REDIS_WEBHOOK_PASSWORD",
         "MINIO_ROOT_PASSWORD",
     }
-    assert {rest for _, rest in uses} == {":?Run deploy/make-env.sh first"}
+    # Each is asked for, and where it is put into a URL as well it is not asked for again.
+    for name in {name for name, _ in uses}:
+        assert any(rest.startswith(":?Run deploy/make-env.sh") for each, rest in uses if each == name)
+    assert all(not rest or rest.startswith(":?Run deploy/make-env.sh") for _, rest in uses)
 
 
 def test_what_is_built_runs_without_root_and_from_the_lock_alone():

@@ -45,6 +45,16 @@ def test_what_is_there_is_left_alone(checkout: Path):
     assert (checkout / ".env").read_text() == "MINE=1\n"
 
 
+def test_an_env_of_an_earlier_version_gets_what_is_missing_and_keeps_the_rest(checkout: Path):
+    (checkout / ".env").write_text("REDIS_PASSWORD=old\n# mine\nMINE=1")
+    done = make_env(checkout)
+    assert done.returncode == 0, done.stderr
+    assert "REDIS_WEBHOOK_PASSWORD" in done.stdout
+    assert (checkout / ".env").read_text().startswith("REDIS_PASSWORD=old\n# mine\nMINE=1\nREDIS_WEBHOOK_PASSWORD=")
+    assert (checkout / ".env").stat().st_mode & 0o077 == 0
+    assert make_env(checkout).returncode == 1
+
+
 def test_a_simulated_strava_is_one_option_away(checkout: Path):
     make_env(checkout, "--simulated")
     made = dotenv_values(checkout / ".env")
