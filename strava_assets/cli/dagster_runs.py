@@ -1,9 +1,11 @@
 """Dagster's instance for commands: the one that the stock commands in the same folder use."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
 from strava_assets.defs.build import build_definitions
@@ -21,15 +23,24 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
 
     Raises ServiceUnavailable where Dagster's own database does not answer.
     """
+    root = logging.getLogger()
+    root.addFilter(_is_no_retry)
     try:
         with instance_of_folder() as instance:
             yield instance
-    except (OperationalError, dg.DagsterInvariantViolationError) as error:
+    except (OperationalError, DagsterPostgresException, dg.DagsterInvariantViolationError) as error:
         url = Settings.from_environment().dagster_postgres_url
         raise ServiceUnavailable(
             f"Dagster's storage, the database {url.database!r} at {place(url)}, cannot be opened "
             f"({str(error).partition(chr(10))[0][:200]}). Check DAGSTER_POSTGRES_URL, and run: strava-assets init."
         ) from None
+    finally:
+        root.removeFilter(_is_no_retry)
+
+
+def _is_no_retry(record: logging.LogRecord) -> bool:
+    """Dagster logs each of five tries to connect, in many lines; the last one's error says it in one."""
+    return "Retrying failed database connection" not in str(record.msg)
 
 
 def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> Outcome:

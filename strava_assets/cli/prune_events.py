@@ -4,14 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from strava_assets.cli.console import counted
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.instance.event_pruning import prune_events
+from strava_assets.settings import Settings
 
 
 @click.command(name="prune-events", help=__doc__)
-@click.option("--older-than", type=click.IntRange(min=1), default=90, show_default=True, help="Days that are kept.")
+@click.option("--older-than", type=click.IntRange(1, 36500), default=90, show_default=True, help="Days that are kept.")
 def command(older_than: int) -> None:
     """What is materialised, checks, metadata and how each run ended stay; the old runs' timelines and logs go."""
+    Settings.from_environment()  # what is wrong with one is better told before anything is deleted
     with open_instance() as instance:
         count = prune_events(instance, datetime.now(UTC) - timedelta(days=older_than))
-    click.echo(f"{count} events older than {older_than} days deleted.")
+    click.echo(f"{counted(count, 'event')} older than {counted(older_than, 'day')} deleted.")

@@ -19,6 +19,7 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
 from strava_assets.mirror.database import athlete_locked
+from strava_assets.mirror.markdown import inert
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.settings import Settings
 
@@ -154,7 +155,7 @@ def no_archive_rejects(names: Names, loads: Mapping[str, Loaded]) -> dg.AssetChe
         check_name="no_archive_rejects",
         asset_key=names.strava_archive,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(reasons)} rows are in strava_archive_reject: {'; '.join(reasons[:5])}."
+        description=inert(f"{len(reasons)} rows are in strava_archive_reject: {'; '.join(reasons[:5])}.")
         if reasons
         else "Every row of every export is an activity.",
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from strava_assets.errors import AthleteError
 from strava_assets.hours import Window
 from strava_assets.mirror.archive import not_on_strava
+from strava_assets.mirror.markdown import inert
 from strava_assets.mirror.quality import hours_without_object, implausible_activities, invalid_activities
 from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.state.revocations import waits_to_be_purged
@@ -163,7 +164,7 @@ def _result(
         passed=not problem,
         check_name=name,
         severity=severity,
-        description=str(problem) if problem else otherwise,
+        description=inert(str(problem)) if problem else otherwise,
     )
 
 

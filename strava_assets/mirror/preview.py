@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, text
 
 from strava_assets.hours import Window
+from strava_assets.mirror.markdown import inert
 
 ROWS = 10
 
@@ -21,7 +22,7 @@ def preview(connection: Connection, window: Window) -> str:
     lines = ["| start (UTC) | sport | km | time |", "|---|---|---|---|"]
     for row in rows:
         kilometres = "" if row.distance is None else f"{row.distance / 1000:.1f}"
-        sport = " ".join((row.sport_type or "").replace("|", "/").split())
+        sport = inert(" ".join((row.sport_type or "").replace("|", "/").split()))
         lines.append(f"| {row.start_date:%Y-%m-%d %H:%M} | {sport} | {kilometres} | {_duration(row.moving_time)} |")
     return "\n".join(lines)
 
