@@ -27,7 +27,11 @@ class Window:
     def cuts(self, other: "Window") -> bool:
         """Whether a part of the other window, but not all of it, lies in this one."""
         overlaps = self.start < other.end and other.start < self.end
-        return overlaps and not (self.start <= other.start and other.end <= self.end)
+        return overlaps and not self.covers(other)
+
+    def covers(self, other: "Window") -> bool:
+        """Whether all of the other window lies in this one."""
+        return self.start <= other.start and other.end <= self.end
 
     def hours(self) -> Iterator[datetime]:
         """Every whole hour of the window, oldest first."""

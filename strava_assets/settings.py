@@ -35,7 +35,8 @@ VARIABLES = (
     Variable("STRAVA_API_URL", "", "`/athlete/...` hangs under it; default `{STRAVA_BASE_URL}/api/v3`"),
     Variable("STRAVA_START_DATE", "2024-01-01", "Date of the first hourly partition (UTC midnight)"),
     Variable("STRAVA_LOOKBACK_DAYS", "30", "How many days the sensor and the hourly schedule look back"),
-    Variable("STRAVA_CHANGES_INTERVAL", "900", "Seconds between two looks of the sensor for changes"),
+    Variable("STRAVA_CHANGES_INTERVAL", "900", "Polling interval of the change sensor, in seconds"),
+    Variable("STRAVA_EVENTS_INTERVAL", "20", "Polling interval of the sensor for webhook events, in seconds"),
     Variable("STRAVA_BUDGET_RESERVE", "0.25", "Share of Strava's request window that only the hourly run may use"),
     Variable(
         "STRAVA_MAX_DELETE_SHARE",
@@ -106,6 +107,7 @@ class Settings:
     start_date: datetime
     lookback: timedelta
     changes_interval_seconds: int
+    events_interval_seconds: int
     budget_reserve: float
     max_delete_share: float
     retention: timedelta | None
@@ -150,6 +152,7 @@ class Settings:
             start_date=env.start_of_day("STRAVA_START_DATE", datetime.now(UTC)),
             lookback=timedelta(days=env.number("STRAVA_LOOKBACK_DAYS", low=1, high=3650)),
             changes_interval_seconds=int(env.number("STRAVA_CHANGES_INTERVAL", low=5, high=86400)),
+            events_interval_seconds=int(env.number("STRAVA_EVENTS_INTERVAL", low=5, high=86400)),
             budget_reserve=env.number("STRAVA_BUDGET_RESERVE", low=0, high=0.9),
             max_delete_share=env.number("STRAVA_MAX_DELETE_SHARE", low=0, high=1),
             retention=_days(env, "STRAVA_RETENTION_DAYS"),

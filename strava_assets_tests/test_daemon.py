@@ -13,9 +13,14 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from redis import Redis
 
-from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.defs.build import build_definitions
+from strava_assets.defs.names import Names
+from strava_assets.defs.run_tags import range_tags
+from strava_assets.defs.runs import request_for
+from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -132,6 +137,47 @@ def test_a_killed_worker_and_then_everything_at_once_are_seen_and_run_again(
     platform.start()
     platform.wait_until(lambda: rows(environment) == expected_rows(strava))
     platform.wait_until(lambda: failed_runs(instance) == 2)
+
+
+def test_the_hourly_run_passes_whatever_was_queued_before_it(
+    platform: Platform, instance: dg.DagsterInstance, strava: Simulation
+):
+    assert strava
+    definitions, names = build_definitions(Settings.from_environment()), Names()
+    hourly = definitions.resolve_schedule_def("closed_hours")(
+        dg.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
+    )
+    assert isinstance(hourly, dg.RunRequest)
+    weeks_ago = [HOUR_AGO - number * timedelta(days=7) for number in range(1, 5)]
+    requests = [
+        *(
+            request_for(Window.of(hour, hour), names, reason)
+            for hour in weeks_ago
+            for reason in ("events", "reconcile")
+        ),
+        dg.RunRequest(tags=range_tags(Window.of(weeks_ago[-1], HOUR_AGO))),  # by hand
+        hourly,
+    ]
+    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("strava_assets"), "__repository__")
+    runs = [
+        instance.create_run_for_job(
+            definitions.resolve_job_def("sync_hours"),
+            tags=request.tags,
+            status=dg.DagsterRunStatus.QUEUED,
+            remote_job_origin=RemoteJobOrigin(origin, "sync_hours"),
+        )
+        for request in requests
+    ]
+
+    def began(run: dg.DagsterRun) -> float | None:
+        record = instance.get_run_record_by_id(run.run_id)
+        return record.start_time if record else None
+
+    platform.start()
+    platform.wait_until(lambda: sum(began(run) is not None for run in runs) >= 3)
+    moments = [moment for run in runs if (moment := began(run))]
+    assert began(runs[-1]) == min(moments)
+    assert began(runs[-2]) is None  # by hand comes last
 
 
 def test_services_that_were_away_all_at_once_are_found_again(

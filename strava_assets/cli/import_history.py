@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from strava_assets.cli.console import console
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import FETCHED_TAG
+from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, reason_tags
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
@@ -144,7 +144,7 @@ def _record(window: Window) -> None:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            tags = {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
+            tags = reason_tags(IMPORT) | {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
             problem = materialise(instance, window, tags).failure
         finally:
             finished.set()

@@ -45,7 +45,7 @@ def serve(host: str, port: int) -> None:
 
     settings = Settings.from_environment()
     identity = _identity(settings)
-    # Made now, so that what is missing is said before anything is served.
+    # Made now, so that what is missing is reported before anything is served.
     identity.path()
     identity.verify_token()
     try:
@@ -65,7 +65,7 @@ def serve(host: str, port: int) -> None:
     "--callback-url",
     required=True,
     metavar="URL",
-    help="Public https URL under which the receiver can be reached; the secret path is added by itself.",
+    help="Public https URL under which the receiver can be reached; the secret path is added automatically.",
 )
 def subscribe(callback_url: str) -> None:
     """Subscribe to the events of all athletes. `strava-assets webhook serve` must be running.

@@ -14,7 +14,7 @@ from strava_assets.defs.metadata import ROW_COUNT, athlete_errors, fetch_summary
 from strava_assets.defs.names import Names
 from strava_assets.defs.partitions import window_of
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
-from strava_assets.defs.run_tags import FETCHED_TAG, HOURLY_RUN_TAG
+from strava_assets.defs.run_tags import BY_HAND, FETCHED_TAG, REASON_TAG, SCHEDULE
 from strava_assets.hours import Window
 from strava_assets.instance.process_tags import process_tags
 from strava_assets.mirror.database import transaction
@@ -88,7 +88,7 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
         if FETCHED_TAG in context.run.tags:
             return _already_fetched(context, window, resources)
         store, engine = resources.s3.open(), resources.postgres.open()
-        may_use_reserve = HOURLY_RUN_TAG in context.run.tags
+        may_use_reserve = context.run.tags.get(REASON_TAG) == SCHEDULE
         with resources.api.open(
             may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info
         ) as client:
@@ -155,9 +155,12 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Reso
 
 
 def _tag_process(context: dg.AssetExecutionContext) -> None:
-    """Let run monitoring find a dead run of a command line, which no code server knows."""
-    if "dagster/grpc_info" not in context.run.tags:
-        context.instance.add_run_tags(context.run.run_id, process_tags())
+    """Let run monitoring find a dead run of a command line, which no code server knows, and say that it was by hand."""
+    tags = {} if ".dagster/grpc_info" in context.run.tags else process_tags()
+    if REASON_TAG not in context.run.tags:
+        tags[REASON_TAG] = BY_HAND
+    if tags:
+        context.instance.add_run_tags(context.run.run_id, tags)
 
 
 def _column_schema() -> dg.TableSchema:

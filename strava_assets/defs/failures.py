@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from strava_assets.defs.run_tags import RATE_LIMIT
 from strava_assets.errors import RateLimitExceeded, StravaAssetsError, TransientError
 from strava_assets.hours import Window
 from strava_assets.state.refetch_queue import RefetchQueue
@@ -23,7 +24,7 @@ def step_failures(context: dg.AssetExecutionContext, window: Window, queue: Refe
     try:
         yield
     except RateLimitExceeded as error:
-        queue.ask(window, not_before=error.until)
+        queue.request(window, RATE_LIMIT, not_before=error.until)
         message = f"{error} Retried automatically after {error.until:%Y-%m-%d %H:%M} UTC."
         raise dg.Failure(message, allow_retries=False) from None
     except TransientError as error:

@@ -4,6 +4,8 @@ The executor is theirs, not the definitions': two code locations with different 
 https://docs.dagster.io/guides/build/jobs
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +16,8 @@ from strava_assets.defs.deletion_jobs import make_deletion_jobs
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
+from strava_assets.defs.run_tags import NOT_BEFORE_TAG, RECONCILE
+from strava_assets.errors import RateLimitExceeded
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
@@ -64,7 +68,7 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
 def _compare_history(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> dg.Output[None]:
     """One comparison; the sensor `strava_events` turns what is requested into runs."""
     now = datetime.now(UTC)
-    with failures():
+    with failures(), _retried_after_limit(context):
         with resources.api.open(may_use_reserve=False, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
             comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
             comparison = comparer.compare(settings.hours_since(settings.start_date, now))
@@ -73,9 +77,19 @@ def _compare_history(context: dg.OpExecutionContext, settings: Settings, resourc
         queue = RefetchQueue(redis)
         ResumePoints(redis).discard(comparison.windows)
         for window in comparison.windows:
-            queue.ask(window, not_before=now)
+            queue.request(window, RECONCILE)
     for problem in comparison.problems:
         context.log.error(problem)
     context.log.info("%s", comparison)
     found = {"listed": comparison.listed, "windows_requested": len(comparison.windows), "api_requests": requests}
     return dg.Output(None, metadata={**found, "found": str(comparison)})
+
+
+@contextmanager
+def _retried_after_limit(context: dg.OpExecutionContext) -> Iterator[None]:
+    """Where Strava's rate limit is reached, tell the schedule, which requests the run again, until when."""
+    try:
+        yield
+    except RateLimitExceeded as error:
+        context.instance.add_run_tags(context.run_id, {NOT_BEFORE_TAG: error.until.isoformat(timespec="minutes")})
+        raise

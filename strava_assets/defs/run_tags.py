@@ -1,15 +1,42 @@
-"""The tags by which runs are told apart, and the hours that a run's tags name."""
+"""The tags by which runs are told apart, and the hours that a run's tags name.
+
+Dagster's UI hides tags that begin with `.dagster/`: those that concern only this project's machinery.
+"""
 
 from collections.abc import Mapping
 
 from strava_assets.hours import HOUR, Window, from_partition_key, partition_key
 
-HOURLY_RUN_TAG = "strava_assets/hourly"
-"""Marks the schedule's runs, the only ones that may use the reserve of Strava's request window."""
+REASON_TAG = "strava_assets/reason"
+"""Why a run is there, one of the words below."""
 
+SCHEDULE = "schedule"
+"""The schedule's runs, the only ones that may use the reserve of Strava's rate limit."""
 
-FETCHED_TAG = "strava_assets/fetched_at"
+PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, BY_HAND = (
+    "purge",
+    "events",
+    "changes",
+    "rate limit",
+    "reconcile",
+    "import",
+    "retention",
+    "by hand",
+)
+
+PRIORITIES = {SCHEDULE: 10, PURGE: 8, EVENTS: 6, CHANGES: 4, RATE_LIMIT: 2, RECONCILE: 2}
+"""Which of the queued runs is next. Whatever somebody launches by hand has 0, as Dagster has it."""
+
+FETCHED_TAG = ".dagster/strava_assets/fetched_at"
 """Marks a run that records what an import has just fetched, so that it need not fetch it again."""
+
+NOT_BEFORE_TAG = ".dagster/strava_assets/not_before"
+"""On a run that met Strava's rate limit: before when it need not be tried again."""
+
+
+def reason_tags(reason: str) -> dict[str, str]:
+    """The tags that say why a run is there, and how urgent it is."""
+    return {REASON_TAG: reason, "dagster/priority": str(PRIORITIES.get(reason, 0))}
 
 
 def range_tags(window: Window) -> dict[str, str]:

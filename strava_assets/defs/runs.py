@@ -1,61 +1,75 @@
-"""Runs of the two assets: requested, queued or under way."""
+"""Runs of the two assets: requested, queued, under way, or over."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import FETCHED_TAG, range_tags, window_of_tags
+from strava_assets.defs.run_tags import FETCHED_TAG, REASON_TAG, range_tags, reason_tags, window_of_tags
 from strava_assets.hours import Window
+from strava_assets.sync.attempts import Attempt, Outcome
 
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+MAX_RUNS = 1000
+"""The newest runs that are looked at; what an older one fetched is fetched again."""
+
+OUTCOMES = {
+    dg.DagsterRunStatus.QUEUED: Outcome.WAITING,
+    dg.DagsterRunStatus.NOT_STARTED: Outcome.WAITING,
+    dg.DagsterRunStatus.STARTING: Outcome.WAITING,
+    dg.DagsterRunStatus.STARTED: Outcome.RUNNING,
+    dg.DagsterRunStatus.SUCCESS: Outcome.FETCHED,
+    dg.DagsterRunStatus.FAILURE: Outcome.FAILED,
+    dg.DagsterRunStatus.CANCELED: Outcome.FAILED,
+}
+"""One that is being cancelled is none of these, until it is."""
 
 
-def request_for(window: Window, names: Names, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+def request_for(window: Window, names: Names, reason: str) -> dg.RunRequest:
     """A request for one run of the window, be it one hour or a range."""
-    return dg.RunRequest(job_name=names.of("sync_hours"), tags={**range_tags(window), **(tags or {})})
+    return dg.RunRequest(job_name=names.of("sync_hours"), tags={**range_tags(window), **reason_tags(reason)})
 
 
-def windows_under_way(instance: dg.DagsterInstance, names: Names) -> list[Window]:
-    """The windows of all runs of these assets that are queued or not yet finished."""
-    runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY))
-    return [window for run in runs if _is_of(run, names) and (window := window_of_tags(run.tags))]
+def attempts(instance: dg.DagsterInstance, names: Names, since: datetime) -> list[Attempt]:
+    """The runs that fetch and load hours and are not over, or were updated later than `since`.
 
-
-def windows_yet_to_be_fetched(instance: dg.DagsterInstance, names: Names) -> list[Window]:
-    """The windows of runs that are queued and will ask Strava once they start: what is known now, they will find.
-
-    Not so a run that only records an import, or only repeats the table after a crash.
+    Not one that only records an import, or only repeats the table after a crash.
     """
-    queued = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    statuses = [status for status, outcome in OUTCOMES.items() if outcome in {Outcome.WAITING, Outcome.RUNNING}]
+    records = [
+        *instance.get_run_records(dg.RunsFilter(statuses=statuses), limit=MAX_RUNS),
+        # Dagster compares with the database's own clock and zone, so the exact moment is compared below.
+        *instance.get_run_records(dg.RunsFilter(updated_after=since - timedelta(days=1)), limit=MAX_RUNS),
+    ]
+    by_id = {record.dagster_run.run_id: record for record in records if fetches(record.dagster_run, names)}
     return [
-        window
-        for run in queued
-        if _is_of(run, names)
-        and (
-            run.step_keys_to_execute is None or names.raw_activities.to_python_identifier() in run.step_keys_to_execute
-        )
-        and FETCHED_TAG not in run.tags
-        and (window := window_of_tags(run.tags))
+        Attempt(window, OUTCOMES[record.dagster_run.status], _moment(record.start_time), _moment(record.end_time))
+        for record in by_id.values()
+        if record.dagster_run.status in OUTCOMES and (window := window_of_tags(record.dagster_run.tags))
     ]
 
 
-def not_under_way(windows: Iterable[Window], under_way: list[Window]) -> list[Window]:
-    """The windows that no single run under way covers."""
-    return [
-        window
-        for window in windows
-        if not any(other.start <= window.start and window.end <= other.end for other in under_way)
-    ]
+def count_under_way(instance: dg.DagsterInstance, names: Names, reasons: Sequence[str]) -> int:
+    """How many runs of these reasons are queued or under way."""
+    filters = dg.RunsFilter(
+        job_name=names.of("sync_hours"),
+        statuses=[status for status, outcome in OUTCOMES.items() if outcome in {Outcome.WAITING, Outcome.RUNNING}],
+        tags={REASON_TAG: list(reasons)},
+    )
+    return instance.get_runs_count(filters)
 
 
-def _is_of(run: dg.DagsterRun, names: Names) -> bool:
-    """Whether the run fetches these assets, and not those of another platform in the same code location."""
-    if run.asset_selection is None:
+def fetches(run: dg.DagsterRun, names: Names) -> bool:
+    """Whether the run asks Strava for hours of these assets, not of another platform's in the same code location."""
+    if FETCHED_TAG in run.tags:
+        return False
+    steps = run.step_keys_to_execute
+    if steps is not None and names.raw_activities.to_python_identifier() not in steps:
+        return False
+    if not run.asset_selection:
         return run.job_name == names.of("sync_hours")
-    return names.raw_activities in run.asset_selection
+    return {names.raw_activities, names.strava_activity} <= run.asset_selection
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)

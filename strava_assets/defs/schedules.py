@@ -4,17 +4,28 @@ Dagster itself catches up nothing after a downtime: only the newest tick runs.
 https://docs.dagster.io/guides/automate/schedules
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 import dagster as dg
 
 from strava_assets.defs.jobs import Jobs
 from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import HOURLY_RUN_TAG, range_tags
+from strava_assets.defs.run_tags import NOT_BEFORE_TAG, RECONCILE, RETENTION, SCHEDULE, range_tags, reason_tags
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.settings import Settings
 
 NO_APPLICATION = "STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported."
+
+UNDER_WAY = {
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+}
+
+MAX_RUNS = 50
+"""More than a day has tries of a daily run."""
 
 
 def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -> list[dg.ScheduleDefinition]:
@@ -37,31 +48,36 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
         last = floor_to_hour(now) - HOUR
         done = {from_partition_key(key) for key in context.instance.get_materialized_partitions(names.strava_activity)}
         window = hours_to_close(last, done, max(settings.first_hour(now), last - settings.lookback))
-        return dg.RunRequest(run_key=str(window), tags={**range_tags(window), HOURLY_RUN_TAG: "true"})
+        return dg.RunRequest(run_key=str(window), tags={**range_tags(window), **reason_tags(SCHEDULE)})
 
-    daily_reconciliation = dg.ScheduleDefinition(
+    @dg.schedule(
         name=names.of("daily_reconciliation"),
         job=jobs["reconcile_history"],
-        cron_schedule="17 3 * * *",
+        cron_schedule="17 * * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Compares the whole history with Strava once a day.",
-        should_execute=lambda _: bool(settings.client_id),
+        description="Compares the whole history with Strava once a day, at 03:17 UTC; where that fails, or the machine "
+        "is off, in each hour until it succeeds.",
     )
+    def daily_reconciliation(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """A run, where today's has not succeeded."""
+        if not settings.client_id:
+            return dg.SkipReason(NO_APPLICATION)
+        return _once_a_day(context, jobs["reconcile_history"].name, time(3, 17), RECONCILE)
 
     @dg.schedule(
         name=names.of("daily_retention"),
         job=jobs["apply_retention"],
-        cron_schedule="40 3 * * *",
+        cron_schedule="40 * * * *",
         execution_timezone="UTC",
         default_status=status,
         description="Deletes, once a day, what is older than STRAVA_RETENTION_DAYS.",
     )
-    def daily_retention() -> dg.RunRequest | dg.SkipReason:
-        """A run, where the retention setting is there."""
+    def daily_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """A run, where the retention setting is there and today's has not succeeded."""
         if settings.retention is None and settings.archive_retention is None:
             return dg.SkipReason("STRAVA_RETENTION_DAYS is not set: everything is kept.")
-        return dg.RunRequest()
+        return _once_a_day(context, jobs["apply_retention"].name, time(3, 40), RETENTION)
 
     return [closed_hours, daily_reconciliation, daily_retention]
 
@@ -70,3 +86,26 @@ def hours_to_close(last: datetime, done: set[datetime], earliest: datetime) -> W
     """From the first hour since `earliest` that is not done to `last`, which is closed in any case."""
     missing = (hour for hour in Window.of(earliest, last).hours() if hour not in done)
     return Window.of(next(missing, last), last)
+
+
+def _once_a_day(
+    context: dg.ScheduleEvaluationContext, job_name: str, moment: time, reason: str
+) -> dg.RunRequest | dg.SkipReason:
+    """A run, unless one since that moment of the day (UTC) succeeded, is under way, or said to wait for Strava's limit.
+
+    A daily cron would not do: Dagster catches up no tick, and a failed run would come again a day later.
+    """
+    now = context.scheduled_execution_time.astimezone(UTC)
+    since = datetime.combine(now.date(), moment, UTC)
+    since -= timedelta(days=since > now)
+    for record in context.instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=MAX_RUNS):
+        run, began = record.dagster_run, record.start_time
+        if run.status in UNDER_WAY:
+            return dg.SkipReason("It is under way.")
+        if began is None or began < since.timestamp():
+            continue
+        if run.status is dg.DagsterRunStatus.SUCCESS:
+            return dg.SkipReason("Today's is done.")
+        if (until := run.tags.get(NOT_BEFORE_TAG)) and datetime.fromisoformat(until) > now:
+            return dg.SkipReason(f"Strava's rate limit is reached; retried after {until}.")
+    return dg.RunRequest(tags=reason_tags(reason))

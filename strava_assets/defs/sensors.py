@@ -13,19 +13,26 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.jobs import Jobs
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
-from strava_assets.defs.runs import not_under_way, request_for, windows_under_way, windows_yet_to_be_fetched
+from strava_assets.defs.run_tags import CHANGES, EVENTS, RATE_LIMIT, RECONCILE
+from strava_assets.defs.runs import attempts, count_under_way, request_for
 from strava_assets.defs.withdrawal_sensor import make_withdrawal_sensor
-from strava_assets.errors import ConfigurationError, RateLimitExceeded
+from strava_assets.errors import ConfigurationError, RateLimitExceeded, ServiceUnavailable, StravaAssetsError
 from strava_assets.hours import Window, merge_into_windows
 from strava_assets.settings import Settings
-from strava_assets.state.refetch_queue import RefetchQueue
+from strava_assets.state.backlog import has_work
+from strava_assets.state.refetch_queue import RefetchQueue, Requested
 from strava_assets.state.resume_points import ResumePoints
+from strava_assets.sync.attempts import Attempt, due_pieces, has_failed, still_to_fetch
 from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison
-from strava_assets.webhooks.pending_events import Handled, PendingEvent, PendingEvents
+from strava_assets.webhooks.allowance import COST_OF_RUN, Allowance
+from strava_assets.webhooks.pending_events import PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import EventProcessor, ProcessedEvents
 
-EVENTS_INTERVAL_SECONDS = 20
-"""Seconds between two looks for webhook events: an upload can be queried within a minute, and idle days stay cheap."""
+MAX_RUNS = 5
+"""Runs of the refetch queue that are queued or under way at once; what else is due waits for the next ticks."""
+
+FAILURES_COUNT_FOR = timedelta(days=1)
+"""For so long the sensor for changes remembers hours that failed."""
 
 
 def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -> list[dg.SensorDefinition]:
@@ -48,12 +55,12 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
         name=names.of("strava_events"),
         job=jobs["sync_hours"],
         required_resource_keys=set(resource_keys(names)),
-        minimum_interval_seconds=EVENTS_INTERVAL_SECONDS,
+        minimum_interval_seconds=settings.events_interval_seconds,
         default_status=status,
         description="Turns Strava's webhook events, and hours that were requested, into runs: an upload can be queried "
         "within a minute.",
     )
-    def strava_events(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def strava_events(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         return _process_events(context, settings, names)
 
     return [strava_changes, strava_events, make_withdrawal_sensor(settings, names, jobs["purge_athlete"], start=start)]
@@ -75,76 +82,109 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
         return dg.SkipReason(str(error))
     for problem in comparison.problems:
         context.log.warning(problem)
-    windows = not_under_way(comparison.windows, windows_under_way(context.instance, names))
     context.log.info("%s", comparison)
+    since = now - FAILURES_COUNT_FOR
+    windows = due_pieces(comparison.windows, since, attempts(context.instance, names, since), now)
     if not windows:
         return dg.SkipReason(f"{comparison}.")
-    return dg.SensorResult(run_requests=[request_for(window, names) for window in windows])
+    return dg.SensorResult(run_requests=[request_for(window, names, CHANGES) for window in windows])
 
 
-def _process_events(context: dg.SensorEvaluationContext, settings: Settings, names: Names) -> dg.SensorResult:
-    """Forget what the previous tick dealt with, deal with what waits, and keep it in the cursor."""
-    now = datetime.now(UTC)
-    resources = resources_of(context, names)
+def _process_events(
+    context: dg.SensorEvaluationContext, settings: Settings, names: Names
+) -> dg.SensorResult | dg.SkipReason:
+    """Turn events into requested hours, and these into runs. Hours do not wait for events."""
+    now, resources = datetime.now(UTC), resources_of(context, names)
     try:
-        with failures(but=(ConfigurationError,)):
-            redis = resources.tokens.connect()
-            pending, queue = PendingEvents(redis), RefetchQueue(redis)
-            _settle(pending, queue, context.cursor)
-            waiting, windows = pending.waiting(now), queue.due(now)
-            processed = (
-                _process(waiting, settings, resources, redis, now=now) if waiting else ProcessedEvents(Handled(now))
-            )
-    except ConfigurationError as error:
-        return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
-    processed.handled.windows = windows
-    queued = windows_yet_to_be_fetched(context.instance, names)
-    wanted = windows_to_fetch(processed.hours, windows, settings.hours_since(settings.start_date, now))
-    requests = [request_for(window, names) for window in not_under_way(wanted, queued)]
-    said = _summary(processed, wanted)
+        redis = resources.tokens.connect()
+        if not has_work(redis, now):
+            return dg.SkipReason("No events.")
+        waiting = PendingEvents(redis).waiting(now)
+        processed = _process(waiting, settings, resources, redis, now=now) if waiting else ProcessedEvents()
+    except (ConfigurationError, ServiceUnavailable) as error:
+        return dg.SkipReason(str(error))
+    with failures():
+        requests = _requests(
+            context.instance, RefetchQueue(redis), settings.hours_since(settings.start_date, now), names
+        )
+    summary = _summary(processed, requests)
     if waiting:
-        context.log.info(said)
-    return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests else dg.SkipReason(said),
-        cursor=processed.handled.to_cursor(),
-    )
-
-
-def windows_to_fetch(hours: Iterable[datetime], requested: Iterable[Window], partitions: Window) -> list[Window]:
-    """The hours, merged, and the windows that were requested, as far as there are partitions for them.
-
-    A wrong device clock can put an activity into the future; it is fetched when its hour comes.
-    """
-    clipped = [Window(max(each.start, partitions.start), min(each.end, partitions.end)) for each in requested]
-    clipped = [each for each in clipped if each.start < each.end]
-    merged = merge_into_windows((hour for hour in hours if hour in partitions), max_gap=MAX_GAP)
-    return clipped + not_under_way(merged, clipped)
-
-
-def _settle(pending: PendingEvents, queue: RefetchQueue, cursor: str | None) -> None:
-    """The previous tick succeeded, or its cursor would not be here: its runs exist."""
-    if handled := Handled.from_cursor(cursor):
-        pending.settle(handled)
-        for window in handled.windows:
-            queue.settle(window, handled.at)
+        context.log.info(summary)
+    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason(summary)
 
 
 def _process(
     waiting: Sequence[PendingEvent], settings: Settings, resources: Resources, redis: Redis, *, now: datetime
 ) -> ProcessedEvents:
-    with resources.api.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
-        engine = resources.postgres.open()
+    """Put the hours that events are about into the refetch queue, and forget the events. An error is only told."""
+    processed = ProcessedEvents()
+    try:
+        with resources.api.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
+            engine = resources.postgres.open()
 
-        def compare(athlete_id: int) -> Comparison:
-            comparer = Comparer(client, resources.s3.open(), engine, settings.max_delete_share)
-            return comparer.compare(settings.hours_since(now - settings.lookback, now), only=athlete_id)
+            def compare(athlete_id: int) -> Comparison:
+                comparer = Comparer(client, resources.s3.open(), engine, settings.max_delete_share)
+                return comparer.compare(settings.hours_since(now - settings.lookback, now), only=athlete_id)
 
-        return EventProcessor(client, engine, PendingEvents(redis), compare=compare, now=now).notice(waiting)
+            pending, allowance = PendingEvents(redis), Allowance(redis, client.quota().day_limit, now)
+            processed = EventProcessor(client, engine, pending, allowance, compare=compare, now=now).process(waiting)
+        queue = RefetchQueue(redis)
+        for window in merge_into_windows(processed.hours, max_gap=MAX_GAP):
+            if allowance.take(COST_OF_RUN):
+                queue.request(window, EVENTS)
+            else:
+                processed.outcomes["window left to the comparisons, since events have cost enough requests today"] += 1
+        pending.settle(processed.handled)
+    except StravaAssetsError as error:
+        processed.add_error(error)
+    return processed
 
 
-def _summary(processed: ProcessedEvents, wanted: Sequence[Window]) -> str:
-    said = [f"Events: {processed}." if str(processed) else "No events."]
-    if wanted:
-        said.append(f"Hours to fetch: {', '.join(map(str, wanted))}.")
-    return " ".join(said)
+def _requests(
+    instance: dg.DagsterInstance, queue: RefetchQueue, partitions: Window, names: Names
+) -> list[dg.RunRequest]:
+    """Run requests for what is due in the refetch queue; what was fetched leaves it."""
+    due = queue.due(datetime.now(UTC))
+    if not due:
+        return []
+    runs = attempts(instance, names, min(each.requested_at for each in due))
+    for each in due:
+        if not _left(each, partitions, runs):
+            queue.settle(each)
+    free = MAX_RUNS - count_under_way(instance, names, [EVENTS, RATE_LIMIT, RECONCILE])
+    wanted = windows_to_fetch(due, partitions, runs, datetime.now(UTC))
+    return [request_for(window, names, reason) for window, reason in wanted[: max(0, free)]]
+
+
+def windows_to_fetch(
+    requested: Iterable[Requested], partitions: Window, runs: list[Attempt], now: datetime
+) -> list[tuple[Window, str]]:
+    """The windows that runs should fetch now, and why: what never failed as few runs, what did in small pieces.
+
+    A wrong device clock can put an activity into the future; it is fetched when its hour comes.
+    """
+    alone: dict[Window, str] = {}
+    together: dict[str, set[datetime]] = {}
+    for each in requested:
+        for piece in due_pieces(_left(each, partitions, runs), each.requested_at, runs, now):
+            if has_failed(piece, each.requested_at, runs):
+                alone.setdefault(piece, each.reason)
+            else:
+                together.setdefault(each.reason, set()).update(piece.hours())
+    merged = {
+        window: reason for reason, hours in together.items() for window in merge_into_windows(hours, max_gap=MAX_GAP)
+    }
+    return [*merged.items(), *((window, reason) for window, reason in alone.items() if window not in merged)]
+
+
+def _left(requested: Requested, partitions: Window, runs: list[Attempt]) -> list[Window]:
+    """What of requested hours has partitions and no run has fetched since."""
+    start, end = max(requested.window.start, partitions.start), min(requested.window.end, partitions.end)
+    return still_to_fetch(Window(start, end), requested.requested_at, runs)
+
+
+def _summary(processed: ProcessedEvents, requests: Sequence[dg.RunRequest]) -> str:
+    parts = [f"Events: {processed}." if str(processed) else "No events."]
+    if requests:
+        parts.append(f"Runs requested: {len(requests)}.")
+    return " ".join(parts)

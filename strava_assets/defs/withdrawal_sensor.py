@@ -10,6 +10,7 @@ import dagster as dg
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
+from strava_assets.defs.run_tags import PURGE, reason_tags
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
 from strava_assets.settings import Settings
 from strava_assets.state.revocations import Revocations
@@ -69,7 +70,7 @@ def _follow_up(
     with failures():
         for athlete_id in due:
             revocations.count_try(athlete_id, now)
-    return dg.RunRequest()
+    return dg.RunRequest(tags=reason_tags(PURGE))
 
 
 def _look_at_doubts(resources: Resources) -> str:

@@ -6,7 +6,7 @@ A module of its own, since runs import it, and `run_launcher` would bring gRPC w
 import os
 import socket
 
-HOST_TAG, PID_TAG = "strava_assets/host", "strava_assets/pid"
+HOST_TAG, PID_TAG = ".dagster/strava_assets/host", ".dagster/strava_assets/pid"
 
 
 def process_tags() -> dict[str, str]:

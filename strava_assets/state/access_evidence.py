@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from redis import Redis
 
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
 
 
@@ -106,7 +107,7 @@ class EvidenceStore:
 
 
 def _key(token_key: str) -> str:
-    return f"strava:evidence:{token_key}"
+    return f"{keys.EVIDENCE}{token_key}"
 
 
 def _fingerprint(token: str) -> str:

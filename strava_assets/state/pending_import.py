@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from strava_assets.hours import Window
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
-
-PREFIX = "strava:imported:"
 
 
 class PendingImport:
@@ -25,7 +24,7 @@ class PendingImport:
     ) -> None:
         self._redis = redis
         days = (f"{day:%Y-%m-%d}" if day else "" for day in (first, last))
-        self._key = f"{PREFIX}{'/'.join(days)}:{','.join(map(str, sorted(athlete_ids)))}"
+        self._key = f"{keys.PENDING_IMPORT}{'/'.join(days)}:{','.join(map(str, sorted(athlete_ids)))}"
 
     def remember(self, window: Window) -> None:
         """The window is fetched and mirrored; what is left to do is to record it."""
@@ -47,5 +46,5 @@ class PendingImport:
 def forget_pending_imports(redis: Redis) -> int:
     """Forget every import that waits, since an athlete's data is being deleted; how many there were."""
     with answering(redis):
-        keys = list(redis.scan_iter(match=f"{PREFIX}*", count=1000))
-        return int(redis.delete(*keys)) if keys else 0
+        found = list(redis.scan_iter(match=f"{keys.PENDING_IMPORT}*", count=1000))
+        return int(redis.delete(*found)) if found else 0

@@ -1,33 +1,69 @@
-"""Hours that somebody asked to be fetched again, now or later: a sorted set in Redis.
+"""Hours that wait to be fetched again, now or later: a delayed queue in Redis.
 
-A run that ran out of quota asks for its own hours, a reconciliation for those that differ. The sensor
-`strava_events` turns what is due into runs.
+A run that ran out of quota requests its own hours, a reconciliation those that differ, and webhook events theirs. The
+sensor `strava_events` makes runs of them. They leave the queue only when a run that began after they were requested has
+succeeded, so that a run that fails, is cancelled or killed loses none.
 """
 
-from datetime import datetime
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from redis import Redis
 
 from strava_assets.hours import Window
-from strava_assets.state.delayed_queue import DelayedQueue
+from strava_assets.state import keys
+from strava_assets.state.delayed_queue import DelayedQueue, Due
 
-KEY = "strava:asked"
+CAPACITY = 10_000
+"""Windows; beyond that the comparisons find what differs."""
+
+
+@dataclass(frozen=True)
+class Requested:
+    """Hours that are due, when they were requested last (UTC), and why."""
+
+    window: Window
+    requested_at: datetime
+    reason: str
+    due: Due
 
 
 class RefetchQueue:
     """The windows that wait to be fetched, each with the moment before which it must not be."""
 
     def __init__(self, redis: Redis) -> None:
-        self._postponed = DelayedQueue(redis, KEY)
+        self._queue = DelayedQueue(redis, keys.REFETCH_QUEUE, CAPACITY)
 
-    def ask(self, window: Window, not_before: datetime) -> None:
-        """Have the window fetched once `not_before` has passed; asking twice is asking once."""
-        self._postponed.postpone(f"{window.start.isoformat()}/{window.end.isoformat()}", not_before)
+    def request(self, window: Window, reason: str, not_before: datetime | None = None) -> None:
+        """Have the window fetched by a run that begins later than now, and than `not_before`.
 
-    def due(self, now: datetime) -> list[Window]:
-        """The windows whose moment has come, oldest ask first."""
-        return [Window(*map(datetime.fromisoformat, entry.split("/"))) for entry in self._postponed.due(now)]
+        That replaces what was requested of its hours before.
+        """
+        now = datetime.now(UTC)
+        note = json.dumps({"requested_at": now.isoformat(), "reason": reason})
+        if self._queue.put(_entry(window), not_before or now, note):
+            within = (_window(entry) for entry in self._queue.all())
+            self._queue.remove(_entry(each) for each in within if each != window and window.covers(each))
 
-    def settle(self, window: Window, now: datetime) -> None:
-        """Forget a window that was due at `now`, because a run for it exists; one asked for again since then stays."""
-        self._postponed.settle(f"{window.start.isoformat()}/{window.end.isoformat()}", now)
+    def due(self, now: datetime) -> list[Requested]:
+        """The windows whose moment has come, the longest due first; they stay until they are settled."""
+        return [_requested(each) for each in self._queue.due(now)]
+
+    def settle(self, requested: Requested) -> None:
+        """Forget a window, because it was fetched; one that was requested again meanwhile stays."""
+        self._queue.settle(requested.due)
+
+
+def _entry(window: Window) -> str:
+    return f"{window.start.isoformat()}/{window.end.isoformat()}"
+
+
+def _window(entry: str) -> Window:
+    return Window(*map(datetime.fromisoformat, entry.split("/")))
+
+
+def _requested(due: Due) -> Requested:
+    note = json.loads(due.note or "{}")  # version 0.1.0 left none
+    requested_at = datetime.fromisoformat(note["requested_at"]) if note else due.since
+    return Requested(_window(due.entry), requested_at, note.get("reason", "rate limit"), due)

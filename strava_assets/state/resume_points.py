@@ -1,4 +1,4 @@
-"""How far a fetch got, so that an interrupted one goes on there."""
+"""How far a fetch got, so that an interrupted one resumes there."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from strava_assets.hours import Window
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
 
 
@@ -40,16 +41,16 @@ class ResumePoints:
         """Have these windows fetched from their start, whoever began them: something in them differs."""
         with answering(self._redis):
             for window in windows:
-                pattern = f"strava:fetched:*:{window.start:%Y-%m-%dT%H}"
-                if keys := list(self._redis.scan_iter(match=pattern, count=1000)):
-                    self._redis.delete(*keys)
+                pattern = f"{keys.RESUME_POINT}*:{window.start:%Y-%m-%dT%H}"
+                if found := list(self._redis.scan_iter(match=pattern, count=1000)):
+                    self._redis.delete(*found)
 
     def forget(self, athlete_id: int) -> int:
         """Remove all of an athlete's; how many there were."""
         with answering(self._redis):
-            keys = list(self._redis.scan_iter(match=f"strava:fetched:{athlete_id}:*", count=1000))
-            return int(self._redis.delete(*keys)) if keys else 0
+            found = list(self._redis.scan_iter(match=f"{keys.RESUME_POINT}{athlete_id}:*", count=1000))
+            return int(self._redis.delete(*found)) if found else 0
 
     @staticmethod
     def _key(athlete_id: int, window: Window) -> str:
-        return f"strava:fetched:{athlete_id}:{window.start:%Y-%m-%dT%H}"
+        return f"{keys.RESUME_POINT}{athlete_id}:{window.start:%Y-%m-%dT%H}"

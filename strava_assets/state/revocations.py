@@ -5,10 +5,8 @@ from typing import cast
 
 from redis import Redis
 
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
-
-KEY = "strava:revoked"
-TRIES_KEY = "strava:revoked:tries"
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 360))
 """Before a purge that was requested and has not succeeded is requested again; the last one counts for good."""
@@ -31,18 +29,18 @@ class Revocations:
     def mark(self, athlete_id: int, now: datetime) -> None:
         """Remember that access was withdrawn; the first time counts."""
         with answering(self._redis):
-            self._redis.zadd(KEY, {str(athlete_id): now.timestamp()}, nx=True)
+            self._redis.zadd(keys.REVOKED, {str(athlete_id): now.timestamp()}, nx=True)
 
     def unmark(self, athlete_id: int) -> None:
         """The athlete is purged, or has logged in again."""
         with answering(self._redis):
-            self._redis.zrem(KEY, str(athlete_id))
-            self._redis.hdel(TRIES_KEY, str(athlete_id))
+            self._redis.zrem(keys.REVOKED, str(athlete_id))
+            self._redis.hdel(keys.REVOKED_TRIES, str(athlete_id))
 
     def athletes(self) -> dict[int, datetime]:
         """Who is marked, and since when (UTC)."""
         with answering(self._redis):
-            marks = cast("list[tuple[bytes, float]]", self._redis.zrange(KEY, 0, -1, withscores=True))
+            marks = cast("list[tuple[bytes, float]]", self._redis.zrange(keys.REVOKED, 0, -1, withscores=True))
         return {int(athlete_id): datetime.fromtimestamp(since, UTC) for athlete_id, since in marks}
 
     def due(self, now: datetime) -> list[int]:
@@ -53,7 +51,7 @@ class Revocations:
         """A purge of the athlete is requested."""
         count, _ = self._tries(athlete_id)
         with answering(self._redis):
-            self._redis.hset(TRIES_KEY, str(athlete_id), f"{count + 1} {now.timestamp()}")
+            self._redis.hset(keys.REVOKED_TRIES, str(athlete_id), f"{count + 1} {now.timestamp()}")
 
     def _next_try(self, athlete_id: int, now: datetime) -> datetime:
         count, last = self._tries(athlete_id)
@@ -61,7 +59,7 @@ class Revocations:
 
     def _tries(self, athlete_id: int) -> tuple[int, datetime | None]:
         with answering(self._redis):
-            stored = self._redis.hget(TRIES_KEY, str(athlete_id))
+            stored = self._redis.hget(keys.REVOKED_TRIES, str(athlete_id))
         if not isinstance(stored, bytes):
             return 0, None
         count, last = stored.decode().split()

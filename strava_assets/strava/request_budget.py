@@ -17,6 +17,7 @@ from typing import Any
 from redis import Redis
 
 from strava_assets.errors import RateLimitExceeded
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
 from strava_assets.strava.clock import REAL, Clock
 from strava_assets.strava.rate_limits import (
@@ -163,7 +164,7 @@ class Budget:
         on_wait: Callable[[str], None] | None,
     ) -> None:
         self._redis = redis
-        self._key = f"strava:budget:{client_id}"
+        self._key = f"{keys.BUDGET}{client_id}"
         self._share = 0.0 if may_use_reserve else reserve_share
         self._max_wait = max_wait
         self._clock = clock

@@ -17,10 +17,11 @@ from redis import Redis
 from redis.lock import Lock
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, TokenBusy
+from strava_assets.state import keys
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.connection import address, answering
 
-FIRST_KEY = "STRAVA_TOKEN"
+FIRST_KEY = keys.TOKEN
 
 _FURTHER_KEY = re.compile(rf"{FIRST_KEY}:\d+")
 
@@ -200,7 +201,9 @@ class TokenStore:
         Whoever dies with the lock loses it after LOCK_LIFETIME. Raises TokenBusy if others hold it for longer than
         `wait` seconds.
         """
-        lock = self.redis.lock(f"strava:lock:{key}", timeout=LOCK_LIFETIME, blocking_timeout=wait, thread_local=False)
+        lock = self.redis.lock(
+            f"{keys.TOKEN_LOCK}{key}", timeout=LOCK_LIFETIME, blocking_timeout=wait, thread_local=False
+        )
         with answering(self.redis):
             acquired = lock.acquire()
         if not acquired:

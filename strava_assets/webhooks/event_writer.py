@@ -8,7 +8,8 @@ import asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from strava_assets.webhooks.events import CAPACITY, STREAM, Event
+from strava_assets.state import keys
+from strava_assets.webhooks.events import CAPACITY, Event
 
 MAX_BATCH = 500
 
@@ -50,7 +51,7 @@ class EventWriter:
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for event in events:
-                    pipeline.xadd(STREAM, {"event": event.to_json()}, maxlen=CAPACITY, approximate=True)
+                    pipeline.xadd(keys.EVENTS, {"event": event.to_json()}, maxlen=CAPACITY, approximate=True)
                 await pipeline.execute()
         except RedisError as error:
             return error

@@ -1,6 +1,6 @@
 """Webhook events: what Strava may post, what it means, and the Redis stream in which events wait.
 
-An event is a hint to look at the API and nothing more: nothing about it proves who sent it, and events
+An event is a reason to ask the API and nothing more: nothing about it proves who sent it, and events
 get lost, repeated and reordered. https://developers.strava.com/docs/webhooks/
 """
 
@@ -11,12 +11,11 @@ from typing import Any, NamedTuple, cast
 
 from redis import Redis
 
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
 
-STREAM = "strava:events"
-
 CAPACITY = 100_000
-"""Events that wait at most; beyond it the oldest go, and the comparisons find what they told."""
+"""Events that wait at most; beyond it the oldest go, and the comparisons find what they announced."""
 
 _OBJECT_TYPES = frozenset({"activity", "athlete"})
 _ASPECTS = frozenset({"create", "update", "delete"})
@@ -35,14 +34,14 @@ class Meaning(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """One event, without what it says of the change: a title never gets into Redis."""
+    """One event, without the change that it describes: a title never gets into Redis."""
 
     object_type: str
     aspect: str
     object_id: int
     owner_id: int
-    time: int
-    """When it happened, in seconds since 1970."""
+    time: int = 0
+    """When it happened, in seconds since 1970; 0 where that does not matter any more."""
     revokes: bool = False
 
     @property
@@ -53,6 +52,11 @@ class Event:
         if self.object_type != "activity":
             return Meaning.NOTHING
         return Meaning.DELETED if self.aspect == "delete" else Meaning.LOOK_UP
+
+    @property
+    def activity(self) -> tuple[int, int]:
+        """The athlete and the activity that it is about."""
+        return self.owner_id, self.object_id
 
     def to_json(self) -> str:
         """How the event lies in Redis."""
@@ -77,15 +81,15 @@ class Posted(NamedTuple):
 def posted(body: bytes) -> Posted:
     """Read a request's body. Raises ValueError, saying why, if Strava would not post that."""
     try:
-        said = json.loads(body)
+        fields = json.loads(body)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
-    if not isinstance(said, dict):
+    if not isinstance(fields, dict):
         raise ValueError("a JSON object was expected")
-    updates = said.get("updates")
+    updates = fields.get("updates")
     if updates is not None and not isinstance(updates, dict):
         raise ValueError("updates is no object")
-    object_type, aspect = _one_of(said, "object_type", _OBJECT_TYPES), _one_of(said, "aspect_type", _ASPECTS)
+    object_type, aspect = _one_of(fields, "object_type", _OBJECT_TYPES), _one_of(fields, "aspect_type", _ASPECTS)
     # A string, by Strava's documentation; and an update, not a delete.
     revokes = (object_type, aspect) == ("athlete", "update") and str((updates or {}).get("authorized")) in {
         "false",
@@ -94,23 +98,23 @@ def posted(body: bytes) -> Posted:
     event = Event(
         object_type,
         aspect,
-        _integer(said, "object_id"),
-        _integer(said, "owner_id"),
-        _integer(said, "event_time"),
+        _integer(fields, "object_id"),
+        _integer(fields, "owner_id"),
+        _integer(fields, "event_time"),
         revokes,
     )
-    return Posted(event, _integer(said, "subscription_id"))
+    return Posted(event, _integer(fields, "subscription_id"))
 
 
-def _one_of(said: dict[str, Any], name: str, known: frozenset[str]) -> str:
-    value = said.get(name)
+def _one_of(fields: dict[str, Any], name: str, known: frozenset[str]) -> str:
+    value = fields.get(name)
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} is none of {', '.join(sorted(known))}")
     return value
 
 
-def _integer(said: dict[str, Any], name: str) -> int:
-    value = said.get(name)
+def _integer(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _ID_LIMIT:
         raise ValueError(f"{name} is no positive integer")
     return value
@@ -134,26 +138,26 @@ class EventStream:
         return [Waiting(entry_id.decode(), _event(fields)) for entry_id, fields in self._entries(count)]
 
     def settle(self, entry_id: str) -> None:
-        """Forget every event up to this one, because what it asked for is under way."""
+        """Forget every event up to this one."""
         with answering(self._redis):
             # Not XTRIM MINID, which Redis knows since 6.2 only.
-            while entries := self._redis.xrange(STREAM, max=entry_id, count=1000):
-                self._redis.xdel(STREAM, *(each for each, _ in cast("list[tuple[bytes, object]]", entries)))
+            while entries := self._redis.xrange(keys.EVENTS, max=entry_id, count=1000):
+                self._redis.xdel(keys.EVENTS, *(each for each, _ in cast("list[tuple[bytes, object]]", entries)))
 
     def forget(self, owner_id: int) -> int:
         """Remove an athlete's events; how many there were."""
         events = ((entry_id, _event(fields)) for entry_id, fields in self._entries(None))
         of_owner = [entry_id for entry_id, event in events if event and event.owner_id == owner_id]
         with answering(self._redis):
-            return int(self._redis.xdel(STREAM, *of_owner)) if of_owner else 0
+            return int(self._redis.xdel(keys.EVENTS, *of_owner)) if of_owner else 0
 
     def _entries(self, count: int | None) -> list[tuple[bytes, dict[bytes, bytes]]]:
         with answering(self._redis):
-            return cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(STREAM, count=count))
+            return cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(keys.EVENTS, count=count))
 
 
-def _event(fields: dict[bytes, bytes]) -> Event | None:
+def _event(entry: dict[bytes, bytes]) -> Event | None:
     try:
-        return Event.from_json(fields.get(b"event", b""))
+        return Event.from_json(entry.get(b"event", b""))
     except ValueError:
         return None

@@ -4,11 +4,11 @@ import secrets
 
 from redis import Redis
 
+from strava_assets.state import keys
 from strava_assets.state.connection import answering
 
-KEY = "strava:webhook"
 PATH, VERIFY_TOKEN, SUBSCRIPTION, REFUSED = "path", "verify_token", "subscription_id", "refused"
-"""The fields of the hash under KEY."""
+"""The fields of the hash under keys.WEBHOOK."""
 
 
 class WebhookIdentity:
@@ -21,11 +21,11 @@ class WebhookIdentity:
 
     def path(self) -> str:
         """The last part of the callback's path, made on first use. Who knows it can post events."""
-        return self._kept(PATH)
+        return self._stored(PATH)
 
     def verify_token(self) -> str:
         """What Strava sends back in the handshake, to prove that the subscription is ours."""
-        return self._verify_token or self._kept(VERIFY_TOKEN)
+        return self._verify_token or self._stored(VERIFY_TOKEN)
 
     def is_our_url(self, callback_url: str) -> bool:
         """Whether a subscription's callback URL leads to our path."""
@@ -38,21 +38,21 @@ class WebhookIdentity:
     def remember_subscription(self, subscription_id: int) -> None:
         """From now on, events of this subscription are believed, and of no other."""
         with answering(self._redis):
-            self._redis.hset(KEY, SUBSCRIPTION, str(subscription_id))
+            self._redis.hset(keys.WEBHOOK, SUBSCRIPTION, str(subscription_id))
 
     def forget_subscription(self) -> None:
         """From now on, no event is believed."""
         with answering(self._redis):
-            self._redis.hdel(KEY, SUBSCRIPTION)
+            self._redis.hdel(keys.WEBHOOK, SUBSCRIPTION)
 
     def refused(self) -> int:
         """How many events named another subscription than ours."""
         with answering(self._redis):
-            return int(self._redis.hget(KEY, REFUSED) or 0)
+            return int(self._redis.hget(keys.WEBHOOK, REFUSED) or 0)
 
-    def _kept(self, field: str) -> str:
+    def _stored(self, field: str) -> str:
         with answering(self._redis):
             # Whoever comes first makes it, also where two processes come at once.
-            self._redis.hsetnx(KEY, field, secrets.token_urlsafe(24))
-            value = self._redis.hget(KEY, field)
+            self._redis.hsetnx(keys.WEBHOOK, field, secrets.token_urlsafe(24))
+            value = self._redis.hget(keys.WEBHOOK, field)
         return value.decode() if isinstance(value, bytes) else str(value)

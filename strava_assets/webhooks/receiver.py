@@ -23,10 +23,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from strava_assets.settings import Settings
+from strava_assets.state import keys
 from strava_assets.webhooks.event_writer import EventWriter
 from strava_assets.webhooks.events import posted
 from strava_assets.webhooks.guess_brake import GuessBrake
-from strava_assets.webhooks.identity import KEY, PATH, REFUSED, SUBSCRIPTION, VERIFY_TOKEN
+from strava_assets.webhooks.identity import PATH, REFUSED, SUBSCRIPTION, VERIFY_TOKEN
 
 MAX_BODY = 16 * 1024
 """Bytes; Strava's events have some 300."""
@@ -116,7 +117,7 @@ class Receiver:
             return _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many events name a wrong subscription")
         if not await self._is_ours(subscription_id):
             self._brake.count_wrong()
-            await self._redis.hincrby(KEY, REFUSED, 1)
+            await self._redis.hincrby(keys.WEBHOOK, REFUSED, 1)
             return _refusal(HTTPStatus.FORBIDDEN, "the subscription is another one")
         await self._writer.write(event)
         return Response(status_code=HTTPStatus.OK)
@@ -149,7 +150,7 @@ class CachedIdentity:
         return self._fields.get(field, "")
 
     async def _read(self) -> None:
-        self._fields = cast("dict[str, str]", await self._redis.hgetall(KEY))
+        self._fields = cast("dict[str, str]", await self._redis.hgetall(keys.WEBHOOK))
         self._read_at = time.monotonic()
 
 

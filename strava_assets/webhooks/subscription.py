@@ -41,7 +41,7 @@ class Subscription:
 
 
 class Subscriptions:
-    """What Strava is told and asked about subscriptions.
+    """Makes, lists and deletes subscriptions at Strava.
 
     Raises ConfigurationError where no application is configured.
     """
@@ -54,18 +54,18 @@ class Subscriptions:
 
     def existing(self) -> list[Subscription]:
         """The application's subscriptions: one or none."""
-        asked = "GET /push_subscriptions"
+        request = "GET /push_subscriptions"
 
         def once() -> list[Subscription]:
             answer = self._ask("GET", "", params=self._credentials)
             if not answer.ok:
-                raise _refused(answer, asked)
+                raise _refused(answer, request)
             try:
                 return [Subscription(int(each["id"]), str(each["callback_url"])) for each in answer.json()]
             except (ValueError, TypeError, KeyError):
                 raise TryAgain("the answer is no list of subscriptions") from None
 
-        return repeat(asked, once, REAL)
+        return repeat(request, once, REAL)
 
     def subscribe(self, callback_url: str, verify_token: str) -> Subscription:
         """Subscribe. Before Strava answers, it asks the callback URL for the handshake.
@@ -77,34 +77,34 @@ class Subscriptions:
                 f"The callback URL has {len(callback_url)} characters with its secret path; Strava takes at most "
                 f"{MAX_CALLBACK_URL}. Use a shorter --callback-url."
             )
-        asked = "POST /push_subscriptions"
+        request = "POST /push_subscriptions"
         form = {**self._credentials, "callback_url": callback_url, "verify_token": verify_token}
 
         def once() -> Subscription:
             answer = self._ask("POST", "", data=form)
             if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
-                raise _refused(answer, asked)
+                raise _refused(answer, request)
             try:
                 return Subscription(int(answer.json()["id"]), callback_url)
             except (ValueError, TypeError, KeyError):
                 raise TryAgain("the answer names no subscription") from None
 
         # Not repeated: if only the answer was lost, a second try would meet the first one's subscription.
-        return repeat(asked, once, REAL, attempts=1)
+        return repeat(request, once, REAL, attempts=1)
 
     def delete(self, subscription_id: int) -> bool:
         """End a subscription; False if Strava knows none with this id."""
-        asked = f"DELETE /push_subscriptions/{subscription_id}"
+        request = f"DELETE /push_subscriptions/{subscription_id}"
 
         def once() -> bool:
             answer = self._ask("DELETE", f"/{subscription_id}", params=self._credentials)
             if answer.status == HTTPStatus.NOT_FOUND:
                 return False
             if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
-                raise _refused(answer, asked)
+                raise _refused(answer, request)
             return True
 
-        return repeat(asked, once, REAL)
+        return repeat(request, once, REAL)
 
     def _ask(self, method: str, path: str, **how: Any) -> Answer:  # noqa: ANN401 - params or data, as requests has them
         with open_session(self._client_id, self._api_url) as session:
@@ -115,16 +115,16 @@ class Subscriptions:
         return answer
 
 
-def _refused(answer: Answer, asked: str) -> StravaAssetsError:
-    said = api_errors.described(answer)
-    if "already exists" in said:
+def _refused(answer: Answer, request: str) -> StravaAssetsError:
+    reported = api_errors.described(answer)
+    if "already exists" in reported:
         return PermanentError(
             "Strava already has a subscription of this application, and allows one. See: strava-assets webhook list; "
             "end it with: strava-assets webhook delete"
         )
-    if "not verifiable" in said or "does not return 200" in said or "callback url" in said:
+    if "not verifiable" in reported or "does not return 200" in reported or "callback url" in reported:
         return PermanentError(
-            f"Strava could not verify the callback URL ({said}). `strava-assets webhook serve` must be running and "
+            f"Strava could not verify the callback URL ({reported}). `strava-assets webhook serve` must be running and "
             "reachable under that URL from the internet, and answer within two seconds; bot filters and login "
             "pages in between are the usual cause."
         )
@@ -133,4 +133,4 @@ def _refused(answer: Answer, asked: str) -> StravaAssetsError:
             "Strava does not accept STRAVA_CLIENT_ID with STRAVA_CLIENT_SECRET. "
             "Compare both with https://www.strava.com/settings/api."
         )
-    return api_errors.of_api(answer, asked, None)
+    return api_errors.of_api(answer, request, None)

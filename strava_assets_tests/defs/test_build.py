@@ -75,8 +75,8 @@ def test_the_graph_is_an_interface():
         ],
         "schedules": {
             "closed_hours": ("2 * * * *", "sync_hours"),
-            "daily_reconciliation": ("17 3 * * *", "reconcile_history"),
-            "daily_retention": ("40 3 * * *", "apply_retention"),
+            "daily_reconciliation": ("17 * * * *", "reconcile_history"),
+            "daily_retention": ("40 * * * *", "apply_retention"),
         },
         "sensors": {
             "strava_changes": (900, ["sync_hours"]),

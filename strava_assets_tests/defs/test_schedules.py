@@ -1,10 +1,12 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEventType
 
 from strava_assets.defs.build import build_definitions
+from strava_assets.defs.run_tags import NOT_BEFORE_TAG
 from strava_assets.defs.schedules import hours_to_close
 from strava_assets.hours import HOUR, Window
 from strava_assets.settings import Settings
@@ -43,7 +45,7 @@ def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatc
     assert isinstance(request, dg.RunRequest)
     assert request.tags["dagster/asset_partition_range_start"] == "2026-11-21-12:00"
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-22-12:00"
-    assert request.tags["strava_assets/hourly"] == "true"
+    assert request.tags["strava_assets/reason"] == "schedule"
     assert request.run_key == "2026-11-21-12:00...2026-11-22-12:00"
 
 
@@ -55,3 +57,62 @@ def test_without_an_application_nothing_is_scheduled_that_would_ask_strava(clien
         for name in ("closed_hours", "daily_reconciliation"):
             tick = definitions.resolve_schedule_def(name).evaluate_tick(context)
             assert bool(tick.run_requests) == bool(client_id)
+
+
+EVENTS = {
+    "STARTED": DagsterEventType.PIPELINE_START,
+    "SUCCESS": DagsterEventType.PIPELINE_SUCCESS,
+    "FAILURE": DagsterEventType.PIPELINE_FAILURE,
+    "CANCELED": DagsterEventType.PIPELINE_CANCELED,
+}
+
+DAY = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([], True),  # never, or Dagster was off at the time
+        ([(4, "SUCCESS")], False),
+        ([(2, "SUCCESS")], True),  # that was yesterday's
+        ([(4, "FAILURE")], True),
+        ([(4, "CANCELED"), (5, "FAILURE")], True),
+        ([(4, "FAILURE"), (5, "SUCCESS")], False),
+        ([(4, "STARTED")], False),
+        ([(None, "NOT_STARTED")], False),
+        ([(None, "CANCELED")], True),  # in the queue, before it began
+    ],
+)
+@pytest.mark.parametrize("schedule", ["daily_reconciliation", "daily_retention"])
+def test_a_daily_run_comes_again_each_hour_until_it_succeeds(
+    schedule: str, runs: list[tuple[int | None, str]], expected: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STRAVA_CLIENT_ID", "1")
+    monkeypatch.setenv("STRAVA_RETENTION_DAYS", "365")
+    assert (requested_at(DAY + 9 * HOUR, schedule, runs) is not None) is expected
+
+
+def test_a_reconciliation_that_met_the_rate_limit_waits_for_it_to_refill(environment: dict[str, str]):
+    assert environment
+    until = {NOT_BEFORE_TAG: (DAY + 10 * HOUR).isoformat()}
+    runs: list[tuple[int | None, str]] = [(8, "FAILURE")]
+    assert requested_at(DAY + 9 * HOUR, "daily_reconciliation", runs, until) is None
+    assert requested_at(DAY + 10 * HOUR, "daily_reconciliation", runs, until) is not None
+
+
+def requested_at(
+    moment: datetime, schedule: str, runs: list[tuple[int | None, str]], tags: dict[str, str] | None = None
+) -> dg.RunRequest | None:
+    """What the schedule requests at that moment of the day, after runs that began at these hours."""
+    definitions = build_definitions(Settings.from_environment())
+    definition = definitions.resolve_schedule_def(schedule)
+    with dg.instance_for_test() as instance:
+        for began, status in runs:
+            job = definitions.resolve_job_def(definition.job_name)
+            run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
+            for each in ["STARTED", status] if began is not None else [status]:
+                if event_type := EVENTS.get(each):
+                    event = dg.DagsterEvent(event_type.value, definition.job_name)
+                    instance.run_storage.handle_run_event(run.run_id, event, DAY + (began or 0) * HOUR)
+        found = definition(dg.build_schedule_context(instance, scheduled_execution_time=moment + timedelta(minutes=17)))
+    return found if isinstance(found, dg.RunRequest) else None

@@ -26,12 +26,13 @@ from strava_assets.raw.store import RawStore
 from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.state import keys
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import Page
 from strava_assets.sync.fetch import Fetched, Fetcher
-from strava_assets.webhooks.events import STREAM, Event
+from strava_assets.webhooks.events import Event
 from strava_assets_tests.dagster_runs import problem, run, tick
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def live(simulation: Simulation, everything: Everything, instance: dg.DagsterIns
     """Runs, failing checks, errors, events, ticks: all that writes of an athlete."""
     result = run(HOUR_AGO, instance=instance)
     assert result.success, problem(result)
-    everything.redis.xadd(STREAM, {"event": Event("activity", "create", 1, ADA, 1763812800).to_json()})
+    everything.redis.xadd(keys.EVENTS, {"event": Event("activity", "create", 1, ADA, 1763812800).to_json()})
     ResumePoints(everything.redis).reach(ADA, Window(HOUR_AGO, HOUR_AGO + 2 * HOUR), HOUR_AGO + HOUR)
     activity = simulation.add_activity(ADA, name=SECRETS[2], start_date=at(HOUR_AGO, 9))
     simulation.delete(activity)

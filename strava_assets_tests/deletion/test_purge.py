@@ -25,8 +25,9 @@ from strava_assets.raw.deletion import RawDeletion
 from strava_assets.services import open_deletion
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.state import keys
 from strava_assets.state.revocations import Revocations
-from strava_assets.webhooks.events import STREAM, Event
+from strava_assets.webhooks.events import Event
 from strava_assets_tests.dagster_runs import problem, run
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
     client.put_object(Bucket=bucket, Key=old_hers, Body=json.dumps([{"id": 1, "athlete": {"id": ADA}}]).encode())
     client.delete_object(Bucket=bucket, Key=old_hers)
     client.put_object(Bucket=bucket, Key=old_his, Body=json.dumps([{"id": 1, "athlete": {"id": BEN}}]).encode())
-    redis.xadd(STREAM, {"event": Event("activity", "create", 1, ADA, 1).to_json()})
-    redis.xadd(STREAM, {"event": Event("activity", "create", 1, BEN, 1).to_json()})
+    redis.xadd(keys.EVENTS, {"event": Event("activity", "create", 1, ADA, 1).to_json()})
+    redis.xadd(keys.EVENTS, {"event": Event("activity", "create", 1, BEN, 1).to_json()})
     redis.set(f"strava:fetched:{ADA}:2026-01-01T00", "2026-01-02")
     Revocations(redis).mark(ADA, HOUR_AGO)
 
@@ -129,7 +130,7 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
     )
     assert owners == [BEN, BEN, BEN]
     assert sorted(redis.scan_iter("STRAVA_TOKEN*")) == [f"STRAVA_TOKEN:{BEN}".encode()]
-    assert redis.xlen(STREAM) == 1
+    assert redis.xlen(keys.EVENTS) == 1
     assert not redis.exists(f"strava:fetched:{ADA}:2026-01-01T00")
     assert not Revocations(redis).athletes()
 

@@ -14,9 +14,10 @@ from redis.asyncio import Redis as AsyncRedis
 
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.redis_programs import redis_programs
+from strava_assets.state import keys
 from strava_assets.webhooks.event_writer import EventWriter
-from strava_assets.webhooks.events import STREAM, posted
-from strava_assets.webhooks.identity import KEY, REFUSED, WebhookIdentity
+from strava_assets.webhooks.events import posted
+from strava_assets.webhooks.identity import REFUSED, WebhookIdentity
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yaml"
 EVENT = (
@@ -59,24 +60,41 @@ def test_it_can_do_what_the_receiver_does(port: int):
     identity = WebhookIdentity(receiver, "")
     assert identity.path()
     assert identity.verify_token()
-    receiver.hincrby(KEY, REFUSED, 1)
+    receiver.hincrby(keys.WEBHOOK, REFUSED, 1)
     event = posted(EVENT).event
 
     async def write() -> None:
         async with AsyncRedis(port=port, username="webhook", password="hook") as client:
-            assert await client.hgetall(KEY)
+            assert await client.hgetall(keys.WEBHOOK)
             await EventWriter(client).write(event)
 
     asyncio.run(write())
-    assert redis.Redis(port=port, password="root").xlen(STREAM) == 1
+    assert redis.Redis(port=port, password="root").xlen(keys.EVENTS) == 1
 
 
 @pytest.mark.parametrize(
     "command",
-    ["GET STRAVA_TOKEN", "HGET STRAVA_TOKEN x", "XADD STRAVA_TOKEN * a b", "KEYS *", "SCAN 0", f"XRANGE {STREAM} - +",
-     f"DEL {STREAM}", f"DEL {KEY}", "FLUSHALL", "CONFIG GET *", "ACL LIST", "EVAL return(1) 0", "DUMP STRAVA_TOKEN",
-     "MONITOR", "CLIENT LIST", "SAVE", "SUBSCRIBE x", "PUBLISH x y"],
-)  # fmt: skip
+    [
+        "GET STRAVA_TOKEN",
+        "HGET STRAVA_TOKEN x",
+        "XADD STRAVA_TOKEN * a b",
+        "KEYS *",
+        "SCAN 0",
+        f"XRANGE {keys.EVENTS} - +",
+        f"DEL {keys.EVENTS}",
+        f"DEL {keys.WEBHOOK}",
+        "FLUSHALL",
+        "CONFIG GET *",
+        "ACL LIST",
+        "EVAL return(1) 0",
+        "DUMP STRAVA_TOKEN",
+        "MONITOR",
+        "CLIENT LIST",
+        "SAVE",
+        "SUBSCRIBE x",
+        "PUBLISH x y",
+    ],
+)
 def test_it_can_do_nothing_else(port: int, command: str):
     receiver = redis.Redis(port=port, username="webhook", password="hook")
     with pytest.raises(redis.exceptions.NoPermissionError):

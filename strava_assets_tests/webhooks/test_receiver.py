@@ -25,8 +25,9 @@ from strava_assets.local.free_ports import free_ports
 from strava_assets.local.redis import Redis as RedisServer
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
-from strava_assets.webhooks.events import STREAM, EventStream, Meaning
-from strava_assets.webhooks.identity import KEY, WebhookIdentity
+from strava_assets.state import keys
+from strava_assets.webhooks.events import EventStream, Meaning
+from strava_assets.webhooks.identity import WebhookIdentity
 from strava_assets.webhooks.receiver import create_app
 from strava_assets.webhooks.server import BACKLOG, BoundedServer
 from strava_assets_tests.proxy import Proxy
@@ -67,9 +68,9 @@ def serving_process(files: int | None = None) -> Iterator[str]:
         assert process.stdout
         assert process.stderr
         try:
-            said = process.stdout.readline()
-            found = re.search(r"http://[\d.:]+", said)
-            assert found, said
+            line = process.stdout.readline()
+            found = re.search(r"http://[\d.:]+", line)
+            assert found, line
             yield found[0]
         finally:
             process.send_signal(signal.SIGINT)
@@ -123,7 +124,7 @@ def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, s
     assert len(path) >= 32
     assert simulation.subscription
     number = str(simulation.subscription["id"])
-    assert redis.hget(KEY, "subscription_id") == number.encode()
+    assert redis.hget(keys.WEBHOOK, "subscription_id") == number.encode()
     for arguments in (["list"], ["subscribe", "--callback-url", callback], ["delete"]):
         result = CliRunner().invoke(main, ["webhook", *arguments])
         assert result.exit_code == 0, result.output
@@ -131,14 +132,14 @@ def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, s
         assert path not in result.output
         assert simulation.client_secret not in result.output
     assert simulation.subscription is None
-    assert redis.hget(KEY, "subscription_id") is None
+    assert redis.hget(keys.WEBHOOK, "subscription_id") is None
 
 
 @pytest.mark.usefixtures("callback")
 def test_an_id_that_redis_lost_comes_back_with_the_list(redis: Redis):
-    redis.hdel(KEY, "subscription_id")
+    redis.hdel(keys.WEBHOOK, "subscription_id")
     assert CliRunner().invoke(main, ["webhook", "list"]).exit_code == 0
-    assert redis.hget(KEY, "subscription_id")
+    assert redis.hget(keys.WEBHOOK, "subscription_id")
 
 
 @pytest.mark.usefixtures("environment")
@@ -184,14 +185,14 @@ def test_a_verify_token_of_the_settings_counts(redis: Redis, monkeypatch: pytest
 
 
 def test_an_event_waits_in_the_stream_without_what_it_tells(callback: str, redis: Redis, simulation: Simulation):
-    said = event(simulation, aspect_type="update", updates={"title": "Intervals with Ada"})
-    answer = requests.post(callback, json=said, timeout=STRAVA_WAITS)
+    posted = event(simulation, aspect_type="update", updates={"title": "Intervals with Ada"})
+    answer = requests.post(callback, json=posted, timeout=STRAVA_WAITS)
     assert (answer.status_code, answer.content) == (200, b"")
     [waiting] = EventStream(redis).waiting(10)
     assert waiting.event
     assert (waiting.event.object_id, waiting.event.owner_id) == (154504250376823, 42)
     assert waiting.event.meaning is Meaning.LOOK_UP
-    assert "Ada" not in repr(redis.xrange(STREAM))
+    assert "Ada" not in repr(redis.xrange(keys.EVENTS))
 
 
 REFUSED = {
@@ -235,7 +236,7 @@ def test_bad_requests_are_refused_and_nothing_is_written(callback: str, redis: R
         assert session.post(f"{callback}x", json=good, timeout=STRAVA_WAITS).status_code == 404
         for method in ("PUT", "DELETE", "PATCH", "HEAD"):
             assert session.request(method, callback, json=good, timeout=STRAVA_WAITS).status_code == 405, method
-    assert not redis.exists(STREAM)
+    assert not redis.exists(keys.EVENTS)
 
 
 def test_without_a_subscription_no_event_is_believed(receiver: str, redis: Redis, simulation: Simulation):
@@ -365,7 +366,7 @@ def test_whoever_guesses_subscription_ids_is_slowed_down_and_counted_and_right_e
     assert count < 20 + 3 / 0.05 + 10
     assert {status for status, _ in answers} == {200}
     assert max(took for _, took in answers) < strava_waits()
-    assert redis.hget(KEY, "refused") == str(count).encode()
+    assert redis.hget(keys.WEBHOOK, "refused") == str(count).encode()
     assert f"{count} events" in CliRunner().invoke(main, ["webhook", "list"]).output
 
 
@@ -382,7 +383,9 @@ def test_a_flood_of_guesses_does_not_tell_which_id_is_right(callback: str, simul
 
 
 @pytest.mark.usefixtures("environment")
-def test_without_redis_strava_is_asked_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_redis_events_are_refused_so_that_strava_posts_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     with RedisServer(tmp_path / "redis", durable=False) as server:
         redis = Redis.from_url(server.url)
         path = WebhookIdentity(redis).path()
