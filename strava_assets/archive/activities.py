@@ -134,7 +134,7 @@ def _fields(cells: _Cells, start: datetime | None, language: str | None) -> dict
     """The fields of a row by the names that Strava's API has for them."""
     if start is None:
         cells.faults.append(f"activity_date: {(cells.text('activity_date') or '')[:80]!r} is no date")
-    sport = sport_type(cells.text("activity_type") or "", language or "")
+    sport = sport_type(cells.text("activity_type") or "", "en" if language == "2019" else language or "")
     work = cells.value(number, "total_work")
     is_upload = cells.value(is_true, "from_upload")
     return {

@@ -31,6 +31,9 @@ _ENOUGH_NAMES = 4
 
 _NEEDED = ("activity_id", "activity_date", "activity_name", "activity_type", "elapsed_time", "distance", "filename")
 _NEEDED_WITH_NUMBERS = ("moving_time", "distance_2")
+_OF_FILES = "the file's name is one"
+"""Also true where all activities were entered by hand."""
+
 _WITHOUT_NUMBERS = _POSITION["filename"] + 1
 """Until 2020 the header ended with the file name."""
 
@@ -116,7 +119,7 @@ class _Search:
 
     def _find_doubles(self) -> None:
         """Time and distance by their names, which stand there twice in any language, and by their values."""
-        start = self._position("filename")
+        start = self._end_of_head()
         if start is None:
             return
         cells = [header_names(cell) for cell in self.header]
@@ -131,7 +134,7 @@ class _Search:
     def _find_second_ones(self) -> None:
         """A column that has the name of an earlier one, or else its values."""
         same = {"distance": content.is_same_distance, "commute": content.is_same_truth}
-        start = self._position("filename")
+        start = self._end_of_head()
         for first, second in _SECOND.items():
             at = self._position(first)
             if at is None or start is None or second in self.names:
@@ -211,6 +214,11 @@ class _Search:
             if found is not None:
                 self.names[found] = name
 
+    def _end_of_head(self) -> int | None:
+        """Where the columns for people end; where no activity has a file, its column is not known yet."""
+        filename = self._position("filename")
+        return self._position("commute") if filename is None else filename
+
     def _position(self, name: str) -> int | None:
         return self.names.index(name) if name in self.names else None
 
@@ -231,9 +239,9 @@ def _check(found: Columns, header: Sequence[str], rows: Rows) -> None:
     if missing := [name for name in needed if name not in found.names]:
         raise _refusal(header, f"there is no telling which column is {', '.join(missing)}")
     for claim, evidence in _checks(found, rows):
-        if not evidence.is_enough:
+        if not (evidence.is_enough or (found.language and evidence.is_one_exception)):
             raise _refusal(header, f"{claim} in only {evidence.holding} of {evidence.filled} rows")
-        if found.language is None and not evidence.filled:
+        if found.language is None and not evidence.filled and claim != _OF_FILES:
             raise _refusal(header, f"its language is unknown, and no row shows whether {claim}")
 
 
@@ -244,7 +252,7 @@ def _checks(found: Columns, rows: Rows) -> Iterator[tuple[str, Share]]:
 
     checks = (
         ("the activity's id is a number", ("activity_id",), content.is_id),
-        ("the file's name is one", ("filename",), content.is_file),
+        (_OF_FILES, ("filename",), content.is_file),
         ("a commute is true or false", ("commute",), content.is_word_for_commute),
         ("distance is speed times moving time", ("distance_2", "average_speed", "moving_time"), content.is_distance),
         ("moving time is within the elapsed time", ("moving_time", "elapsed_time"), content.is_moving_time),

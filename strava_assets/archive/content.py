@@ -33,6 +33,11 @@ class Share:
         return self.holding >= REQUIRED_SHARE * self.filled
 
     @property
+    def is_one_exception(self) -> bool:
+        """Whether a single row contradicts: in a short table that is a row to reject, not a wrong column."""
+        return self.filled - self.holding == 1 and self.holding > 0
+
+    @property
     def is_evidence(self) -> bool:
         """Whether rows say so, and hardly any contradicts."""
         return self.filled > 0 and self.is_enough

@@ -170,6 +170,18 @@ def test_rejects_are_kept_whole_with_their_reasons(engine: Engine):
     assert len(rows(engine)) == 80
 
 
+def test_whatever_stops_an_import_before_its_end_leaves_no_row(engine: Engine):
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    export = ExportFile(activities())
+    with pytest.raises(KeyboardInterrupt):
+        import_archive(engine, export, keep=stop)
+    with engine.connect() as connection:
+        assert [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in TABLES] == [0] * 7
+    assert import_archive(engine, export).inserted == len(export.activities)
+
+
 def test_a_purge_leaves_nothing_of_an_archive(engine: Engine):
     of = activities(20)
     refresh(engine, of[:5], hours(of[:5]))

@@ -120,6 +120,7 @@ def test_the_first_layouts_have_no_numbers_but_their_distance(size: int):
     export = ExportFile(of := activities(), size=size)
     assert_equals_api(export, of, SHORT)
     for each, said in zip(read(export)[0], of, strict=True):
+        assert each.activity.sport_type == said["sport_type"]
         if size == 11 and said["sport_type"] == "Swim":
             assert each.activity.distance is None  # in metres, but nothing says so
         else:
@@ -259,3 +260,32 @@ def test_a_published_dutch_export_of_2020_is_read():
     assert found.activity.start_date.isoformat() == "2017-06-23T15:52:12+00:00"
     assert (found.activity.distance, found.activity.moving_time, found.activity.sport_type) == (4731.5, 1451, "Run")
     assert found.file == "activities/1050466088.gpx"
+
+
+def test_in_a_short_table_one_odd_row_is_a_reject_and_no_reason_to_refuse_the_others():
+    export = ExportFile(of := activities(3))
+    export.change_rows = lambda rows: [[rows[0][0], "yesterday", *rows[0][2:]], *rows[1:]]
+    good, rejects = read(export)
+    assert [each.id for each in good] == [each["id"] for each in of[1:]]
+    assert [reject.faults for reject in rejects] == [["activity_date: 'yesterday' is no date"]]
+
+
+@pytest.mark.parametrize("wrong", [0.04, 0.06])
+def test_a_column_that_contradicts_in_more_than_one_row_of_twenty_is_no_such_column(wrong: float):
+    export = ExportFile(activities(200))
+    at = export.columns().index("activity_date")
+    export.change_rows = lambda rows: [
+        [*row[:at], "never", *row[at + 1 :]] if number < wrong * len(rows) else row for number, row in enumerate(rows)
+    ]
+    if wrong > 0.05:
+        with pytest.raises(ArchiveUnreadable, match="the date is one in only 188 of 200 rows"):
+            read(export)
+    else:
+        assert len(read(export)[1]) == 8
+
+
+@pytest.mark.parametrize("size", LAYOUTS)
+@pytest.mark.parametrize("count", [3, 10])
+def test_a_few_activities_are_enough_for_an_unknown_language(size: int, count: int):
+    of = [said for said in activities(60) if not said["manual"] and said.get("average_speed")][:count]
+    assert_equals_api(in_no_language(ExportFile(of, size=size, language="nl"), doubles=True), of, may_lack=True)
