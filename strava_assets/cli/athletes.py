@@ -8,6 +8,7 @@ from strava_assets.cli.console import print_table
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import Token, TokenStore
+from strava_assets.strava.withdrawal import doubts
 
 _HEADINGS = ("id", "name", "token until (UTC)", "scopes", "Redis key")
 
@@ -19,11 +20,14 @@ def command() -> None:
     A token ends after six hours and is renewed by itself when it is used.
     """
     settings = Settings.from_environment()
-    tokens = TokenStore(connect(settings.redis_url)).tokens()
+    store = TokenStore(connect(settings.redis_url))
+    tokens = store.tokens()
     if not tokens:
         click.echo("Nobody is logged in. Run: strava-assets login")
         return
     print_table([_HEADINGS, *(_row(key, token) for key, token in tokens.items())])
+    for error in doubts(store, datetime.now(UTC)).values():
+        click.echo(str(error))
 
 
 def _row(key: str, token: Token) -> tuple[str, str, str, str, str]:

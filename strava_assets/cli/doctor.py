@@ -20,6 +20,7 @@ from strava_assets.settings import Settings
 from strava_assets.state.connection import address, answering
 from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.tokens import TokenStore
+from strava_assets.strava.withdrawal import doubts
 from strava_assets.sync.left_out import all_left_out
 
 _MARKS = {"ok": ("ok  ", "green"), "FAIL": ("FAIL", "red"), "note": ("note", "yellow")}
@@ -104,10 +105,13 @@ def _redis(settings: Settings) -> str:
 
 
 def _tokens(settings: Settings) -> str:
-    tokens = TokenStore(open_redis(settings)).tokens()
+    store = TokenStore(open_redis(settings))
+    tokens = store.tokens()
     if not tokens:
         raise ConfigurationError("nobody is logged in. Run: strava-assets login")
     now = datetime.now(UTC)
+    for error in doubts(store, now).values():
+        raise error
     lines = []
     for key, token in tokens.items():
         if token.scopes is not None and NEEDED_SCOPE not in token.scopes:

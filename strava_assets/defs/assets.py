@@ -3,7 +3,7 @@
 https://docs.dagster.io/guides/build/assets
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -25,6 +25,7 @@ from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
+from strava_assets.strava.withdrawal import doubts
 from strava_assets.sync.airflow_rows import adopt_old_rows
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.load import mirror_window
@@ -102,9 +103,10 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
                 "api_requests": client.requests_made,
                 "quota": str(client.quota()),
             }
-            readable = [athlete for athlete in fetched.athletes if athlete.id not in fetched.errors]
-            doubts = [doubt for doubt in map(client.doubt, readable) if doubt]
-        check = checks.all_athletes_fetched(fetched, Revocations(redis).athletes(), doubts)
+        refused = doubts(resources.tokens.open(), datetime.now(UTC))
+        readable = [athlete for athlete in fetched.athletes if athlete.id not in fetched.errors]
+        in_doubt = [refused[athlete.token_key] for athlete in readable if athlete.token_key in refused]
+        check = checks.all_athletes_fetched(fetched, Revocations(redis).athletes(), in_doubt)
         return result(context, window, summary, [check])
 
 

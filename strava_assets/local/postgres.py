@@ -38,6 +38,11 @@ _SETTINGS = {
     "max_wal_size": "256MB",
     "checkpoint_timeout": "1h",
     "autovacuum_naptime": "5min",
+    # What was deleted must not stay in a log segment that waits to be used again, nor in the server's log.
+    "wal_recycle": "off",
+    "wal_init_zero": "off",  # a new segment is made for each, and need not be written twice
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

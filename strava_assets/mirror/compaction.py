@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from strava_assets.mirror.database import clear_error
 from strava_assets.mirror.table import metadata
@@ -38,23 +38,28 @@ def compact(engine: sa.Engine, tables: Sequence[str], *, is_full: bool = True) -
     except DBAPIError as error:
         raise clear_error(error, engine.url) from None
     with suppress(DBAPIError), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("SELECT pg_switch_wal()"))
-        connection.execute(sa.text("CHECKPOINT"))
+        for statement in ("VACUUM (FULL) pg_catalog.pg_statistic", "SELECT pg_switch_wal()", "CHECKPOINT"):
+            connection.execute(sa.text(statement))
 
 
 def _forget_statistics_if_empty(connection: sa.Connection, table: sa.Table) -> None:
     """ANALYZE keeps the statistics of a table without rows, so it is shown one, which nobody else sees."""
-    if connection.execute(sa.select(sa.exists().select_from(table))).scalar():
+    has_statistics = sa.text("SELECT EXISTS (SELECT FROM pg_stats WHERE tablename = :name)")
+    is_filled = connection.execute(sa.select(sa.exists().select_from(table))).scalar()
+    if is_filled or not connection.execute(has_statistics, {"name": table.name}).scalar():
         return
     needed = [column for column in table.c if not column.nullable and column.server_default is None]
-    connection.execute(table.insert().values({column: _any_value(column) for column in needed}))
-    connection.execute(sa.text(f"ANALYZE {table.name}"))
-    connection.execute(table.delete())
+    # Where a constraint forbids such a row, its statistics stay; no table about activities has one.
+    with suppress(IntegrityError), connection.begin_nested():
+        row: str = connection.execute(
+            table.insert()
+            .values({column: _any_value(column) for column in needed})
+            .returning(sa.literal_column("ctid"))
+        ).scalar_one()
+        connection.execute(sa.text(f"ANALYZE {table.name}"))
+        connection.execute(table.delete().where(sa.text("ctid = CAST(:row AS tid)").bindparams(row=row)))
 
 
 def _any_value(column: sa.Column[object]) -> object:
-    values = {sa.BigInteger: 0, sa.Integer: 0, sa.Text: "", sa.Boolean: False}
-    kind = next((kind for kind in values if isinstance(column.type, kind)), None)
-    if kind is not None:
-        return values[kind]
-    return {} if isinstance(column.type, sa.JSON) else sa.func.now()
+    values = {sa.Integer: 0, sa.Float: 0, sa.Text: "", sa.Boolean: False, sa.JSON: {}}
+    return next((value for kind, value in values.items() if isinstance(column.type, kind)), sa.func.now())

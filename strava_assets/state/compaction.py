@@ -3,9 +3,9 @@
 import time
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError
 
-from strava_assets.errors import ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.state.connection import address, answering
 
 TIMEOUT = 60.0
@@ -18,23 +18,23 @@ def compact(redis: Redis) -> bool:
     Raises ServiceUnavailable where it is not done in time.
     """
     deadline = time.monotonic() + TIMEOUT
-    is_asked = False
-    while time.monotonic() < deadline:
+    is_requested = False
+    try:
         with answering(redis):
-            state = redis.info("persistence")
-            if not state.get("aof_enabled"):
-                return False
-            if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
-                if is_asked:
-                    return True
-                try:
+            while time.monotonic() < deadline:
+                state = redis.info("persistence")
+                if not state.get("aof_enabled"):
+                    return False
+                if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
+                    if is_requested:
+                        return True
                     redis.bgrewriteaof()
-                except ResponseError as error:
-                    if "NOPERM" in str(error) or "unknown command" in str(error):
-                        return False
-                    raise
-                is_asked = True
-        time.sleep(0.05)
+                    is_requested = True
+                time.sleep(0.05)
+    except (ConfigurationError, ServiceUnavailable) as error:
+        if isinstance(error.__cause__, NoPermissionError):
+            return False
+        raise
     raise ServiceUnavailable(
         f"Redis at {address(redis)} did not rewrite its append-only file in {TIMEOUT:.0f} seconds."
     )

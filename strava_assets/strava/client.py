@@ -146,10 +146,6 @@ class StravaClient:
                 self._profile(athlete.token_key)
         return len(due)
 
-    def doubt(self, athlete: Athlete) -> AthleteError | None:
-        """What was seen against the athlete's login, though it may still be good for reading. Asks nobody."""
-        return self._access.doubt(athlete.token_key)
-
     def now(self) -> datetime:
         """The time by the client's clock."""
         return self._clock.now()

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 import requests
 
 from strava_assets.errors import (
-    AccessRevoked,
     AthleteError,
     AthleteGone,
     ConfigurationError,
@@ -23,14 +22,14 @@ from strava_assets.errors import (
     TokenBusy,
 )
 from strava_assets.state.access_evidence import Evidence, EvidenceStore
-from strava_assets.state.revocations import Revocations, waits_to_be_purged
-from strava_assets.strava.api_errors import LOG_IN_AGAIN, whom
+from strava_assets.state.revocations import Revocations
+from strava_assets.strava.api_errors import LOG_IN_AGAIN
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.interruption import uninterrupted
 from strava_assets.strava.oauth import EXCHANGE, OAuth, was_not_renewed
 from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.tokens import LOCK_LIFETIME, Token, TokenStore
-from strava_assets.strava.withdrawal import Verdict, is_due, judge
+from strava_assets.strava.withdrawal import Verdict, is_due, judge, refusal, seen
 
 RENEW_BEFORE = timedelta(minutes=30)
 """Strava gives a new access token only within the old one's last hour, so the margin is shorter than that."""
@@ -124,12 +123,6 @@ class Access:
         evidence = self._seen(key, self._load(key))
         return judge(evidence) is not Verdict.LIVES and is_due(evidence, self._clock.now())
 
-    def doubt(self, key: str) -> AthleteError | None:
-        """What is wrong with the grant, as far as it was seen already; None if nothing is. Asks nobody."""
-        token = self._load(key)
-        evidence = self._seen(key, token)
-        return self._refusal(token, evidence) if evidence.refused else None
-
     def _renew(self, key: str, is_good: Callable[[Token], bool], wait: float) -> Token:
         with self._tokens.locked(key, wait):
             started = time.monotonic()
@@ -182,26 +175,7 @@ class Access:
         return self._refusal(token, evidence)
 
     def _refusal(self, token: Token, evidence: Evidence) -> AthleteError:
-        """The error for a grant in doubt, or withdrawn."""
-        since = evidence.refused or evidence.api_refused or self._clock.now()
-        if token.athlete_id is not None and judge(evidence) is Verdict.WITHDRAWN:
-            return AccessRevoked(waits_to_be_purged(token.athlete_id, since), token.athlete_id)
-        what = "the refresh token" if evidence.refused else "the access token"
-        why = (
-            "a process died, or the network failed, while it was renewed, or access was withdrawn"
-            if evidence.renewal_may_be_lost
-            else "access was withdrawn, or a login was lost"
-        )
-        purge = (
-            ""
-            if token.athlete_id is None
-            else f"; or delete the data: strava-assets purge --athlete {token.athlete_id}"
-        )
-        return LoginLost(
-            f"Strava has refused {what} of {whom(token.athlete_id)} since {since:%Y-%m-%d %H:%M} UTC: {why}. "
-            f"{LOG_IN_AGAIN}{purge}",
-            token.athlete_id,
-        )
+        return refusal(token, evidence, self._clock.now())
 
     def _save(self, key: str, token: Token, started: float, *, rotated: bool) -> None:
         """Store the token, trying for as long as this process' lock of it lives: nobody else has it."""
@@ -233,12 +207,7 @@ class Access:
         raise AthleteGone(f"Nobody is logged in under {key} any more. Run: strava-assets login")
 
     def _seen(self, key: str, token: Token) -> Evidence:
-        return self._evidence.of(
-            key,
-            access_token=token.access_token,
-            refresh_token=token.refresh_token,
-            access_ended=token.expires_at is not None and token.expires_at <= self._clock.now(),
-        )
+        return seen(self._evidence, key, token, self._clock.now())
 
     def _is_fresh(self, token: Token) -> bool:
         """A token that names no end is used until Strava refuses it."""

@@ -7,7 +7,11 @@ never deletes anything.
 from datetime import datetime, timedelta
 from enum import Enum
 
-from strava_assets.state.access_evidence import Evidence
+from strava_assets.errors import AccessRevoked, AthleteError, LoginLost
+from strava_assets.state.access_evidence import Evidence, EvidenceStore
+from strava_assets.state.revocations import waits_to_be_purged
+from strava_assets.strava.api_errors import LOG_IN_AGAIN, whom
+from strava_assets.strava.tokens import Token, TokenStore
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (3, 10, 30, 120, 360, 1440))
 """After which pause Strava is asked again about a grant in doubt; the last one counts for good."""
@@ -48,3 +52,40 @@ def is_due(evidence: Evidence, now: datetime) -> bool:
     """Whether Strava may be asked again."""
     not_before = next_look(evidence)
     return not_before is None or now >= not_before
+
+
+def seen(store: EvidenceStore, key: str, token: Token, now: datetime) -> Evidence:
+    """What was seen of the token that lies under `key`."""
+    return store.of(
+        key,
+        access_token=token.access_token,
+        refresh_token=token.refresh_token,
+        access_ended=token.expires_at is not None and token.expires_at <= now,
+    )
+
+
+def refusal(token: Token, evidence: Evidence, now: datetime) -> AthleteError:
+    """The error for a grant in doubt, or withdrawn: what is wrong, since when, and the ways out."""
+    since = evidence.refused or evidence.api_refused or now
+    athlete_id = token.athlete_id
+    if athlete_id is not None and judge(evidence) is Verdict.WITHDRAWN:
+        return AccessRevoked(waits_to_be_purged(athlete_id, since), athlete_id)
+    what = "the refresh token" if evidence.refused else "the access token"
+    why = (
+        "a process died, or the network failed, while it was renewed, or access was withdrawn"
+        if evidence.renewal_may_be_lost
+        else "access was withdrawn, or a login was lost"
+    )
+    purge = "" if athlete_id is None else f"; or delete the data: strava-assets purge --athlete {athlete_id}"
+    return LoginLost(
+        f"Strava has refused {what} of {whom(athlete_id)} since {since:%Y-%m-%d %H:%M} UTC: {why}. "
+        f"{LOG_IN_AGAIN}{purge}",
+        athlete_id,
+    )
+
+
+def doubts(tokens: TokenStore, now: datetime) -> dict[str, AthleteError]:
+    """By the token's key, each login that Strava has refused, though it may still be good for reading. Asks Redis."""
+    store = EvidenceStore(tokens.redis)
+    all_seen = {key: (token, seen(store, key, token, now)) for key, token in tokens.tokens().items()}
+    return {key: refusal(token, evidence, now) for key, (token, evidence) in all_seen.items() if evidence.refused}

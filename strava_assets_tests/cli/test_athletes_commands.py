@@ -14,6 +14,7 @@ import pytest
 import redis
 import requests
 
+from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.strava.clock import REAL
 from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, ScriptedStrava
 
@@ -149,7 +150,11 @@ def test_logout_of_several_needs_to_know_whom(
     unclear = run(environment, tmp_path, "logout")
     assert unclear.returncode == 2
     assert "Several athletes are logged in (7, 8): say whom with --athlete ID." in unclear.stderr
-    clear = run(environment, tmp_path, "logout", "--athlete", "8")
+    undecided = run(environment, tmp_path, "logout", "--athlete", "8")
+    assert undecided.returncode == 1
+    assert undecided.stdout.startswith("End the access of Ana (8) on Strava, and delete the token? [y/N]:")
+    assert strava.requests == []
+    clear = run(environment, tmp_path, "logout", "--athlete", "8", "--yes")
     assert clear.stdout == "Ana (8) is logged out. What was collected stays; strava-assets purge deletes it.\n"
     assert clear.returncode == 0
     assert stored.keys() == [b"STRAVA_TOKEN"]
@@ -161,7 +166,7 @@ def test_logout_without_strava_keeps_the_token_unless_forced(
 ) -> None:
     put_tokens(strava, stored, 7)
     environment["STRAVA_BASE_URL"] = "http://127.0.0.1:1"
-    result = run(environment, tmp_path, "logout", *(["--force"] if force else []))
+    result = run(environment, tmp_path, "logout", "--yes", *(["--force"] if force else []))
     away = "POST /oauth/revoke failed 4 times, the last time: no connection to Strava, or it was reset."
     if force:
         assert result.stdout == (
@@ -188,6 +193,19 @@ def test_athletes_are_shown_without_asking_strava(
         """
     assert run(environment, tmp_path, "athletes").stdout == textwrap.dedent(expected)
     assert strava.requests == []
+
+
+def test_a_login_that_strava_refuses_is_told_with_both_ways_out(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    put_tokens(strava, stored, 7)
+    EvidenceStore(stored).see_refusal("STRAVA_TOKEN", "refresh-1-of-7", datetime(2026, 11, 22, 13, 2, tzinfo=UTC))
+    assert run(environment, tmp_path, "athletes").stdout.splitlines()[-1] == (
+        "Strava has refused the refresh token of athlete 7 since 2026-11-22 13:02 UTC: access was withdrawn, or a "
+        "login was lost. Log in again: strava-assets login; or delete the data: strava-assets purge --athlete 7"
+    )
+    checked = run(environment, tmp_path, "doctor", "--offline").stdout
+    assert "FAIL tokens: Strava has refused the refresh token of athlete 7" in checked
 
 
 @pytest.mark.parametrize("name", ["login", "logout", "athletes"])
