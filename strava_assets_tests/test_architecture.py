@@ -103,6 +103,14 @@ def test_of_webhooks_only_the_receiver_reads_settings():
     assert found == {"receiver"}
 
 
+def test_every_key_in_redis_is_named_in_one_list():
+    for name, file in modules().items():
+        if name != "state.keys" and room(file) not in {"local", "simulator"}:
+            constants = [each.value for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, ast.Constant)]
+            found = [each for each in constants if isinstance(each, str) and each.startswith("strava:")]
+            assert not found, f"{name} names {found}"
+
+
 def test_no_import_goes_in_a_circle():
     graph = {
         name: {each for each in own_imports(file) if each != name and not name.startswith(f"{each}.")}

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
+from strava_assets.defs.run_tags import RECONCILE, reason_tags
 from strava_assets.errors import TransientError
 from strava_assets.hours import Window, partition_key
 from strava_assets.instance.command_line import Outcome
@@ -73,7 +74,7 @@ def _refresh(settings: Settings, comparison: Comparison) -> list[Window]:
         while waiting:
             window = waiting.pop(0)
             with console().status(f"Refreshing {window}"):
-                problem = _problem(materialise(instance, window))
+                problem = _problem(materialise(instance, window, reason_tags(RECONCILE)))
             in_a_row = 0 if problem is None else in_a_row + 1
             if problem is None:
                 click.echo(f"refreshed {window}")

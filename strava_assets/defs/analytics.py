@@ -15,6 +15,7 @@ from strava_assets import services
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
+from strava_assets.defs.run_tags import REPORT, reason_tags
 from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import transaction
 from strava_assets.report.data import athletes
@@ -154,7 +155,7 @@ def _request_reports(
         return dg.SkipReason("Nothing has changed since the reports were made.")
     if context.cursor and now - datetime.fromisoformat(json.loads(context.cursor)) < AT_MOST:
         return dg.SkipReason("Reports were made, or tried, less than an hour ago.")
-    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=json.dumps(now.isoformat()))
+    return dg.SensorResult(run_requests=[dg.RunRequest(tags=reason_tags(REPORT))], cursor=json.dumps(now.isoformat()))
 
 
 def _make_reports(settings: Settings, resources: Resources) -> dict[str, Any]:

@@ -13,7 +13,7 @@ REASON_TAG = "strava_assets/reason"
 SCHEDULE = "schedule"
 """The schedule's runs, the only ones that may use the reserve of Strava's rate limit."""
 
-PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, BY_HAND = (
+PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, REPORT, BY_HAND = (
     "purge",
     "events",
     "changes",
@@ -21,6 +21,7 @@ PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, BY_HAND = (
     "reconcile",
     "import",
     "retention",
+    "report",
     "by hand",
 )
 

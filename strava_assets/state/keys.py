@@ -38,3 +38,9 @@ EVENTS_LATER = "strava:events:later"
 
 EVENT_REQUESTS = "strava:events:requests:"
 """How many requests webhook events have cost, by UTC day."""
+
+REPORT_LINK = "strava:report_link"
+"""The word of each athlete's link to the report, by athlete."""
+
+REPORT_ATHLETE = "strava:report_athlete"
+"""The athlete, by the word of the link."""

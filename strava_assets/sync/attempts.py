@@ -106,7 +106,7 @@ def _not_before(piece: Window, failed: Iterable[Attempt], since: datetime) -> da
 
 def _without(windows: Iterable[Window], taken: Iterable[Window]) -> list[Window]:
     """What of the windows none of the `taken` ones covers."""
-    left = list(windows)
+    left = [window for window in windows if window.start < window.end]
     for each in taken:
         parts = [
             part

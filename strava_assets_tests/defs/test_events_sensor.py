@@ -244,6 +244,15 @@ def test_requested_hours_are_forgotten_only_when_a_run_succeeded_and_come_again_
     assert queue.due(later) == []
 
 
+def test_hours_without_a_partition_leave_the_queue(platform: Platform):
+    queue = RefetchQueue(platform.redis)
+    long_ago, future = datetime(2020, 1, 1, tzinfo=UTC), THIS_HOUR + 5 * HOUR
+    for hour in (long_ago, future):
+        queue.request(Window.of(hour, hour), "events")
+    assert requested(platform.tick()) == []
+    assert platform.redis.zcard(keys.REFETCH_QUEUE) == 0
+
+
 def test_due_hours_are_few_runs_and_no_more_than_five_at_once(platform: Platform):
     queue = RefetchQueue(platform.redis)
     for number in range(40):

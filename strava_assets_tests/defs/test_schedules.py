@@ -1,15 +1,20 @@
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.events import DagsterEventType
+from redis import Redis
 
 from strava_assets.defs.build import build_definitions
 from strava_assets.defs.run_tags import NOT_BEFORE_TAG
 from strava_assets.defs.schedules import hours_to_close
 from strava_assets.hours import HOUR, Window
+from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
+from strava_assets.simulator.limits import Limit, RateLimits
+from strava_assets.simulator.simulation import Simulation
 
 LAST = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EARLIEST = LAST - 48 * HOUR
@@ -98,6 +103,31 @@ def test_a_reconciliation_that_met_the_rate_limit_waits_for_it_to_refill(environ
     runs: list[tuple[int | None, str]] = [(8, "FAILURE")]
     assert requested_at(DAY + 9 * HOUR, "daily_reconciliation", runs, until) is None
     assert requested_at(DAY + 10 * HOUR, "daily_reconciliation", runs, until) is not None
+
+
+def test_a_reconciliation_that_meets_the_rate_limit_says_until_when_and_comes_again(
+    environment: dict[str, str], simulation: Simulation
+):
+    migrate(Settings.from_environment().database_url)
+    simulation.add_athlete(42)
+    simulation.limits = RateLimits(overall=Limit(1000, 1000), read=Limit(100, 1))
+    redis = Redis.from_url(environment["REDIS_URL"])
+    redis.set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    simulation.faults.add(kind="status", status=429, path="/athlete/activities", count=None)
+    definitions = build_definitions(Settings.from_environment())
+    with dg.instance_for_test() as instance:
+        job = definitions.resolve_job_def("reconcile_history")
+        assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+        [run] = instance.get_runs()
+        until = datetime.fromisoformat(run.tags[NOT_BEFORE_TAG])
+        assert until > datetime.now(UTC)
+        schedule = definitions.resolve_schedule_def("daily_reconciliation")
+
+        def tick(moment: datetime) -> object:
+            return schedule(dg.build_schedule_context(instance, scheduled_execution_time=moment))
+
+        assert isinstance(tick(until - timedelta(seconds=1)), dg.SkipReason)
+        assert isinstance(tick(until + timedelta(seconds=1)), dg.RunRequest)
 
 
 def requested_at(
