@@ -15,9 +15,14 @@ from strava_assets.defs.archive import make_archive_assets
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import registered
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.mirror.database import engine_for
+from strava_assets.mirror.differences import Differences
 from strava_assets.provisioning import migrate
+from strava_assets.services import open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.strava.client import StravaClient
+from strava_assets.sync.compare import Comparer
 from strava_assets_tests.archive.exports import ExportFile, activities
 from strava_assets_tests.archive.rows import hour_of
 from strava_assets_tests.dagster_runs import checks, metadata, problem
@@ -125,3 +130,32 @@ def test_beside_the_api_each_activity_is_there_once_and_what_only_the_export_has
     passed, sentence = said_of["archived_activities_on_strava"]
     assert not passed
     assert f"1 activities of bulk exports are not listed by Strava's API ({of[0]['id']})" in str(sentence)
+
+
+def test_after_an_export_the_comparison_finds_what_the_api_has_and_then_nothing(
+    environment: dict[str, str], simulation: Simulation, tmp_path: Path
+):
+    now = floor_to_hour(datetime.now(UTC))
+    of = [
+        {**said, "start_date": f"{now - 3 * number * HOUR - HOUR + timedelta(minutes=7):%Y-%m-%dT%H:%M:%SZ}"}
+        for number, said in enumerate(activities(20))
+    ]
+    simulation.add_athlete(42)
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    for said in of[2:]:  # the first two were deleted on Strava since
+        simulation.add_activity(42, text=json.dumps(said))
+    assert run(path=str(ExportFile(of).zip(tmp_path / "export_42.zip"))).success
+    found = _compare()
+    assert {key for kind in found.by_kind().values() for key in kind} == {said["id"] for said in of[2:]}
+    assert run_hours(Window.of(hour_of(of[-1]), now)).success
+    assert str(_compare()) == "nothing differs"
+    in_table, on_strava = rows(environment), expected_rows(simulation)
+    assert {key: row for key, row in in_table.items() if row["source"] == "api"} == on_strava
+    assert in_table.keys() - on_strava.keys() == {said["id"] for said in of[:2]}
+
+
+def _compare() -> Differences:
+    settings, now = Settings.from_environment(), datetime.now(UTC)
+    with StravaClient.open(settings) as client:
+        comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
+        return comparer.compare(settings.hours_since(now - timedelta(days=5), now)).differences[42]
