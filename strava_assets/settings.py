@@ -31,17 +31,18 @@ VARIABLES = (
         "STRAVA_CLIENT_ID", "", "Your Strava API application's client id (the old name STRAVA_CLIENT is read too)"
     ),
     Variable("STRAVA_CLIENT_SECRET", "", "Your Strava API application's client secret"),
-    Variable("STRAVA_BASE_URL", "https://www.strava.com", "`/oauth/...` hangs under it"),
-    Variable("STRAVA_API_URL", "", "`/athlete/...` hangs under it; default `{STRAVA_BASE_URL}/api/v3`"),
+    Variable("STRAVA_BASE_URL", "https://www.strava.com", "Base URL of the OAuth endpoints (`/oauth/...`)"),
+    Variable("STRAVA_API_URL", "", "Base URL of the API; default `{STRAVA_BASE_URL}/api/v3`"),
     Variable("STRAVA_START_DATE", "2024-01-01", "Date of the first hourly partition (UTC midnight)"),
     Variable("STRAVA_LOOKBACK_DAYS", "30", "How many days the sensor and the hourly schedule look back"),
     Variable("STRAVA_CHANGES_INTERVAL", "900", "Polling interval of the change sensor, in seconds"),
     Variable("STRAVA_EVENTS_INTERVAL", "20", "Polling interval of the sensor for webhook events, in seconds"),
-    Variable("STRAVA_BUDGET_RESERVE", "0.25", "Share of Strava's request window that only the hourly run may use"),
+    Variable("STRAVA_BUDGET_RESERVE", "0.25", "Share of Strava's rate limits that is reserved for the hourly schedule"),
     Variable(
         "STRAVA_MAX_DELETE_SHARE",
         "0.10",
-        "A run that would delete a larger share of an athlete's rows (and more than 5) stops and asks",
+        "Safety limit: a run that would delete a larger share of an athlete's rows (and more than 5) fails until it is "
+        "confirmed",
     ),
     Variable(
         "STRAVA_RETENTION_DAYS",
@@ -58,9 +59,7 @@ VARIABLES = (
         "auto",
         "`auto`: purge an athlete whose revocation is confirmed; `confirm`: wait for `strava-assets purge`",
     ),
-    Variable(
-        "STRAVA_WEBHOOK_VERIFY_TOKEN", "", "A random word that proves to Strava and to us that the webhook is ours"
-    ),
+    Variable("STRAVA_WEBHOOK_VERIFY_TOKEN", "", "Shared secret of the webhook handshake (`hub.verify_token`)"),
     Variable("REDIS_URL", "redis://localhost:6379/0", "Token store, shared request budget, webhook events"),
     Variable("S3_BUCKET", "lifedata", "Bucket of the raw objects"),
     Variable("S3_PREFIX", "stravaact", "Prefix of the raw objects"),

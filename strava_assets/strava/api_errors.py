@@ -63,7 +63,7 @@ def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsEr
             athlete_id,
         )
     if any(entry.field == "after" and entry.code == "future" for entry in said):
-        return PermanentError("Strava says that the present lies in the future: set this machine's clock.")
+        return PermanentError("This machine's clock is ahead of Strava's; synchronise it (NTP).")
     if answer.status in range(300, 400):
         return StravaUnavailable(
             f"{asked} was answered with a redirect ({answer.status}), which is not followed since it would carry "

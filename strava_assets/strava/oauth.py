@@ -138,7 +138,7 @@ class _NothingDone(TryAgain):
 
 
 def _judged(response: requests.Response) -> Answer:
-    said = f"it was answered with {response.status_code}"
+    said = f"HTTP {response.status_code}"
     if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         raise _NothingDone(said)
     if response.status_code in api_errors.MAY_BE_RETRIED:

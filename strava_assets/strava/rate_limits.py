@@ -126,8 +126,8 @@ class Spent:
     until: datetime
 
     def __str__(self) -> str:
-        name = "quarter-hour" if self.window == "quarter" else "daily"
+        name = "15-minute" if self.window == "quarter" else "daily"
         if self.used is None or self.limit is None:
-            return f"Strava refused a request: its {name} window is used up"
-        kept = f", {self.kept_back} are kept for the hourly run" if self.kept_back else ""
-        return f"Strava's {name} window is used up ({self.used} of {self.limit} requests{kept})"
+            return f"Strava refused a request: {name} rate limit reached"
+        reserved = f", {self.kept_back} reserved for the hourly schedule" if self.kept_back else ""
+        return f"Strava's {name} rate limit reached: {self.used} of {self.limit} requests used{reserved}"

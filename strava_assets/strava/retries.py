@@ -19,7 +19,7 @@ FIRST_PAUSE = 0.5
 
 
 class TryAgain(Exception):
-    """One attempt failed in a way that may pass. `reason` completes "the last time ..."."""
+    """One attempt failed in a way that may pass. `reason` completes "last error: ..."."""
 
     def __init__(
         self, reason: str, giving_up: type[StravaUnavailable | MalformedPage] = StravaUnavailable, *, pause: bool = True
@@ -51,8 +51,8 @@ def repeat(asked: str, once: Callable[[], T], clock: Clock, *, attempts: int = A
 
 
 def _gave_up(asked: str, attempts: int, reason: str) -> str:
-    times = "once" if attempts == 1 else f"{attempts} times, the last time"
-    return f"{asked} failed {times}: {reason}."
+    failed = "failed" if attempts == 1 else f"failed after {attempts} attempts; last error"
+    return f"{asked} {failed}: {reason}."
 
 
 def _connection_trouble(error: requests.RequestException) -> str:

@@ -93,9 +93,9 @@ class ApiSession:
             self._budget.settle(reservation, headers, refused=answer is not None and answer.is_refused)
         if answer.is_refused:
             # The budget decides how long to wait; a pause on top would add nothing.
-            raise TryAgain("Strava's limit was reached (429)", pause=False)
+            raise TryAgain("HTTP 429, rate limit reached", pause=False)
         if answer.status in api_errors.MAY_BE_RETRIED:
-            raise TryAgain(f"it was answered with {answer.status} {api_errors.described(answer)}")
+            raise TryAgain(f"HTTP {answer.status} {api_errors.described(answer)}")
         return answer
 
     def _send(self, token: Token, path: str, parameters: Mapping[str, str | int]) -> Answer:

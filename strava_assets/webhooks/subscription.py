@@ -111,7 +111,7 @@ class Subscriptions:
             url = f"{https_form(self._api_url)}/push_subscriptions{path}"
             answer = answer_of(session.request(method, url, timeout=TIMEOUT, **how))
         if answer.status in api_errors.MAY_BE_RETRIED or answer.is_refused:
-            raise TryAgain(f"it was answered with {answer.status}")
+            raise TryAgain(f"HTTP {answer.status}")
         return answer
 
 

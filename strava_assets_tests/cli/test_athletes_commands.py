@@ -167,7 +167,7 @@ def test_logout_without_strava_keeps_the_token_unless_forced(
     put_tokens(strava, stored, 7)
     environment["STRAVA_BASE_URL"] = "http://127.0.0.1:1"
     result = run(environment, tmp_path, "logout", "--yes", *(["--force"] if force else []))
-    away = "POST /oauth/revoke failed 4 times, the last time: no connection to Strava, or it was reset."
+    away = "POST /oauth/revoke failed after 4 attempts; last error: no connection to Strava, or it was reset."
     if force:
         assert result.stdout == (
             f"{away} So Strava still lists this application; end it on https://www.strava.com/settings/apps.\n"

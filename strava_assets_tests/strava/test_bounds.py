@@ -158,7 +158,7 @@ def test_an_oauth_answer_has_the_same_bounds_and_is_said_in_one_line(
     oauth = OAuth(settings, FakeClock().clock)
     asks: list[Callable[[], object]] = [lambda: renew(oauth), lambda: oauth.revoke("token")]
     for ask in asks:
-        with pytest.raises(StravaUnavailable, match=r"^POST /oauth/\w+ failed .*the answer has more than 4 MB\.$"):
+        with pytest.raises(StravaUnavailable, match=r"^POST /oauth/\w+ failed.*the answer has more than 4 MB\.$"):
             ask()
 
 

@@ -119,48 +119,50 @@ def test_each_page_comes_as_soon_as_it_is_there(client: StravaClient, strava: Sc
         (
             Reply(503, {"message": "error"}),
             StravaUnavailable,
-            "GET /athlete/activities failed 4 times, the last time: it was answered with 503 error.",
+            "GET /athlete/activities failed after 4 attempts; last error: HTTP 503 error.",
         ),
         (
             Reply(reset=True),
             StravaUnavailable,
-            "GET /athlete/activities failed 4 times, the last time: no connection to Strava, or it was reset.",
+            "GET /athlete/activities failed after 4 attempts; last error: no connection to Strava, or it was reset.",
         ),
         (
             Reply(200, [{"id": 1}], cut_after=5),
             StravaUnavailable,
-            "GET /athlete/activities failed 4 times, the last time: the answer was cut off.",
+            "GET /athlete/activities failed after 4 attempts; last error: the answer was cut off.",
         ),
         (
             Reply(200, "<html>Welcome to the airport</html>", {"Content-Type": "text/html; charset=utf-8"}),
             MalformedPage,
             (
-                "GET /athlete/activities failed 4 times, the last time: the answer (text/html, 35 bytes) is not what "
-                "it should be: a JSON array was expected, not '<html>Welcome to the airport</html>'."
+                "GET /athlete/activities failed after 4 attempts; last error: the answer "
+                "(text/html, 35 bytes) is not what it should be: "
+                "a JSON array was expected, not '<html>Welcome to the airport</html>'."
             ),
         ),
         (
             Reply(200, {"id": 1}),
             MalformedPage,
             (
-                "GET /athlete/activities failed 4 times, the last time: the answer (application/json, 9 bytes) is not "
-                "what it should be: a JSON array was expected, not '{\"id\": 1}'."
+                "GET /athlete/activities failed after 4 attempts; last error: the answer "
+                "(application/json, 9 bytes) is not what it should be: a JSON array was expected, not '{\"id\": 1}'."
             ),
         ),
         (
             Reply(200, "[7]"),
             MalformedPage,
             (
-                "GET /athlete/activities failed 4 times, the last time: the answer (application/json, 3 bytes) is not "
-                "what it should be: element 0 of the array is no object."
+                "GET /athlete/activities failed after 4 attempts; last error: the answer "
+                "(application/json, 3 bytes) is not what it should be: element 0 of the array is no object."
             ),
         ),
         (
             Reply(200, b'[{"name": "\xff"}]'),
             MalformedPage,
             (
-                "GET /athlete/activities failed 4 times, the last time: the answer (application/json, 15 bytes) is not "
-                "what it should be: 'utf-8' codec can't decode byte 0xff in position 11: invalid start byte."
+                "GET /athlete/activities failed after 4 attempts; last error: the answer "
+                "(application/json, 15 bytes) is not what it should be: "
+                "'utf-8' codec can't decode byte 0xff in position 11: invalid start byte."
             ),
         ),
     ],
@@ -207,7 +209,7 @@ def test_what_may_pass_is_tried_four_times_with_growing_pauses(
         (
             fault(400, "Application", "after", "future"),
             PermanentError,
-            "Strava says that the present lies in the future: set this machine's clock.",
+            "This machine's clock is ahead of Strava's; synchronise it (NTP).",
         ),
         (
             fault(403, "Athlete", "premium", "required"),
@@ -291,7 +293,7 @@ def test_who_may_not_wait_gets_no_429_either(
     with StravaClient.open(strava.settings(redis_url), max_wait=timedelta(0), clock=clock.clock) as client:
         for _ in range(75):
             listed(client, Window.of(HOUR, HOUR))
-        with pytest.raises(RateLimitExceeded, match="75 of 100 requests, 25 are kept for the hourly run"):
+        with pytest.raises(RateLimitExceeded, match="75 of 100 requests used, 25 reserved for the hourly schedule"):
             listed(client, Window.of(HOUR, HOUR))
         assert client.quota() == Quota(75, 100, 75, 1000)
     assert strava.refused == 0
@@ -324,7 +326,7 @@ def test_an_import_larger_than_a_days_quota_waits_and_goes_on_by_itself_without_
     assert client.requests_made >= pages
     # Three quarters of 1,000 on each of the first three days, the rest on the fourth.
     assert clock.now().date() - start.date() == timedelta(days=3)
-    assert sum("daily window" in words for words in said) == 3
+    assert sum("daily rate limit" in words for words in said) == 3
 
 
 def test_one_activity_is_told_in_stravas_own_spelling(client: StravaClient, strava: ScriptedStrava) -> None:

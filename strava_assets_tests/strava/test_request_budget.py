@@ -117,7 +117,7 @@ def test_a_spent_quarter_hour_is_waited_out_a_little_past_its_end(redis_url: str
     counting = budget(redis_url, clock.clock, max_wait=timedelta(minutes=16), on_wait=said.append)
     for _ in range(101):
         counting.settle(counting.take(), None)
-    assert said == ["Strava's quarter-hour window is used up (100 of 100 requests); waiting until 12:15 UTC."]
+    assert said == ["Strava's 15-minute rate limit reached: 100 of 100 requests used; waiting until 12:15 UTC."]
     assert timedelta(seconds=1) <= clock.now() - NOON.replace(minute=15, second=0) <= timedelta(seconds=2)
 
 
@@ -127,7 +127,7 @@ def test_who_may_not_wait_is_told_until_when(redis_url: str) -> None:
     with pytest.raises(RateLimitExceeded) as spent:
         counting.take()
     assert str(spent.value) == (
-        "Strava's quarter-hour window is used up (75 of 100 requests, 25 are kept for the hourly run); "
+        "Strava's 15-minute rate limit reached: 75 of 100 requests used, 25 reserved for the hourly schedule; "
         "try again after 12:15 UTC."
     )
     assert spent.value.until == NOON.replace(minute=15, second=0)
@@ -139,7 +139,9 @@ def test_a_spent_day_is_not_waited_out(redis_url: str) -> None:
     counting.settle(counting.take(), headers(Limit(1, 1000)))
     with pytest.raises(RateLimitExceeded) as spent:
         counting.take()
-    assert str(spent.value) == ("Strava's daily window is used up (1000 of 1000 requests); try again after 00:00 UTC.")
+    assert str(spent.value) == (
+        "Strava's daily rate limit reached: 1000 of 1000 requests used; try again after 00:00 UTC."
+    )
     assert clock.slept == []
 
 
@@ -147,7 +149,7 @@ def test_a_429_stops_everybody_until_the_window_ends(redis_url: str) -> None:
     clock = FakeClock(NOON.replace(minute=5))
     refused, other = budget(redis_url, clock.clock), budget(redis_url, clock.clock)
     refused.settle(refused.take(), None, refused=True)
-    with pytest.raises(RateLimitExceeded, match=r"window is used up; try again after 12:15 UTC"):
+    with pytest.raises(RateLimitExceeded, match=r"rate limit reached; try again after 12:15 UTC"):
         other.take()
     clock.sleep(601)
     other.take()

@@ -295,14 +295,14 @@ def test_a_token_removed_during_its_renewal_stays_removed(
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (lambda _: Reply(503, "<html>"), "POST /oauth/token failed 4 times, the last time: it was answered with 503."),
+        (lambda _: Reply(503, "<html>"), "POST /oauth/token failed after 4 attempts; last error: HTTP 503."),
         (
             lambda _: Reply(200, "<html>", {"Content-Type": "text/html"}),
-            "POST /oauth/token failed 4 times, the last time: the answer holds no token (text/html).",
+            "POST /oauth/token failed after 4 attempts; last error: the answer holds no token (text/html).",
         ),
         (
             lambda _: Reply(reset=True),
-            "POST /oauth/token failed 4 times, the last time: no connection to Strava, or it was reset.",
+            "POST /oauth/token failed after 4 attempts; last error: no connection to Strava, or it was reset.",
         ),
     ],
 )
