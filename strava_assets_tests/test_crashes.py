@@ -96,7 +96,7 @@ def test_a_run_killed_there_is_made_good_by_the_next(
     before = transactions(environment)
     result = run(LAST_HOURS)
     assert result.success
-    assert "window_resumed_42" not in metadata(result, "raw_activities")
+    assert "resumed_42" not in metadata(result, "raw_activities")
     assert rows(environment) == expected_rows(strava)
     after = transactions(environment)
     assert before.items() <= after.items()
@@ -127,7 +127,7 @@ def test_a_long_range_killed_after_a_page_goes_on_there(
     requests = len(strava.requests)
     result = run(LAST_HOURS)
     assert result.success
-    assert "window_resumed_42" in metadata(result, "raw_activities")
+    assert "resumed_42" in metadata(result, "raw_activities")
     assert len(strava.requests) == requests + 2  # the rest, and the empty page that ends it
     assert rows(environment) == expected_rows(strava)
 

@@ -14,7 +14,8 @@ from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, reason_tags
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.mirror.database import engine_for
+from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.queries import days_with_activities
 from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.pending_import import PendingImport
@@ -22,7 +23,7 @@ from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.airflow_rows import adopt_old_rows
-from strava_assets.sync.history_import import Importer, recorded_window
+from strava_assets.sync.history_import import Importer, recorded_windows
 from strava_assets.sync.history_import import Progress as ImportProgress
 from strava_assets.sync.left_out import all_left_out
 from strava_assets.sync.listing import sentences
@@ -45,14 +46,18 @@ def command(first: datetime | None, last: datetime | None) -> None:
     fetched_import = PendingImport(redis, first, last, athlete_ids)
     started = time.monotonic()
     left: list[StravaAssetsError] = []
-    if window := fetched_import.window():
-        click.echo(f"The data of {window} was fetched by an earlier try; what is left is to record it in Dagster.")
+    if windows := fetched_import.windows():
+        said = ", ".join(map(str, windows))
+        click.echo(f"The data of {said} was fetched by an earlier try; what is left is to record it in Dagster.")
     else:
-        window, left = _fetch(settings, asked)
+        left = _fetch(settings, asked)
+        with transaction(engine_for(settings.database_url)) as connection:
+            windows = recorded_windows(asked, days_with_activities(connection, asked))
         if not left:
-            fetched_import.remember(window)
+            fetched_import.remember(windows)
         click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
-    _record(window)
+    for window in windows:
+        _record(window)
     fetched_import.forget()
     click.echo(f"Done after {time.monotonic() - started:.1f} s.")
     if left:
@@ -74,8 +79,8 @@ def asked_window(settings: Settings, first: datetime | None, last: datetime | No
     return Window(start, end)
 
 
-def _fetch(settings: Settings, asked: Window) -> tuple[Window, list[StravaAssetsError]]:
-    """Fetch and mirror; the hours to record, and what kept a part from being imported."""
+def _fetch(settings: Settings, asked: Window) -> list[StravaAssetsError]:
+    """Fetch and mirror; what kept a part from being imported."""
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -117,7 +122,7 @@ def _fetch(settings: Settings, asked: Window) -> tuple[Window, list[StravaAssets
         f"{loaded.unchanged} unchanged, {loaded.rejected} rejected; "
         f"{fetched.written.objects} objects written; {client.requests_made} API requests."
     )
-    return recorded_window(asked, progress.oldest), left
+    return left
 
 
 def _described(progress: ImportProgress, client: StravaClient) -> str:

@@ -18,6 +18,7 @@ from strava_assets.mirror.deletion import count_of_athlete, ids_of_athlete, remo
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.compaction import compact as compact_redis
+from strava_assets.state.pending_import import forget_pending_imports
 from strava_assets.state.report_links import ReportLinks
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
@@ -94,7 +95,8 @@ class Purger:
                 old_objects=self.objects.delete_of_old_dag(athlete_id),
                 entries=ResumePoints(self.redis).forget(athlete_id)
                 + PendingEvents(self.redis).forget(athlete_id)
-                + ReportLinks(self.redis).forget(athlete_id),
+                + ReportLinks(self.redis).forget(athlete_id)
+                + forget_pending_imports(self.redis),
             )
             with transaction(self.engine) as connection:
                 ids = ids_of_athlete(connection, athlete_id)

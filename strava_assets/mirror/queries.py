@@ -1,7 +1,7 @@
 """What the mirror holds of an athlete: rows, rejects, and the raw objects that they were made from."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, text
 
@@ -87,3 +87,14 @@ def rows_without_start(connection: Connection, athlete_id: int) -> set[int | str
     """The ids of rows that lie in no hour: the old DAG's, whose `start_date` could be empty."""
     statement = text("SELECT id FROM strava_activity WHERE athlete_id = :athlete_id AND start_date IS NULL")
     return set(connection.execute(statement, {"athlete_id": athlete_id}).scalars())
+
+
+def days_with_activities(connection: Connection, window: Window) -> list[date]:
+    """The days (UTC) of the window on which somebody has a row of the API or a reject, oldest first."""
+    statement = text(
+        "SELECT (start_date AT TIME ZONE 'UTC')::date AS day FROM strava_activity "
+        "WHERE source = 'api' AND start_date >= :start AND start_date < :end UNION "
+        "SELECT (hour AT TIME ZONE 'UTC')::date FROM strava_activity_reject WHERE hour >= :start AND hour < :end "
+        "ORDER BY day"
+    )
+    return list(connection.execute(statement, {"start": window.start, "end": window.end}).scalars())

@@ -22,7 +22,7 @@ RESUME_POINT = "strava:fetched:"
 """How far a fetch got, by athlete and first hour."""
 
 PENDING_IMPORT = "strava:imported:"
-"""An import that Dagster has not recorded yet, by its first hour."""
+"""An import that Dagster has not recorded yet, by its days and athletes."""
 
 REFETCH_QUEUE = "strava:asked"
 """Hours that wait to be fetched again; the name is that of version 0.1.0."""

@@ -1,6 +1,6 @@
 """An import that is fetched and mirrored, but not recorded in Dagster yet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from redis import Redis
@@ -26,16 +26,19 @@ class PendingImport:
         days = (f"{day:%Y-%m-%d}" if day else "" for day in (first, last))
         self._key = f"{keys.PENDING_IMPORT}{'/'.join(days)}:{','.join(map(str, sorted(athlete_ids)))}"
 
-    def remember(self, window: Window) -> None:
-        """The window is fetched and mirrored; what is left to do is to record it."""
+    def remember(self, windows: Iterable[Window]) -> None:
+        """The windows are fetched and mirrored; what is left to do is to record them."""
+        text = ",".join(f"{window.start.isoformat()}/{window.end.isoformat()}" for window in windows)
         with answering(self._redis):
-            self._redis.set(self._key, f"{window.start.isoformat()}/{window.end.isoformat()}", ex=self.LIFETIME)
+            self._redis.set(self._key, text, ex=self.LIFETIME)
 
-    def window(self) -> Window | None:
-        """The window that waits to be recorded, if there is one."""
+    def windows(self) -> list[Window]:
+        """The windows that wait to be recorded; none if there is no such import."""
         with answering(self._redis):
             value = self._redis.get(self._key)
-        return Window(*map(datetime.fromisoformat, value.decode().split("/"))) if isinstance(value, bytes) else None
+        if not isinstance(value, bytes):
+            return []
+        return [Window(*map(datetime.fromisoformat, each.split("/"))) for each in value.decode().split(",")]
 
     def forget(self) -> None:
         """The window is recorded."""

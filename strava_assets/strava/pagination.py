@@ -63,6 +63,10 @@ class Page:
     complete_until: datetime
 
 
+UNBOUNDED = -1
+"""As `after`: the request has none, and lists newest first."""
+
+
 @dataclass(frozen=True)
 class Request:
     """The parameters of one request; `before` None means without end."""
@@ -72,8 +76,10 @@ class Request:
     page: int
 
     def parameters(self) -> dict[str, str | int]:
-        """As the API names them. `after` is always given: it makes the order oldest first."""
-        parameters: dict[str, str | int] = {"after": self.after, "per_page": PER_PAGE}
+        """As the API names them. `after` makes the order oldest first."""
+        parameters: dict[str, str | int] = {"per_page": PER_PAGE}
+        if self.after != UNBOUNDED:
+            parameters["after"] = self.after
         if self.before is not None:
             parameters["before"] = self.before
         if self.page > 1:
@@ -100,7 +106,10 @@ class Listing:
         self._was_short = False
         self._is_cutting = False
         before = floor(self.window.end.timestamp()) + _OVERLAP if self.window else None
-        self.request = Request(self._clamped(floor(self._window.start.timestamp()) - _OVERLAP), before, 1)
+        self._first = Request(self._clamped(floor(self._window.start.timestamp()) - _OVERLAP), before, 1)
+        # No `after` lies before the first second of 1970, where a clock that lost its battery starts.
+        is_from_epoch = self.window is not None and self.window.start <= ALL_TIME.start
+        self.request = Request(UNBOUNDED, 1, 1) if is_from_epoch else self._first
 
     def receive(self, activities: Sequence[RawActivity]) -> Page:
         """Take the answer to `request`: what of it is to be delivered, and decide on the next request."""
@@ -124,6 +133,9 @@ class Listing:
         self._was_short = len(activities) < PER_PAGE
         after = self.request.after
         length = 0 if is_repeated else len(activities)
+        if self.request.after == UNBOUNDED:
+            self.request = self._first
+            return Page(listed, self._window.start)
         self.request = self._next(self.request, starts, length, has_new_id=has_new_id, lacks_seen=lacks_seen)
         if self.request and self.request.after != after:
             self._since_after.clear()
@@ -204,7 +216,7 @@ class Listing:
         )
 
     def _clamped(self, after: int) -> int:
-        return max(1, min(after, floor((self.now() - CLOCK_MARGIN).timestamp())))
+        return max(0, min(after, floor((self.now() - CLOCK_MARGIN).timestamp())))
 
 
 def _identity(activity: RawActivity) -> int | str:

@@ -21,12 +21,15 @@ from strava_assets.mirror.queries import rows_without_start, stored
 from strava_assets.mirror.unlisted import Place, decide, decided, set_starts
 from strava_assets.raw.activity import activity_key
 from strava_assets.strava.client import StravaClient
+from strava_assets.strava.pagination import ALL_TIME
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.listing import Around
 from strava_assets.sync.presence import writing
 
 SAMPLE = 5
 """Of what the whole listing lacks, so many are asked for one by one: a page that is missing shows by them."""
+
+EPOCH = Window.of(ALL_TIME.start, ALL_TIME.start)
 
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -101,6 +104,9 @@ class Review:
         with transaction(self.engine) as connection:
             here = stored(connection, athlete.id, EVER, ())
         places = {*lost, *(Place(known.hour, key) for key, known in here.items())}
+        if any(place.hour == EPOCH.start for place in places):  # whose first second a listing of everything lacks
+            for page in Around(self.client, athlete, EPOCH).pages():
+                whole.update((activity_key(each.activity), each.hour) for each in page.activities)
         gone = {place for place in places if place.key not in whole and place.hour in listing}
         now_elsewhere = {place for place in places if whole.get(place.key, place.hour) != place.hour}
         never = without_start - whole.keys()

@@ -5,9 +5,9 @@ activities. So an import fetches, writes the raw objects and mirrors them page b
 one run of the whole range record what is there (`assets.FETCHED_TAG`), without another API request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 from sqlalchemy import Engine
 
@@ -31,7 +31,6 @@ class Progress:
     pages: int = 0
     activities: int = 0
     reached: datetime | None = None
-    oldest: datetime | None = None
     loaded: Loaded = field(default_factory=Loaded)
 
 
@@ -65,15 +64,25 @@ class Importer:
             progress.loaded += loaded
             busy = [hour for hour, activities in hours.items() if activities]
             progress.reached = max(busy, default=progress.reached)
-            progress.oldest = min([*busy, progress.oldest or window.end])
             self.on_progress(replace(progress))
 
         fetcher = Fetcher(self.client, self.store, self.resume, self.engine, self.max_delete_share, make_queryable)
         return fetcher.fetch(window), progress
 
 
-def recorded_window(asked: Window, oldest: datetime | None) -> Window:
-    """The hours to record: from the day of the first activity, since before it there is nothing to say."""
-    if oldest is None or oldest >= asked.end:
-        return Window(max(asked.start, asked.end - 24 * HOUR), asked.end)
-    return Window(max(asked.start, oldest.replace(hour=0)), asked.end)
+def recorded_windows(asked: Window, days: Collection[date]) -> list[Window]:
+    """The hours to record: the years with activities, from the first one's day on, and the last hours.
+
+    Dagster writes two events an hour: 50 empty years before a single activity would be most of its database.
+    """
+    start = max(asked.start, datetime.combine(min(days), time(), UTC)) if days else asked.end
+    years = {day.year for day in days}
+    windows = [Window(max(asked.start, asked.end - 24 * HOUR), asked.end)]
+    for year in sorted(years, reverse=True):
+        of_year = Window(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))
+        first, end = max(start, of_year.start), min(of_year.end, asked.end)
+        if end >= windows[0].start:
+            windows[0] = Window(min(first, windows[0].start), windows[0].end)
+        elif first < end:
+            windows.insert(0, Window(first, end))
+    return windows

@@ -241,3 +241,12 @@ def test_one_activity_with_a_wrong_date_in_the_middle_of_a_listing_does_not_end_
     api = WithOneWrongDate(every(3600, 400))
     wanted = set(api.starts) - (set() if window is None else {1000 + place})
     assert wanted <= set(ids(pages_of(api, window)))
+
+
+@pytest.mark.parametrize("includes", [Window.of(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))])
+def test_what_started_in_the_first_seconds_of_1970_is_listed(includes: Window) -> None:
+    """A device whose battery was empty starts its clock there, and no `after` lies before it."""
+    api = Api({1: 0, 2: 1, 3: 2, 4: 3599, 5: 3600, 6: -5})
+    assert ids(pages_of(api, includes)) == [1, 2, 3, 4]
+    assert api.requests[0].parameters() == {"before": 1, "per_page": 200}
+    assert {2, 3, 4, 5} <= set(ids(pages_of(api)))
