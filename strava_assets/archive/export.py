@@ -5,11 +5,12 @@ Only what is asked for is read, and nothing is unpacked to disk: media are nearl
 
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
@@ -22,6 +23,9 @@ STORED = (ACTIVITIES, "bikes.csv", "shoes.csv", "components.csv")
 
 MOST_RATIO = 100
 """A file that was packed smaller than that is no file of Strava's, but made to fill memory or disk."""
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OSError)
+"""What zipfile raises for what is no whole zip, and (RuntimeError) for kinds of it that it cannot read."""
 
 _DEEPEST = 2
 _TRACK = re.compile(r"activities/[^/]+\.(?:fit|gpx|tcx)(?:\.gz)?", re.IGNORECASE)
@@ -61,7 +65,7 @@ class Export:
         try:
             with self.files.open(path) as file:
                 yield file
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        except _DAMAGED as error:
             raise ArchiveUnreadable(
                 f"{path} in {self.name} cannot be read ({error}). Download the export again."
             ) from None
@@ -82,15 +86,17 @@ class Export:
 @contextmanager
 def open_export(path: Path) -> Iterator[Export]:
     """The export at a path, a zip or a folder. Raises ArchiveUnreadable where it is none, or is broken."""
-    try:
-        if path.is_dir():
-            yield Export(path.resolve().name, _Folder(_root_of_folder(path)))
-            return
-        file = path.open("rb")
-    except OSError as error:
-        raise ArchiveUnreadable(f"{path} cannot be read: {error.strerror}.") from None
-    with file:
-        yield Export(path.name, _open_zip(file, path.name))
+    path = path.expanduser()  # zsh leaves it in `make up ARCHIVE=~/export.zip`, and Dagster's config everywhere
+    with ExitStack() as opened:
+        try:
+            if path.is_dir():
+                export = Export(path.resolve().name, _Folder(_root_of_folder(path)))
+            else:
+                file = opened.enter_context(path.open("rb"))
+                export = Export(path.name, _open_zip(file, path.name))
+        except OSError as error:
+            raise ArchiveUnreadable(f"{path} cannot be read: {error.strerror or error}.") from None
+        yield export
 
 
 @contextmanager
@@ -102,7 +108,7 @@ def open_zip(file: IO[bytes], name: str) -> Iterator[Export]:
 def _open_zip(file: IO[bytes], name: str) -> "_Zip":
     try:
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile:
+    except _DAMAGED:
         file.seek(0)
         if file.read(4) == b"PK\x03\x04":
             raise ArchiveUnreadable(

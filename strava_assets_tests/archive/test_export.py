@@ -1,16 +1,30 @@
 """An export is found and opened wherever it is, and what is none of Strava's is refused in one line."""
 
+import io
+import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from strava_assets.archive.export import Export, open_export
+from strava_assets.archive.export import Export, open_export, open_zip
+from strava_assets.archive.importing import identify
 from strava_assets.archive.owner import athlete_of
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets_tests.archive.exports import ExportFile, activities
 
 EXPORT = ExportFile(activities(20), athlete_id=4711)
+
+
+def _whole() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return EXPORT.zip(Path(folder) / "export.zip").read_bytes()
+
+
+WHOLE = _whole()
 
 
 def read(path: Path, named: int | None = None):
@@ -56,6 +70,13 @@ def test_a_zip_with_64_bit_sizes_is_read(tmp_path: Path):
         assert_is_read(opened)
 
 
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    EXPORT.zip(tmp_path / "export_4711.zip")
+    with open_export(Path("~/export_4711.zip")) as opened:
+        assert_is_read(opened)
+
+
 def test_what_is_no_zip_says_so(tmp_path: Path):
     (tmp_path / "export.zip").write_bytes(b"<html>Please log in</html>")
     assert "export.zip is no zip file" in refusal(tmp_path / "export.zip")
@@ -76,6 +97,18 @@ def test_a_damaged_file_within_says_so(tmp_path: Path):
     data[at : at + 40] = bytes(40)
     path.write_bytes(data)
     assert "activities.csv in export.zip cannot be read" in refusal(path)
+
+
+@given(st.data())
+def test_whatever_bytes_are_changed_it_is_read_or_refused(data: st.DataObject):
+    changed = bytearray(WHOLE)
+    for at in data.draw(st.lists(st.integers(0, len(WHOLE) - 1) | st.integers(-600, -1), min_size=1, max_size=5)):
+        changed[at] = data.draw(st.integers(0, 255))
+    file = io.BytesIO(bytes(changed[: data.draw(st.sampled_from([len(WHOLE), len(WHOLE) // 2]))]))
+    with suppress(ArchiveUnreadable), open_zip(file, "export.zip") as export:
+        identify(export)
+        for track in export.tracks():
+            export.read(track)
 
 
 def test_a_zip_or_a_folder_without_activities_says_so(tmp_path: Path):
