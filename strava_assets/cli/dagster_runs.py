@@ -1,18 +1,25 @@
 """Dagster's instance for commands: the one that the stock commands in the same folder use."""
 
 import logging
+import os
+import signal
+import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import NoReturn
 
+import click
 import dagster as dg
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
+from strava_assets.cli.console import console
 from strava_assets.defs.build import build_definitions
 from strava_assets.defs.run_tags import range_tags
 from strava_assets.errors import ServiceUnavailable
 from strava_assets.hours import Window
-from strava_assets.instance.command_line import Outcome, execute, instance_of_folder
+from strava_assets.instance.command_line import Outcome, execute, instance_of_folder, report_canceled
 from strava_assets.mirror.database import place
 from strava_assets.settings import Settings
 
@@ -44,6 +51,32 @@ def _is_no_retry(record: logging.LogRecord) -> bool:
 
 
 def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> Outcome:
-    """Run both assets for the window in this process, past the daemon's queue."""
+    """Run both assets for the window in this process, past the daemon's queue.
+
+    Ctrl-C ends the process at once, whatever it is at, and leaves a cancelled run: Dagster in the main thread would
+    wait for a place where it likes to stop, half a minute of a long range.
+    """
     job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
-    return execute(job, instance, {**range_tags(window), **(tags or {})})
+    run_ids: list[str] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ThreadPoolExecutor(1) as worker:
+        run = worker.submit(execute, job, instance, {**range_tags(window), **(tags or {})}, run_ids.append)
+        try:
+            while not run.done():
+                wait([run], timeout=0.2)
+        except KeyboardInterrupt:
+            _end_as_canceled(instance, run_ids)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return run.result()
+
+
+def _end_as_canceled(instance: dg.DagsterInstance, run_ids: list[str]) -> NoReturn:
+    console().show_cursor()
+    click.echo("\nInterrupted. Run the same command again, and it goes on from here.", err=True)
+    sys.stdout.flush()
+    try:
+        for run_id in run_ids:
+            report_canceled(instance, run_id)
+    finally:
+        os._exit(128 + signal.SIGINT)

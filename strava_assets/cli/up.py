@@ -190,7 +190,12 @@ class _Up:
         self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(home_folder(self._folder))
         # dagster.yaml turns telemetry off; the webserver makes two empty folders for it unless this is set as well.
         self._settings["DAGSTER_DISABLE_TELEMETRY"] = "1"
-        self._settings["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url.render_as_string(hide_password=False)
+        dagster_url = settings.dagster_postgres_url
+        if "DATABASE_URL" in self._settings:
+            # A power cut may take the last seconds of Dagster's bookkeeping, which the next comparison makes up for;
+            # the table's rows wait for the disk as ever. An idle daemon writes some hundred thousand times a day.
+            dagster_url = dagster_url.update_query_dict({"options": "-c synchronous_commit=off"})
+        self._settings["DAGSTER_POSTGRES_URL"] = dagster_url.render_as_string(hide_password=False)
         os.environ.update(self._settings)
         write_settings(self._folder, self._settings, self._forgotten)
 

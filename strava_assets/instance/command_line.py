@@ -1,6 +1,6 @@
 """Dagster for a command: its instance, and a run in this process, past the queue of the daemon."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -23,12 +23,18 @@ class Outcome:
     """What the asset checks that failed, warnings aside, say, by their name."""
 
 
-def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> Outcome:
-    """Run the job in this process.
+def execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    on_created: Callable[[str], None] = lambda _run_id: None,
+) -> Outcome:
+    """Run the job in this process; `on_created` gets the run's id before it starts.
 
     The public `execute_in_process` keeps every event of every hour until the end, 3 kB an hour.
     """
     run = instance.create_run_for_job(job, tags=dict(tags), run_config=QUIET)
+    on_created(run.run_id)
     has_succeeded, reason, outcome = False, "it was stopped", Outcome()
     for event in execute_run_iterator(InMemoryJob(job), run, instance):
         has_succeeded = has_succeeded or event.is_job_success
@@ -41,6 +47,13 @@ def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[s
     if not has_succeeded:
         outcome.failure = reason.partition("\n")[0].removeprefix("dagster._core.definitions.events.Failure: ")
     return outcome
+
+
+def report_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Record that the user ended a run of this process, which has to end now."""
+    run = instance.get_run_by_id(run_id)
+    if run and not run.is_finished:
+        instance.report_run_canceled(run, message="It was interrupted at the command line.")
 
 
 def instance_of_folder() -> AbstractContextManager[dg.DagsterInstance]:

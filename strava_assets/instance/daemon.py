@@ -20,6 +20,9 @@ from dagster._daemon.controller import (
 )
 from dagster._time import get_current_timestamp
 
+_HEARTBEAT_SECONDS = 300
+"""Each of eight threads writes that it lives; whether it does is judged by half an hour."""
+
 
 @contextmanager
 def daemon_threads(workspace: Path) -> Iterator[None]:
@@ -27,7 +30,11 @@ def daemon_threads(workspace: Path) -> Iterator[None]:
     with (
         # Not the web server's instance: that gives up a statement after 15 s.
         DagsterInstance.get() as instance,
-        daemon_controller_from_instance(instance, WorkspaceFileTarget(paths=[str(workspace)])) as controller,
+        daemon_controller_from_instance(
+            instance,
+            WorkspaceFileTarget(paths=[str(workspace)]),
+            heartbeat_interval_seconds=_HEARTBEAT_SECONDS,
+        ) as controller,
     ):
         stopping = threading.Event()
         watcher = threading.Thread(target=_watch, args=(controller, stopping), name="daemon-watcher", daemon=True)

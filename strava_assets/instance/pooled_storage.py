@@ -9,8 +9,9 @@ from typing import Any
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
+from dagster_postgres.utils import set_pg_statement_timeout
 from psycopg2 import InterfaceError, OperationalError
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 
@@ -21,6 +22,9 @@ def _check(connection: Any, _record: object, _proxy: object) -> None:  # noqa: A
     except (InterfaceError, OperationalError):
         raise DisconnectionError("Postgres has ended this connection") from None  # the pool makes another
 
+
+_KEPT = 5
+"""Connections."""
 
 _engines: dict[tuple[str, int], Engine] = {}
 """Of this process, by URL and time limit: each connection is a process of Postgres', so there are few of them."""
@@ -37,12 +41,23 @@ class _Kept:
         self.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Keep connections as the stock storage does in the webserver, check them, and share them among the three."""
+        """Keep connections as the stock storage does in the webserver, check them, and share them among the three.
+
+        One for each thread that works at once: what is beyond the pool is connected anew, a process of Postgres' each.
+        """
         key = self.postgres_url, statement_timeout
         if key not in _engines:
-            super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # type: ignore[misc]
-            event.listen(self._engine, "checkout", _check)
-            _engines[key] = self._engine
+            engine = create_engine(
+                self.postgres_url,
+                isolation_level="AUTOCOMMIT",
+                pool_size=_KEPT,
+                pool_use_lifo=True,
+                pool_recycle=pool_recycle,
+                max_overflow=max_overflow,
+            )
+            event.listen(engine, "connect", lambda each, _record: set_pg_statement_timeout(each, statement_timeout))
+            event.listen(engine, "checkout", _check)
+            _engines[key] = engine
         self._engine = _engines[key]
 
 

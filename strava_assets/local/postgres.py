@@ -43,6 +43,7 @@ _SETTINGS = {
     "wal_init_zero": "off",  # a new segment is made for each, and need not be written twice
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
+    "wal_writer_delay": "5s",
 }
 
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

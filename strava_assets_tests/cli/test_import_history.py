@@ -1,10 +1,16 @@
 """`strava-assets import` that is stopped in its middle, and run again."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from redis import Redis
 
 from strava_assets.cli.main import main
@@ -112,4 +118,34 @@ def test_an_import_whose_recording_failed_does_not_stand_for_one_after_a_purge(
     assert CliRunner().invoke(main, ["purge", "--athlete", "42", "--yes"], catch_exceptions=False).exit_code == 0
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(strava.grant(42)))
     assert import_history().exit_code == 0
+    assert rows(environment) == expected_rows(strava)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
+    strava: Simulation, environment: dict[str, str], number: signal.Signals
+):
+    first = f"{datetime.now(UTC) - timedelta(days=400):%Y-%m-%d}"
+    stopped = subprocess.Popen(
+        [sys.executable, "-m", "strava_assets", "import", "--from", first],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with DagsterInstance.get() as instance:
+        deadline = time.monotonic() + 90
+        while not instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+            assert stopped.poll() is None, stopped.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        began = time.monotonic()
+        stopped.send_signal(number)
+        _, error = stopped.communicate(timeout=60)
+        assert time.monotonic() - began < 5, "two seconds on a machine that is not busy with other tests"
+        assert stopped.returncode == 130
+        assert error.strip() == "Interrupted. Run the same command again, and it goes on from here."
+        (run,) = instance.get_runs()
+        assert run.status == DagsterRunStatus.CANCELED
+    assert import_history("--from", first).exit_code == 0
     assert rows(environment) == expected_rows(strava)

@@ -89,12 +89,8 @@ def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
 
 def test_dagster_s_ui_serves_the_assets(up: Up) -> None:
     answer = up.graphql("{ assetsOrError { ... on AssetConnection { nodes { key { path } } } } }")
-    assert {tuple(node["key"]["path"]) for node in answer["assetsOrError"]["nodes"]} == {
-        ("raw_activities",),
-        ("strava_activity",),
-        ("raw_archive",),
-        ("strava_archive",),
-    }
+    served = {tuple(node["key"]["path"]) for node in answer["assetsOrError"]["nodes"]}
+    assert {("raw_activities",), ("strava_activity",), ("raw_archive",), ("strava_archive",)} <= served
 
 
 def test_stock_commands_work_with_the_settings_that_it_wrote(up: Up) -> None:
