@@ -4,15 +4,18 @@ from pathlib import Path
 
 import click
 
-from strava_assets.local.compaction import compact_embedded_s3
+from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.settings import Settings
 
 
 @click.command("compact")
 @click.option("--endpoint", metavar="URL", help="Of the S3 that is meant; default: AWS_ENDPOINT_URL_S3.")
-def command(*, endpoint: str | None) -> None:
+@click.option("--logs", is_flag=True, help="Empty the logs of Dagster's processes, too.")
+def command(*, endpoint: str | None, logs: bool) -> None:
     """Have the S3 server that `strava-assets up` runs in this folder forget what was deleted from its buckets.
 
     A purge and the retention setting do so by themselves. Does nothing to any other S3.
     """
+    if logs:
+        empty_logs(Path.cwd())
     compact_embedded_s3(Path.cwd(), Settings.from_environment().s3_endpoint_url if endpoint is None else endpoint)

@@ -8,7 +8,7 @@ from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.instance.event_redaction import redact
 from strava_assets.instance.redaction import Redaction
-from strava_assets.local.compaction import compact_embedded_s3
+from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.mirror.compaction import compact
 from strava_assets.mirror.database import engine_for
 from strava_assets.services import open_deletion, open_redis
@@ -32,9 +32,14 @@ def command(*, athlete_id: int, yes: bool) -> None:
             open_deletion(settings),
             open_redis(settings),
             lambda whom, ids: redact(instance, Redaction(whom, ids), compact),
-            lambda: compact_embedded_s3(Path.cwd(), settings.s3_endpoint_url),
+            lambda: _compact(settings),
         )
         if not yes:
             click.confirm(f"Athlete {athlete_id}: {purger.kept(athlete_id)}. Delete all of it for good?", abort=True)
         click.echo(f"Athlete {athlete_id}: deleted {purger.purge(athlete_id)}. Nothing is left.")
     click.echo(STILL_HELD)
+
+
+def _compact(settings: Settings) -> None:
+    empty_logs(Path.cwd())
+    compact_embedded_s3(Path.cwd(), settings.s3_endpoint_url)

@@ -78,7 +78,7 @@ def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resour
             resources.s3.open_deletion(),
             redis,
             lambda athlete_id, ids: redact(context.instance, Redaction(athlete_id, ids), compact),
-            partial(_compact_embedded_s3, settings),
+            partial(_compact_embedded, settings, "--logs"),
         )
         due = Revocations(redis).athletes()
         context.log.info("Athletes who withdrew access: %s.", len(due))
@@ -115,13 +115,13 @@ def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: R
         events = blank_previews_before(context.instance, oldest_kept, lightly)
         if deleted:
             compact_mirror(engine)
-            _compact_embedded_s3(settings)
+            _compact_embedded(settings)
     context.log.info("Before %s: deleted %s; previews of %s events. %s", oldest_kept, deleted, events, STILL_HELD)
 
 
-def _compact_embedded_s3(settings: Settings) -> None:
-    """By a command, since only commands know servers that `make up` has started; elsewhere it finds nothing to do."""
-    command = [sys.executable, "-m", "strava_assets", "compact", "--endpoint", settings.s3_endpoint_url or ""]
+def _compact_embedded(settings: Settings, *options: str) -> None:
+    """By a command, since only commands know what `make up` has started; elsewhere it finds nothing to do."""
+    command = [sys.executable, "-m", "strava_assets", "compact", "--endpoint", settings.s3_endpoint_url or "", *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if result.returncode:
         raise ServiceUnavailable(result.stderr.strip().removeprefix("error: ") or "strava-assets compact failed.")

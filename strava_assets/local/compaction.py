@@ -1,5 +1,6 @@
-"""Has the embedded S3 forget what was deleted: until then, objects stay in its volumes' files."""
+"""Has what `make up` runs forget what was deleted: S3 objects in its volumes' files, ids in its processes' logs."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -31,6 +32,14 @@ def compact_embedded_s3(project: Path, endpoint_url: str | None) -> None:
         if ports.get("s3.port") == port:
             time.sleep(DELETION_DELAY)
             _compact(file.parent, f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}")
+
+
+def empty_logs(project: Path) -> None:
+    """Empty the logs of Dagster's processes, which name athletes; their writers append, and so go on."""
+    for log in (project / FOLDER).glob("*/log"):
+        os.truncate(log, 0)
+        with contextlib.suppress(FileNotFoundError):
+            log.with_name("log.1").unlink()
 
 
 def _compact(folder: Path, master: str) -> None:

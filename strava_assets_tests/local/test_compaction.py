@@ -1,4 +1,4 @@
-"""What was deleted is no longer in the files of the embedded S3, once it is compacted."""
+"""What was deleted is no longer in the files of the embedded S3, nor named by the logs of `make up`."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import boto3
 
-from strava_assets.local.compaction import compact_embedded_s3
+from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.local.s3 import S3
 from strava_assets.local.settings_file import FOLDER
 
@@ -39,3 +39,17 @@ def test_deleted_objects_leave_the_volumes(tmp_path: Path) -> None:
         assert not holds(folder, word)
         assert holds(folder, kept)
         assert client.get_object(Bucket="lifedata", Key="mine")["Body"].read().startswith(kept)
+
+
+def test_logs_are_emptied_while_their_writers_go_on(tmp_path: Path) -> None:
+    log = tmp_path / FOLDER / "code_server" / "log"
+    log.parent.mkdir(parents=True)
+    log.with_name("log.1").write_text("athlete 42\n")
+    with log.open("a") as writer:
+        writer.write("athlete 42\n")
+        writer.flush()
+        empty_logs(tmp_path)
+        writer.write("what comes next\n")
+    assert log.read_text() == "what comes next\n"
+    assert not log.with_name("log.1").exists()
+    empty_logs(tmp_path / "elsewhere")
