@@ -102,10 +102,13 @@ def list_subscriptions() -> None:
 
 @command.command("delete")
 @click.argument("subscription_id", type=int, required=False, metavar="[ID]")
-def delete(subscription_id: int | None) -> None:
+@click.option("--forget-path", is_flag=True, help="Make another secret path for the next subscription.")
+def delete(subscription_id: int | None, *, forget_path: bool) -> None:
     """End a subscription, by default the only one. Strava then sends no more events."""
     settings = Settings.from_environment()
     identity, subscriptions = _identity(settings), Subscriptions(settings)
+    if forget_path:
+        identity.forget_path()
     if subscription_id is None:
         existing = subscriptions.existing()
         if not existing:

@@ -45,6 +45,11 @@ class WebhookIdentity:
         with answering(self._redis):
             self._redis.hdel(keys.WEBHOOK, SUBSCRIPTION)
 
+    def forget_path(self) -> None:
+        """From now on the path is another one, since somebody else knows this one."""
+        with answering(self._redis):
+            self._redis.hdel(keys.WEBHOOK, PATH, REFUSED)
+
     def refused(self) -> int:
         """How many events named another subscription than ours."""
         with answering(self._redis):

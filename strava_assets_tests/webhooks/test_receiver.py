@@ -135,6 +135,15 @@ def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, s
     assert redis.hget(keys.WEBHOOK, "subscription_id") is None
 
 
+def test_a_path_that_somebody_else_knows_is_replaced(callback: str, redis: Redis, simulation: Simulation):
+    posted = event(simulation)
+    result = CliRunner().invoke(main, ["webhook", "delete", "--forget-path"])
+    assert result.exit_code == 0, result.output
+    assert WebhookIdentity(redis).path() not in callback
+    time.sleep(1.1)  # for so long the receiver believes what it has read
+    assert requests.post(callback, json=posted, timeout=STRAVA_WAITS).status_code == 404
+
+
 @pytest.mark.usefixtures("callback")
 def test_an_id_that_redis_lost_comes_back_with_the_list(redis: Redis):
     redis.hdel(keys.WEBHOOK, "subscription_id")
