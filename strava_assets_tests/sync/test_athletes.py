@@ -228,3 +228,50 @@ def test_an_activity_that_two_athletes_list_stays_with_the_first_until_that_one_
     assert rows(environment)[shared]["athlete_id"] == BEN
     assert {row["athlete_id"] for row in rows(environment).values()} == {BEN}
     assert len(rows(environment)) == 19
+
+
+def test_a_mass_deletion_waits_with_an_exit_code_and_a_check_until_it_is_confirmed(
+    strava: Simulation, environment: dict[str, str]
+):
+    ids = {athlete_id: list(strava.accounts[athlete_id].activities) for athlete_id in (ADA, BEN)}
+    for each in ids[ADA][:9]:
+        strava.delete(each)
+    strava.edit(ids[ADA][10], name="edited")
+    strava.delete(ids[BEN][4])
+    for act in (reconcile, import_all, reconcile):
+        waits = act()
+        assert waits.exit_code == 1, waits.output
+        assert "no longer lists 9 of athlete 42's 18 activities; these deletions wait" in waits.output
+        assert set(rows(environment)) == {*ids[ADA], *ids[BEN]} - {ids[BEN][4]}
+        assert rows(environment)[ids[ADA][10]]["name"] == "edited"
+    hour = floor_to_hour(strava.accounts[ADA].activities[ids[ADA][12]].start or FIRST)
+    passed, sentence = checks(run(hour))["no_deletions_wait"]
+    assert not passed
+    assert (sentence or "").startswith("9 activities of athlete 42 wait to be deleted")
+
+    confirmed = reconcile("--athlete", str(ADA), "--confirm-deletions")
+    assert confirmed.exit_code == 0, confirmed.output
+    assert rows(environment) == expected_rows(strava)
+    assert checks(run(hour))["no_deletions_wait"] == (True, "No deletion waits for a confirmation.")
+    assert "nothing differs" in reconcile().output
+
+
+def test_an_athlete_who_is_refused_in_a_refresh_makes_it_fail(strava: Simulation, environment: dict[str, str]):
+    """The comparison still read everything; in the refresh, the API denies the token of one of the two."""
+    edited = [list(strava.accounts[athlete_id].activities)[3] for athlete_id in (ADA, BEN)]
+    for each in edited:
+        strava.edit(each, name="edited")
+    lists = 0
+
+    def revoke_later(path: str) -> None:
+        nonlocal lists
+        lists += path.endswith("/athlete/activities")
+        if lists == 5:  # two requests each for the comparison
+            strava.tokens.revoke(ADA)
+
+    strava.on_request = revoke_later
+    done = reconcile()
+    assert done.exit_code == TEMPORARY, done.output
+    assert "not refreshed: " in done.output
+    assert str(ADA) in done.output
+    assert [rows(environment)[each]["name"] for each in edited] == ["Run", "edited"]
