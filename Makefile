@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all test-long docs screenshots lint format bench check-wheels audit lock clean
+.PHONY: help up test test-all test-long docs charting-library screenshots lint format bench check-wheels audit lock clean
 
 help: ## Show what can be made
 	@echo "make up needs Python 3.11 to 3.14 and nothing else. Another one than $(PYTHON): make PYTHON=/path/to/python3.12 up"
@@ -32,8 +32,16 @@ test-all: $(INSTALLED) ## Run the slow ones as well: kills, outages, a day with 
 test-long: $(INSTALLED) ## Run all tests with thousands of random steps in the property tests
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PYTEST_OPTIONS)
 
-screenshots: $(INSTALLED) ## Take the README's pictures of Dagster's UI anew (needs Chromium)
-	@SCREENSHOTS=$(CURDIR)/docs/screenshots exec $(BIN)/python -m pytest strava_assets_tests/cli/test_ui.py
+docs: $(INSTALLED) ## Write the pages of tables and views anew, from the code
+	@WRITE_DOCS=1 exec $(BIN)/python -m pytest -q -n 0 strava_assets_tests/test_data_page.py strava_assets_tests/views/test_docs.py
+
+charting-library: ## Take Vega for the report from vl-convert anew (needs the network and uv)
+	@command -v uv >/dev/null || { echo "error: uv is not installed. See https://docs.astral.sh/uv/" >&2; exit 1; }
+	@uv run --quiet --no-project --with vl-convert-python==1.9.0.post1 python -c "import gzip, sys, vl_convert; \
+		sys.stdout.buffer.write(gzip.compress(vl_convert.javascript_bundle().encode(), 9, mtime=0))" > strava_assets/report/page/vega.js.gz
+
+screenshots: $(INSTALLED) ## Take the pictures of Dagster's UI and of the report anew (needs Chromium)
+	@SCREENSHOTS=$(CURDIR)/docs/screenshots exec $(BIN)/python -m pytest strava_assets_tests/cli/test_ui.py strava_assets_tests/report/test_page.py
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ("validation", "upsert", "cold_hour", "sensor_tick", "archive", "history", "growth", "idle")
+NAMES = ("validation", "upsert", "cold_hour", "sensor_tick", "archive", "history", "growth", "analytics", "idle")
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: make bench -->", "<!-- end of figures -->"
 

@@ -11,6 +11,8 @@ from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.report.data import athletes
 from strava_assets.report.making import make_report
 from strava_assets.settings import Settings
+from strava_assets.state.connection import connect
+from strava_assets.state.report_links import ReportLinks
 
 
 @click.command("report")
@@ -21,15 +23,24 @@ from strava_assets.settings import Settings
     help="File to write; by default training_report_<athlete>.html in this folder.",
 )
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
-def command(*, athlete_id: int | None, output: Path | None, opens: bool) -> None:
+@click.option("--new-link", "renews", is_flag=True, help="Write nothing; end the athlete's link and make another.")
+def command(*, athlete_id: int | None, output: Path | None, opens: bool, renews: bool) -> None:
     """Write an athlete's training report: one HTML file that asks nobody for anything.
 
     It holds titles, times and routes of the athlete's activities, private ones included: only you can read the file.
     """
-    engine = engine_for(Settings.from_environment().database_url)
+    settings = Settings.from_environment()
+    engine = engine_for(settings.database_url)
     with transaction(engine) as connection:
         known = athletes(connection)
     athlete_id = chosen(athlete_id, known)
+    if renews:
+        links = ReportLinks(connect(settings.redis_url))
+        links.forget(athlete_id)
+        click.echo(
+            f"Beside Dagster's pages, the report of athlete {athlete_id} is now: /reports/of/{links.word(athlete_id)}"
+        )
+        return
     file = output or Path(f"training_report_{athlete_id}.html")
     page = make_report(engine, athlete_id)
     try:

@@ -108,6 +108,7 @@ def _calendar(data: ReportData) -> Chart:
             "minutes": row["moving_minutes"],
         }
         for row in data.days
+        if row["week"] > data.days[-1]["week"] - timedelta(weeks=53)
     ]
     active = sum(row["activities"] > 0 for row in data.days[-365:])
     spec = _spec(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from redis import Redis
 from sqlalchemy import create_engine, text
 
 from strava_assets.cli.main import main
 from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
+from strava_assets.state.report_links import ReportLinks
 from strava_assets_tests.views.golden import insert, row
 
 
@@ -60,6 +62,17 @@ def test_whose_report_must_be_said_where_there_are_several():
     assert (result.exit_code, "several athletes (42, 43)" in result.output) == (2, True)
     result = invoke("report", "--athlete", "44")
     assert (result.exit_code, "no activity of athlete 44" in result.output) == (78, True)
+
+
+@pytest.mark.usefixtures("one_athlete")
+def test_a_new_link_ends_the_one_before(redis_url: str):
+    links = ReportLinks(Redis.from_url(redis_url))
+    before = links.word(42)
+    said = invoke("report", "--new-link").output
+    now = links.word(42)
+    assert said.rstrip().endswith(f"/reports/of/{now}")
+    assert (links.athlete(before), links.athlete(now)) == (None, 42)
+    assert not Path("training_report_42.html").exists()
 
 
 @pytest.mark.usefixtures("environment")

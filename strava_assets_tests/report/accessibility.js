@@ -1,5 +1,6 @@
-// What is wrong with a page for whoever reads it by keyboard, screen reader or weak eyes: names, structure, contrast (WCAG AA), width.
 () => {
+    // What is wrong with a page for whoever reads it by keyboard, screen reader or weak eyes:
+    // names, structure, contrast (WCAG AA), width.
     const problems = [];
     const root = document.documentElement;
     if (root.scrollWidth > root.clientWidth) problems.push('wider than the window');
@@ -32,4 +33,4 @@
         if ((light + 0.05) / (dark + 0.05) < 4.5) { problems.push('low contrast: ' + each.textContent.slice(0, 20)); break; }
     }
     return [...new Set(problems)];
-}"""
+}

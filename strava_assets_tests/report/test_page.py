@@ -17,6 +17,7 @@ from strava_assets_tests.views.golden import insert, row, rows_of
 
 NOW = datetime.now(UTC)
 MUCH, LITTLE, ONE, NOTHING = 41, 42, 43, 44
+WIDE = 1000
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
     asked: list[str] = []
     with browser.opened("about:blank", tmp_path / "profile") as page:
         page.context.set_offline(True)
-        page.set_viewport_size({"width": width, "height": 900})
+        page.set_viewport_size({"width": width, "height": 1000 if width > WIDE else 780})
         page.emulate_media(color_scheme=scheme)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -120,6 +121,8 @@ def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
                 page.wait_for_selector("html[data-drawn]", state="attached")
                 charts = page.locator(".chart svg").count()
                 assert charts == page.locator(".chart").count() >= 5, athlete_id
+            if athlete_id == MUCH:
+                browser.keep_picture(page, f"report-{scheme}-{'desktop' if width > WIDE else 'phone'}")
             assert page.evaluate(LOOKS) == [], athlete_id
             assert page.title().startswith("Training report")
     assert said == []

@@ -1,5 +1,6 @@
 """An athlete's own role sees that athlete's rows: in the table, and through every view."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,16 @@ from sqlalchemy.exc import ProgrammingError
 from strava_assets.mirror.table import metadata
 from strava_assets.views.catalog import views
 from strava_assets_tests.views.golden import insert
+from strava_assets_tests.views.test_docs import PAGE
 from strava_assets_tests.views.test_schema import TWO_ATHLETES
 
 ROLE = "strava_athlete_42"
+
+
+def statements() -> str:
+    """How docs/analytics.md says the role is made."""
+    (found,) = re.findall(r"```sql\n(CREATE ROLE .*?)```", PAGE.read_text(), re.DOTALL)
+    return str(found)
 
 
 @pytest.fixture
@@ -20,15 +28,7 @@ def of_athlete(engine: Engine) -> Iterator[Engine]:
     """The database as athlete 42's role sees it, made by the statements of docs/analytics.md."""
     with engine.begin() as connection:
         insert(connection, TWO_ATHLETES, [{"athlete_id": 41, "valid_from": "2026-01-01", "ftp": 200.0}])
-        connection.execute(text(f"CREATE ROLE {ROLE}"))
-        connection.execute(text(f"GRANT USAGE ON SCHEMA strava_analytics TO {ROLE}"))
-        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA strava_analytics TO {ROLE}"))
-        connection.execute(
-            text(
-                "GRANT SELECT ON strava_activity, strava_sport_group, strava_athlete_setting, "
-                f"strava_athlete_preference TO {ROLE}"
-            )
-        )
+        connection.execute(text(statements()))
     theirs = create_engine(engine.url)
 
     @event.listens_for(theirs, "connect")

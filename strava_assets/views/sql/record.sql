@@ -13,6 +13,18 @@ WITH counted AS MATERIALIZED (
     FROM strava_analytics.activity
     WHERE is_counted
 ),
+-- Sorting all activities for each kind would take most of the time.
+best AS (
+    SELECT
+        athlete_id,
+        sport_group,
+        max(distance_km) AS distance_km,
+        max(moving_minutes) AS moving_minutes,
+        max(elevation_m) AS elevation_m,
+        max(load) AS load
+    FROM counted
+    GROUP BY athlete_id, sport_group
+),
 candidate AS (
     SELECT
         activity.athlete_id,
@@ -25,14 +37,22 @@ candidate AS (
         activity.day,
         -kind.value AS badness
     FROM counted AS activity
+    JOIN best ON best.athlete_id = activity.athlete_id AND best.sport_group = activity.sport_group
     CROSS JOIN LATERAL (
         VALUES
-            ('longest distance', activity.distance_km, 'km'),
-            ('longest time', activity.moving_minutes, 'min'),
-            ('most climbing', activity.elevation_m, 'm'),
-            ('highest load', activity.load, 'load')
-    ) AS kind (record, value, unit)
-    WHERE kind.value > 0
+            ('longest distance', activity.distance_km, best.distance_km, 'km'),
+            ('longest time', activity.moving_minutes, best.moving_minutes, 'min'),
+            ('most climbing', activity.elevation_m, best.elevation_m, 'm'),
+            ('highest load', activity.load, best.load, 'load')
+    ) AS kind (record, value, best, unit)
+    WHERE (
+            activity.distance_km = best.distance_km
+            OR activity.moving_minutes = best.moving_minutes
+            OR activity.elevation_m = best.elevation_m
+            OR activity.load = best.load
+        )
+        AND kind.value = kind.best
+        AND kind.value > 0
     UNION ALL
     SELECT
         activity.athlete_id,
