@@ -19,6 +19,9 @@ ARCHIVE = "cli/test_archive.py::test_a_zip_becomes_rows_and_objects_without_appl
 RUN_BY = {
     r"make up": UP,
     r"make up ARCHIVE=\S+": "cli/test_up.py::test_an_export_alone_is_enough_and_the_next_start_needs_not_even_that",
+    r"pip install '\S+\.whl\[embedded\]' && strava-assets up": (
+        "cli/test_up.py::test_without_a_checkout_an_empty_folder_is_enough_and_stays_tidy"
+    ),
     r"(\.venv/bin/)?strava-assets psql -c .+": "cli/test_psql.py::test_a_query_is_answered_by_psql",
     r"(\.venv/bin/)?strava-assets import": (
         "cli/test_import_history.py::test_an_import_that_lost_a_service_fetches_only_what_is_missing"
@@ -51,6 +54,7 @@ NOT_RUN = {
     r"dagster dev": "its two parts, webserver and daemon, are run with the same workspace by test_up and test_daemon",
     r"docker compose up -d( postgres redis s3)?": "needs a Docker engine and an image registry",
     r"kubectl .+": "needs a cluster",
+    r"uvx --from '\S+\.whl\[embedded\]' strava-assets up": "needs uv and a package index; the rest is pip's line above",
     r"umask 077; mkdir -p backup|for name in strava dagster; do|done": "the shell's own",
 }
 """The others, and why."""

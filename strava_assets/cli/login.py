@@ -13,6 +13,7 @@ from strava_assets.cli.console import counted, printable
 from strava_assets.cli.env_file import put
 from strava_assets.cli.oauth_callback import PATH, RedirectReceiver
 from strava_assets.errors import RateLimitExceeded, StravaAssetsError
+from strava_assets.local.own_command import own_command, up_command
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
@@ -127,7 +128,10 @@ def _include(left: LeftOut) -> None:
     ):
         return
     put(file, name, str(left.first))
-    click.echo("Written. Restart `make up`, or Dagster's webserver, daemon and code server; then: strava-assets import")
+    click.echo(
+        f"Written. Restart `{up_command()}`, or Dagster's webserver, daemon and code server; "
+        f"then: {own_command()} import"
+    )
 
 
 def _has_browser() -> bool:

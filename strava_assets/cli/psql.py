@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from strava_assets.cli.console import counted, printable
 from strava_assets.cli.postgres_tools import folders_of_programs, libpq_target
 from strava_assets.errors import ConfigurationError
+from strava_assets.local.own_command import up_command
 from strava_assets.local.settings_file import FOLDER
 from strava_assets.mirror.database import clear_error
 from strava_assets.settings import Settings
@@ -33,7 +34,7 @@ def command(query: str | None, *, dagster: bool, psql_options: tuple[str, ...]) 
     if not os.environ.get("DATABASE_URL") and (Path.cwd() / FOLDER).exists():
         # Of a running one the group would have set it.
         raise ConfigurationError(
-            "The embedded Postgres does not run. Start it in another terminal: make up. Or set DATABASE_URL."
+            f"The embedded Postgres does not run. Start it in another terminal: {up_command()}. Or set DATABASE_URL."
         )
     settings = Settings.from_environment()
     url = settings.dagster_postgres_url if dagster else settings.database_url

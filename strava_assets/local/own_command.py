@@ -22,7 +22,8 @@ def own_command() -> str:
 
 
 def up_command(port: int | None = None) -> str:
-    """How everything is started: with make where that was how it was started, else by the command itself."""
-    if "MAKELEVEL" in os.environ:
+    """How everything is started: with make in a checkout whose environment this is, else by the command itself."""
+    is_of_checkout = Path("Makefile").exists() and Path(sys.prefix).is_relative_to(Path.cwd())
+    if "MAKELEVEL" in os.environ or is_of_checkout:
         return "make up" + (f" PORT={port}" if port else "")
     return f"{own_command()} up" + (f" --port {port}" if port else "")

@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from strava_assets.local.own_command import up_command
+
 FOLDER = ".local"
 """Where the embedded servers keep everything, relative to the project's folder."""
 
@@ -74,7 +76,7 @@ def nothing_runs(project: Path) -> str | None:
     folder = project / FOLDER
     if folder.exists() and is_in_use(folder):
         return None
-    return " Nothing runs in this folder: start everything in another terminal with `make up` (or: strava-assets up)."
+    return f" Nothing runs in this folder: start everything in another terminal with `{up_command()}`."
 
 
 def is_in_use(folder: Path) -> bool:

@@ -135,5 +135,5 @@ def test_where_make_up_does_not_run_that_is_all_it_says(tmp_path: Path, monkeypa
     said = doctor()
     assert list(said) == ["settings", "servers"]
     assert said["servers"].startswith("FAIL Nothing runs in this folder: start everything in another terminal with")
-    assert "make up" in said["servers"]
+    assert "strava-assets up" in said["servers"]
     shutil.rmtree(tmp_path / FOLDER)

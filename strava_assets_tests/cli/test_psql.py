@@ -48,7 +48,10 @@ def test_an_embedded_server_that_does_not_run_is_said_so(tmp_path: Path, monkeyp
     result = CliRunner().invoke(main, ["psql"])
     assert (result.exit_code, result.stderr) == (
         78,
-        "error: The embedded Postgres does not run. Start it in another terminal: make up. Or set DATABASE_URL.\n",
+        (
+            "error: The embedded Postgres does not run. "
+            "Start it in another terminal: strava-assets up. Or set DATABASE_URL.\n"
+        ),
     )
 
 
