@@ -1,5 +1,6 @@
 """The daemon with its code server and runs: killed with SIGKILL, or left without its services. It goes on by itself."""
 
+import contextlib
 import json
 import os
 import signal
@@ -71,7 +72,8 @@ class Platform:
         # Code servers are replaced now and then, and then a run is nobody's child any more.
         processes = [process for process in psutil.process_iter() if self._owns(process)]
         for process in processes:
-            process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                process.send_signal(signal.SIGKILL)
         psutil.wait_procs(processes, timeout=30)
         self.daemon.wait()
         self.daemon = None
