@@ -1,5 +1,6 @@
 """`strava-assets import`: the whole history, or a part of it, in one run."""
 
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -8,10 +9,10 @@ import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from strava_assets.cli.console import console
+from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, reason_tags
+from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, IMPORTED_TAG, reason_tags
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for, transaction
@@ -46,18 +47,24 @@ def command(first: datetime | None, last: datetime | None) -> None:
     fetched_import = PendingImport(redis, first, last, athlete_ids)
     started = time.monotonic()
     left: list[StravaAssetsError] = []
+    sums: dict[str, int] = {}
     if windows := fetched_import.windows():
         said = ", ".join(map(str, windows))
         click.echo(f"The data of {said} was fetched by an earlier try; what is left is to record it in Dagster.")
     else:
-        left = _fetch(settings, asked)
-        with transaction(engine_for(settings.database_url)) as connection:
-            windows = recorded_windows(asked, days_with_activities(connection, asked))
+        sums, left = _fetch(settings, asked)
+        # The hour in progress is recorded when it is over.
+        end = min(asked.end, floor_to_hour(datetime.now(UTC)))
+        if asked.start < end:
+            with transaction(engine_for(settings.database_url)) as connection:
+                windows = recorded_windows(
+                    Window(asked.start, end), days_with_activities(connection, Window(asked.start, end))
+                )
         if not left:
             fetched_import.remember(windows)
         click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
     for window in windows:
-        _record(window)
+        _record(window, sums if window == windows[-1] else {})
     fetched_import.forget()
     click.echo(f"Done after {time.monotonic() - started:.1f} s.")
     if left:
@@ -79,8 +86,8 @@ def asked_window(settings: Settings, first: datetime | None, last: datetime | No
     return Window(start, end)
 
 
-def _fetch(settings: Settings, asked: Window) -> list[StravaAssetsError]:
-    """Fetch and mirror; what kept a part from being imported."""
+def _fetch(settings: Settings, asked: Window) -> tuple[dict[str, int], list[StravaAssetsError]]:
+    """Fetch and mirror; what was done in numbers, and what kept a part from being imported."""
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -122,19 +129,27 @@ def _fetch(settings: Settings, asked: Window) -> list[StravaAssetsError]:
         f"{loaded.unchanged} unchanged, {loaded.rejected} rejected; "
         f"{fetched.written.objects} objects written; {client.requests_made} API requests."
     )
-    return left
+    sums = {
+        "activities": progress.activities,
+        "objects_written": fetched.written.objects,
+        "objects_unchanged": fetched.written.unchanged,
+        "api_requests": client.requests_made,
+        **{name: getattr(loaded, name) for name in ("inserted", "updated", "deleted", "unchanged")},
+    }
+    return sums, left
 
 
 def _described(progress: ImportProgress, client: StravaClient) -> str:
     reached = f", up to {progress.reached:%Y-%m-%d}" if progress.reached else ""
-    return f"{progress.pages} pages, {progress.activities} activities{reached}; {client.quota()}"
+    pages, found = counted(progress.pages, "page"), counted(progress.activities, "activity", "activities")
+    return f"{pages}, {found}{reached}; {client.quota()}"
 
 
-def _record(window: Window) -> None:
+def _record(window: Window, sums: dict[str, int]) -> None:
     hours = sum(1 for _ in window.hours())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with open_instance() as instance, Progress(*columns, console=console()) as display:
-        task = display.add_task(f"Recording {hours} hours in Dagster", total=2 * hours)
+        task = display.add_task(f"Recording {counted(hours, 'hour')} in Dagster", total=2 * hours)
         before = _recorded(instance)
         finished = threading.Event()
 
@@ -150,6 +165,7 @@ def _record(window: Window) -> None:
         watcher.start()
         try:
             tags = reason_tags(IMPORT) | {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
+            tags |= {IMPORTED_TAG: json.dumps(sums)} if sums else {}
             problem = materialise(instance, window, tags).failure
         finally:
             finished.set()

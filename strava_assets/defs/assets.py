@@ -10,7 +10,17 @@ import dagster as dg
 
 from strava_assets.defs import checks
 from strava_assets.defs.failures import failures, step_failures
-from strava_assets.defs.metadata import ROW_COUNT, athlete_errors, fetch_summary, report_hours, result
+from strava_assets.defs.metadata import (
+    MAX_DETAILED_HOURS,
+    ROW_COUNT,
+    athlete_errors,
+    fetch_summary,
+    imported_sums,
+    report_hours,
+    report_objects,
+    report_rows,
+    result,
+)
 from strava_assets.defs.names import Names
 from strava_assets.defs.partitions import window_of
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
@@ -20,6 +30,7 @@ from strava_assets.instance.process_tags import process_tags
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.preview import preview
+from strava_assets.mirror.queries import rows_by_hour
 from strava_assets.mirror.table import activity as activity_table
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
@@ -118,7 +129,10 @@ def _already_fetched(context: dg.AssetExecutionContext, window: Window, resource
         "objects": sum(map(len, objects.values())),
         "bytes": sum(found.size for of_athlete in objects.values() for found in of_athlete.values()),
         "api_requests": 0,
+        **imported_sums(context.run.tags, "activities", "objects_written", "objects_unchanged", "api_requests"),
     }
+    if len(context.partition_keys) > 1:
+        report_objects(context, store, objects)
     fetched = Fetched(athletes=resources.tokens.open().athletes())
     revoked = Revocations(resources.tokens.connect()).athletes()
     return result(context, window, summary, [checks.all_athletes_fetched(fetched, revoked)])
@@ -133,6 +147,7 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Reso
         mirrored = mirror_window(store, engine, window, DeletionGuard(settings.max_delete_share))
         with transaction(engine) as connection:
             sample = preview(connection, window)
+            rows = rows_by_hour(connection, window, MAX_DETAILED_HOURS)
             results = [
                 checks.no_rejects(connection),
                 checks.rows_match_objects(connection, mirrored, window),
@@ -152,7 +167,10 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Reso
             "hours_mirrored": loaded.hours,
             "preview": dg.MetadataValue.md(sample),
             **athlete_errors(mirrored.errors),
+            **imported_sums(context.run.tags, "inserted", "updated", "deleted", "unchanged"),
         }
+        if len(context.partition_keys) > 1:
+            report_rows(context, rows)
         return result(context, window, summary, results)
 
 

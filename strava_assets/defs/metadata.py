@@ -1,15 +1,19 @@
 """What runs say of themselves in Dagster: one name for one thing, whatever the run's length."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
+from strava_assets.defs.run_tags import IMPORTED_TAG
 from strava_assets.errors import StravaAssetsError
 from strava_assets.hours import Window, partition_key
-from strava_assets.raw.store import RawStore
+from strava_assets.raw.store import RawObject, RawStore
 from strava_assets.sync.fetch import Fetched
+
+Objects = Mapping[datetime, RawObject]
 
 MAX_DETAILED_HOURS = 500
 """Hours of a range that get metadata of their own; Dagster's cost of it grows with the square."""
@@ -49,6 +53,31 @@ def fetch_summary(fetched: Fetched) -> dict[str, Any]:
         },
         **athlete_errors(fetched.held_back | fetched.errors),
     }
+
+
+def imported_sums(tags: Mapping[str, str], *names: str) -> dict[str, int]:
+    """Of these sums, what the import says whose hours a run records; empty for any other run."""
+    sums = json.loads(tags.get(IMPORTED_TAG, "{}"))
+    return {name: sums[name] for name in names if name in sums}
+
+
+def report_rows(context: dg.AssetExecutionContext, rows: Mapping[datetime, int]) -> None:
+    """Each hour of a range says how many rows it has."""
+    for hour, count in rows.items():
+        context.add_asset_metadata({ROW_COUNT: count, "rows": count}, partition_key=partition_key(hour))
+
+
+def report_objects(context: dg.AssetExecutionContext, store: RawStore, objects: Mapping[int, Objects]) -> None:
+    """Each hour with activities says how large its objects are, and links to them."""
+    hours: dict[datetime, dict[str, Any]] = {}
+    busy = [(hour, whose, each.size) for whose, found in objects.items() for hour, each in found.items()]
+    for hour, athlete_id, size in sorted(busy, reverse=True):
+        if size > len("[]") and (hour in hours or len(hours) < MAX_DETAILED_HOURS):
+            details = hours.setdefault(hour, {"bytes": 0})
+            details["bytes"] += size
+            details[f"object_{athlete_id}"] = dg.MetadataValue.url(store.url(athlete_id, hour))
+    for hour, details in hours.items():
+        context.add_asset_metadata(details, partition_key=partition_key(hour))
 
 
 def athlete_errors(errors: Mapping[int, StravaAssetsError]) -> dict[str, Any]:

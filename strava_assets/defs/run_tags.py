@@ -31,6 +31,9 @@ PRIORITIES = {SCHEDULE: 10, PURGE: 8, EVENTS: 6, CHANGES: 4, RATE_LIMIT: 2, RECO
 FETCHED_TAG = ".dagster/strava_assets/fetched_at"
 """Marks a run that records what an import has just fetched, so that it need not fetch it again."""
 
+IMPORTED_TAG = ".dagster/strava_assets/imported"
+"""On such a run: the sums of the import in JSON, which the run itself finds done."""
+
 NOT_BEFORE_TAG = ".dagster/strava_assets/not_before"
 """On a run that met Strava's rate limit: before when it need not be tried again."""
 

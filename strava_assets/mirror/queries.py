@@ -1,7 +1,7 @@
 """What the mirror holds of an athlete: rows, rejects, and the raw objects that they were made from."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection, text
 
@@ -98,3 +98,15 @@ def days_with_activities(connection: Connection, window: Window) -> list[date]:
         "ORDER BY day"
     )
     return list(connection.execute(statement, {"start": window.start, "end": window.end}).scalars())
+
+
+def rows_by_hour(connection: Connection, window: Window, limit: int) -> dict[datetime, int]:
+    """How many rows the newest `limit` hours of the window have that have any, all athletes together."""
+    rows = connection.execute(
+        text(
+            "SELECT date_trunc('hour', start_date, 'UTC') AS hour, count(*) FROM strava_activity "
+            "WHERE start_date >= :start AND start_date < :end GROUP BY hour ORDER BY hour DESC LIMIT :limit"
+        ),
+        {"start": window.start, "end": window.end, "limit": limit},
+    )
+    return {hour.astimezone(UTC): count for hour, count in rows}

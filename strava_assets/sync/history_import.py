@@ -7,7 +7,7 @@ one run of the whole range record what is there (`assets.FETCHED_TAG`), without 
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Engine
 
@@ -70,13 +70,20 @@ class Importer:
         return fetcher.fetch(window), progress
 
 
+YEAR = timedelta(days=366)
+
+
 def recorded_windows(asked: Window, days: Collection[date]) -> list[Window]:
-    """The hours to record: the years with activities, from the first one's day on, and the last hours.
+    """The hours to record: the years with activities, and the last hours.
+
+    All from the first requested hour on, so that every hour is filled; but where nothing happened for more than a year,
+    from the first activity's day.
 
     Dagster writes two events an hour: 50 empty years before a single activity would be most of its database.
     """
-    start = max(asked.start, datetime.combine(min(days), time(), UTC)) if days else asked.end
-    years = {day.year for day in days}
+    first_day = datetime.combine(min(days), time(), UTC) if days else asked.end
+    start = asked.start if first_day - asked.start <= YEAR else first_day
+    years = {day.year for day in days} | set(range(start.year, first_day.year))
     windows = [Window(max(asked.start, asked.end - 24 * HOUR), asked.end)]
     for year in sorted(years, reverse=True):
         of_year = Window(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))

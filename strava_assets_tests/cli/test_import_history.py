@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -149,3 +150,37 @@ def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
         assert run.status == DagsterRunStatus.CANCELED
     assert import_history("--from", first).exit_code == 0
     assert rows(environment) == expected_rows(strava)
+
+
+@pytest.mark.usefixtures("strava")
+def test_every_hour_that_is_over_is_filled_and_those_with_activities_say_what_they_hold(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("STRAVA_START_DATE", f"{FIRST - timedelta(days=3):%Y-%m-%d}")
+    before = datetime.now(UTC)
+    result = CliRunner().invoke(main, ["import"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    last = before.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    busy = FIRST.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2 * 400)
+    with dg.DagsterInstance.get() as instance:
+        for name in ("raw_activities", "strava_activity"):
+            key = dg.AssetKey(name)
+            filled = instance.get_materialized_partitions(key)
+            assert f"{FIRST - timedelta(days=3):%Y-%m-%d}-00:00" in filled
+            assert f"{last:%Y-%m-%d-%H:00}" in filled
+            assert f"{before:%Y-%m-%d-%H:00}" not in filled
+            of_busy, of_last = (
+                dict(event.asset_materialization.metadata)
+                for hour in (busy, last)
+                for event in instance.fetch_materializations(
+                    dg.AssetRecordsFilter(asset_key=key, asset_partitions=[f"{hour:%Y-%m-%d-%H:00}"]), limit=1
+                ).records
+                if event.asset_materialization
+            )
+            if name == "raw_activities":
+                assert "object_42" in of_busy
+                assert of_last["activities"].value == 450
+                assert int(str(of_last["api_requests"].value)) > 2
+            else:
+                assert of_busy["dagster/partition_row_count"].value == 1
+                assert of_last["inserted"].value == 450

@@ -33,5 +33,12 @@ def test_years_without_anything_are_not_recorded(days: list[date], windows: list
 
 def test_nothing_before_what_was_requested_is_recorded():
     assert recorded_windows(Window(at(2026, 11, 20), at(2026, 11, 22)), [date(2026, 11, 21)]) == [
-        Window(at(2026, 11, 21), at(2026, 11, 22))
+        Window(at(2026, 11, 20), at(2026, 11, 22))
     ]
+
+
+def test_all_that_was_requested_is_filled_unless_it_begins_with_more_than_an_empty_year():
+    assert recorded_windows(Window(at(2024), NOW), [date(2024, 11, 26), date(2025, 1, 1), date(2026, 7, 1)]) == [
+        Window(at(2024), NOW)
+    ]
+    assert recorded_windows(Window(at(2025, 6), NOW), [date(2026, 5, 1)]) == [Window(at(2025, 6), NOW)]
