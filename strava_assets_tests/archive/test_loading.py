@@ -234,9 +234,28 @@ def test_retention_of_archives_has_a_setting_of_its_own(engine: Engine, objects:
 
 
 STEPS = st.lists(
-    st.sampled_from(["refresh", "refresh a part", "import", "edit", "move", "delete", "delete", "upload"]),
+    st.sampled_from(
+        ["refresh", "refresh a part", "import", "import an old one", "edit", "move", "delete", "delete", "upload"]
+    ),
     min_size=2, max_size=14,
 )  # fmt: skip
+
+
+def _changed(step: str, world: list[Any], later: list[Any], chance: Any) -> list[Any]:
+    """The world after somebody did something on Strava."""
+    if step == "upload":
+        return [*world, *([later.pop()] if later else [])]
+    if not world:
+        return world
+    at = chance.randrange(len(world))
+    if step == "delete":
+        return [*world[:at], *world[at + 1 :]]
+    start = datetime.fromisoformat(world[at]["start_date"]) + timedelta(hours=chance.randrange(1, 90))
+    changes: dict[str, dict[str, Any]] = {
+        "edit": {"name": f"edited {chance.random()}", "distance": 1234.5, "average_speed": None},
+        "move": {"start_date": start.strftime("%Y-%m-%dT%H:%M:%SZ")},
+    }
+    return [*world[:at], {**world[at], **changes[step]}, *world[at + 1 :]]
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -250,25 +269,21 @@ def test_with_archives_in_between_the_api_s_rows_are_those_of_the_api_alone(
     pool = activities(45, seed=chance.randrange(40))
     world, later = pool[:30], pool[30:]
     ever, stated, archived, gone = hours(pool), set[int](), set[int](), set[int]()
-    for step in [*steps, "refresh"]:
+    exports: list[ExportFile] = []
+    for step in ["import", "refresh a part", *steps, "refresh", "import an old one", "refresh"]:
         at = chance.randrange(len(world)) if world else 0
-        if step == "import" and world:
-            import_archive(engine, ExportFile(world, language=language, size=size, seed=at))
-            archived |= {said["id"] for said in world}
-        elif step == "edit" and world:
-            world[at] = {**world[at], "name": f"edited {chance.random()}", "distance": 1234.5, "average_speed": None}
-        elif step == "move" and world:
-            start = datetime.fromisoformat(world[at]["start_date"]) + timedelta(hours=chance.randrange(1, 90))
-            world[at] = {**world[at], "start_date": start.strftime("%Y-%m-%dT%H:%M:%SZ")}
-            ever = sorted({*ever, hour_of(world[at])})
-        elif step == "delete" and world:
-            world = [*world[:at], *world[at + 1 :]]
-        elif step == "upload" and later:
-            world = [*world, later.pop()]
+        if step.startswith("import"):
+            if step == "import" and world:
+                exports.append(ExportFile(world, language=language, size=size, seed=at))
+                archived |= {said["id"] for said in world}
+            import_archive(engine, exports[-1] if step == "import" else chance.choice(exports))
         elif step.startswith("refresh"):
             part = ever if step == "refresh" else [hour for hour in ever if chance.random() < 0.5]
             for each in (engine, twin):
                 refresh(each, world, part)
+        else:
+            world = _changed(step, world, later, chance)
+            ever = sorted({*ever, *hours(world)})
         now = {activity_id: row for activity_id, row in rows(engine).items() if row["source"] == "api"}
         assert now == rows(twin)
         gone = (gone | (stated - set(now))) - set(now)

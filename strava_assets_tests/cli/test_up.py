@@ -200,6 +200,7 @@ def test_whoever_kills_it_outright_leaves_nothing_behind_and_the_next_one_starts
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_an_export_alone_is_enough_and_the_next_start_needs_not_even_that(tmp_path: Path) -> None:
     export = ExportFile(of := activities())
     (tmp_path / "Downloads").mkdir()
