@@ -117,7 +117,7 @@ def _fetch(settings: Settings, asked: Window) -> tuple[dict[str, int], list[Stra
         click.echo(
             f"Athlete {athlete_id}: everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
         )
-    left = [*fetched.errors.values(), *fetched.held_back.values()]
+    left = [*fetched.left_out, *fetched.errors.values(), *fetched.held_back.values()]
     for problem in [*left, *(said for whom, gaps in fetched.gaps.items() for said in sentences(whom, gaps))]:
         click.echo(f"warning: {problem}", err=True)
     left += [gap.error for gaps in fetched.gaps.values() for gap in gaps]

@@ -99,7 +99,7 @@ def _end(comparison: Comparison, failed: list[Window]) -> None:
         raise TransientError(
             f"Not refreshed: {', '.join(map(str, failed))}; the reasons are above. Run the same command again."
         )
-    left = [*comparison.errors.values(), *comparison.held_back.values()]
+    left = [*comparison.left_out, *comparison.errors.values(), *comparison.held_back.values()]
     left += [gap.error for gaps in comparison.gaps.values() for gap in gaps]
     if left:
         raise next((error for error in left if isinstance(error, TransientError)), left[0])

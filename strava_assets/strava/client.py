@@ -46,6 +46,8 @@ class StravaClient:
         self._session = session
         self._budget = budget
         self._clock = clock
+        self.left_out: list[AthleteError | ConfigurationError] = []
+        """Of the tokens that the last call of `athletes` could not use, why."""
 
     @classmethod
     def open(
@@ -104,20 +106,21 @@ class StravaClient:
         """Who is logged in, each athlete once, the first one first.
 
         A token of the old DAG, which does not say whose it is, costs one request the first time. If Strava
-        refuses it, that is raised when nobody else is logged in, and logged otherwise.
+        refuses it, or a token cannot be read, that is raised when nobody else is logged in, and `left_out` otherwise.
         """
         athletes: dict[int, Athlete] = {}
-        trouble: AthleteError | None = None
-        for key, token in self._tokens.tokens().items():
+        self.left_out = []
+        keys = self._tokens.keys()
+        for key in keys:
             try:
-                athlete = token.athlete(key) or self._identify(key)
-            except AthleteError as error:
-                trouble = error
+                if (token := self._tokens.load(key)) is not None:
+                    athlete = token.athlete(key) or self._identify(key)
+                    athletes.setdefault(athlete.id, athlete)
+            except (AthleteError, ConfigurationError) as error:
+                self.left_out.append(error)
                 logger.warning("The token in %s is left out: %s", key, error)
-            else:
-                athletes.setdefault(athlete.id, athlete)
-        if trouble and not athletes:
-            raise trouble
+        if self.left_out and not athletes:
+            raise self.left_out[-1]
         return list(athletes.values())
 
     def profile(self, athlete: Athlete) -> dict[str, Any]:

@@ -7,7 +7,7 @@ requests-oauthlib gives it. Fields that are not known here are kept. Further ath
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -175,13 +175,22 @@ class TokenStore:
         """Every token by its key, the first athlete's first. Raises ConfigurationError if one cannot be read."""
         return {key: token for key in self.keys() if (token := self.load(key)) is not None}
 
+    def readable_tokens(self) -> dict[str, Token]:
+        """Every token that can be read, by its key: one that cannot must not stop the other athletes."""
+        stored, readable = self.keys(), dict[str, Token]()
+        for key in stored:
+            with suppress(ConfigurationError):
+                if (token := self.load(key)) is not None:
+                    readable[key] = token
+        return readable
+
     def athletes(self) -> list[Athlete]:
         """Who is known to be logged in, each athlete once, without asking Strava.
 
         A token that does not say whose it is, is left out; StravaClient.athletes asks.
         """
         athletes: dict[int, Athlete] = {}
-        for key, token in self.tokens().items():
+        for key, token in self.readable_tokens().items():
             if athlete := token.athlete(key):
                 athletes.setdefault(athlete.id, athlete)
         return list(athletes.values())

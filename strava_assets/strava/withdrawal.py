@@ -87,5 +87,5 @@ def refusal(token: Token, evidence: Evidence, now: datetime) -> AthleteError:
 def doubts(tokens: TokenStore, now: datetime) -> dict[str, AthleteError]:
     """By the token's key, each login that Strava has refused, though it may still be good for reading. Asks Redis."""
     store = EvidenceStore(tokens.redis)
-    all_seen = {key: (token, seen(store, key, token, now)) for key, token in tokens.tokens().items()}
+    all_seen = {key: (token, seen(store, key, token, now)) for key, token in tokens.readable_tokens().items()}
     return {key: refusal(token, evidence, now) for key, (token, evidence) in all_seen.items() if evidence.refused}

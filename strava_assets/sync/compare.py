@@ -1,6 +1,6 @@
 """Strava against the mirror, and the bucket too: which hours differ, and whether what vanished may be believed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,6 +30,8 @@ class Comparison:
     differences: dict[int, Differences] = field(default_factory=dict)
     errors: dict[int, StravaAssetsError] = field(default_factory=dict)
     """Athletes who could not be compared, and why."""
+    left_out: Sequence[StravaAssetsError] = ()
+    """Of tokens that could not be used, why."""
     held_back: dict[int, StravaAssetsError] = field(default_factory=dict)
     """Athletes who were compared, but of whom deletions wait, and why."""
     gaps: dict[int, list[Gap]] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class Comparison:
     @property
     def problems(self) -> list[str]:
         """What kept a part of the comparison from being made or followed, a sentence each."""
-        problems = [str(error) for error in [*self.errors.values(), *self.held_back.values()]]
+        problems = [str(error) for error in [*self.left_out, *self.errors.values(), *self.held_back.values()]]
         return problems + [said for athlete_id, gaps in self.gaps.items() for said in sentences(athlete_id, gaps)]
 
     def __str__(self) -> str:
@@ -93,6 +95,7 @@ class Comparer:
         if not athletes:
             who = "Nobody is" if only is None else f"Athlete {only} is not"
             raise ConfigurationError(f"{who} logged in to Strava. Run: strava-assets login")
+        comparison.left_out = self.client.left_out if only is None else ()
         comparison.errors = each_athlete(
             athletes,
             lambda athlete: self._compare_athlete(athlete, window, comparison, is_confirmed=athlete.id == confirmed),

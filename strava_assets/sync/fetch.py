@@ -5,7 +5,7 @@ an activity are written last, once the whole listing was seen and it was decided
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -49,6 +49,8 @@ class Fetched:
     gaps: dict[int, list[Gap]] = field(default_factory=dict)
     """By athlete: hours that stay as they are, since Strava's answer for them cannot be understood."""
     athletes: list[Athlete] = field(default_factory=list)
+    left_out: Sequence[StravaAssetsError] = ()
+    """Of tokens that could not be used, why."""
 
     def drop(self, athlete: Athlete) -> None:
         """Name the athlete nowhere: they were logged out or purged meanwhile."""
@@ -88,7 +90,7 @@ class Fetcher:
         One athlete's error is noted, and the others go on; it is raised when nobody could be read. Raises
         ConfigurationError when nobody is logged in.
         """
-        fetched = Fetched(athletes=self.client.athletes())
+        fetched = Fetched(athletes=self.client.athletes(), left_out=self.client.left_out)
         if not fetched.athletes:
             raise ConfigurationError("Nobody is logged in to Strava. Run: strava-assets login")
 

@@ -275,3 +275,16 @@ def test_an_athlete_who_is_refused_in_a_refresh_makes_it_fail(strava: Simulation
     assert "not refreshed: " in done.output
     assert str(ADA) in done.output
     assert [rows(environment)[each]["name"] for each in edited] == ["Run", "edited"]
+
+
+def test_a_token_that_cannot_be_read_keeps_nobody_else_waiting_and_is_named(
+    strava: Simulation, environment: dict[str, str]
+):
+    edited = list(strava.accounts[ADA].activities)[3]
+    strava.edit(edited, name="edited")
+    Redis.from_url(environment["REDIS_URL"]).set(f"STRAVA_TOKEN:{BEN}", "no JSON")
+    done = reconcile()
+    assert done.exit_code == TEMPORARY, done.output
+    assert "not refreshed" in done.output
+    assert f"STRAVA_TOKEN:{BEN}" in done.output
+    assert rows(environment)[edited]["name"] == "edited"
