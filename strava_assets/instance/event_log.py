@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
+import psycopg2
 from dagster import BetaWarning, DagsterEventType
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.definitions.partitions.subset import PartitionsSubset
@@ -24,7 +26,7 @@ from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_shared.record import copy
-from sqlalchemy import Connection, text
+from sqlalchemy import URL, Connection, text
 
 from strava_assets.instance.pooled_storage import PooledEventLogStorage, PooledRunStorage, PooledScheduleStorage
 from strava_assets.settings import Settings
@@ -149,6 +151,20 @@ def _kind(event: EventLogEntry) -> tuple[object, object]:
     return event.get_dagster_event().asset_key, event.dagster_event_type
 
 
+def _require_default_server(url: URL) -> None:
+    """Say in one line what 50 of SQLAlchemy do not: a stock command was started without the settings.
+
+    Raises what Dagster's commands, which are click's, show as it is.
+    """
+    try:
+        psycopg2.connect(host=url.host, port=url.port, user=url.username, dbname="postgres", connect_timeout=5).close()
+    except psycopg2.OperationalError:
+        raise click.ClickException(
+            f"No Postgres answers at {url.host}:{url.port}, and DATABASE_URL names no other. "
+            "For the servers of `strava-assets up`, which has to run: set -a; . .local/env; set +a"
+        ) from None
+
+
 class BulkPostgresStorage(DagsterStorage, ConfigurableClass):
     """All of Dagster's storage in Postgres, at DAGSTER_POSTGRES_URL, with the bulk event log."""
 
@@ -194,4 +210,6 @@ class BulkPostgresStorage(DagsterStorage, ConfigurableClass):
     ) -> "BulkPostgresStorage":
         """What Dagster calls with dagster.yaml's `storage.custom`."""
         url = Settings.from_environment().dagster_postgres_url
+        if url == Settings.from_environment({}).dagster_postgres_url:
+            _require_default_server(url)
         return cls(url.render_as_string(hide_password=False), inst_data=inst_data)

@@ -95,4 +95,6 @@ class RangeRun(EmbeddedServer):
 def _start(process: ServerProcess, module_and_options: list[str], *, restarts: bool = False) -> None:
     # The project's folder: Dagster's instance keeps its files relative to it.
     command = [sys.executable, "-m", *module_and_options]
-    process.start(command, environment=os.environ, is_ready=lambda: True, working_folder=Path.cwd(), restarts=restarts)
+    # Else glibc keeps memory of its own for each of a dozen threads.
+    environment = {"MALLOC_ARENA_MAX": "2", **os.environ}
+    process.start(command, environment=environment, is_ready=lambda: True, working_folder=Path.cwd(), restarts=restarts)

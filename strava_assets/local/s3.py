@@ -108,6 +108,8 @@ class S3(EmbeddedServer):
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self.folder),
                 "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
+                # Collects garbage twice as often as by default: half the heap on top of what is in use.
+                "GOGC": "50",
                 **self._keys,
                 **_mutual_tls(self.folder / "tls"),
             },

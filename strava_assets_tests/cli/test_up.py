@@ -222,3 +222,24 @@ def test_a_broken_export_is_told_before_anything_is_started(tmp_path: Path) -> N
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: export.zip is an incomplete zip")
     assert not (tmp_path / ".local").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["dagster", "job", "list", "-w", "workspace.yaml"], ["dagster_webserver"], ["dagster._daemon", "run"]]
+)
+def test_a_stock_command_without_the_settings_names_the_remedy_in_a_line(tmp_path: Path, command: list[str]) -> None:
+    nobody = {"PGHOST": "", "DAGSTER_HOME": str(project(tmp_path))}
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        env=environment() | nobody,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = [each for each in done.stderr.splitlines() if not each.startswith("\x1b")]
+    assert line == (
+        "Error: No Postgres answers at localhost:5432, and DATABASE_URL names no other. "
+        "For the servers of `strava-assets up`, which has to run: set -a; . .local/env; set +a"
+    )
