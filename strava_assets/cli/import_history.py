@@ -80,7 +80,7 @@ def asked_window(settings: Settings, first: datetime | None, last: datetime | No
         end = min(end, last.replace(tzinfo=UTC) + timedelta(days=1))
     if start >= end:
         raise click.UsageError(
-            f"There are no hours from {start:%Y-%m-%d} to {end:%Y-%m-%d}. "
+            f"There are no hours from {start:%Y-%m-%d} to {last or now:%Y-%m-%d}. "
             f"The first partition is {earliest:%Y-%m-%d}; STRAVA_START_DATE moves it."
         )
     return Window(start, end)

@@ -2,6 +2,7 @@
 
 import click
 
+from strava_assets.cli.console import printable
 from strava_assets.errors import ConfigurationError, StravaUnavailable
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
@@ -23,7 +24,11 @@ def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
     settings = Settings.from_environment()
     tokens = TokenStore(connect(settings.redis_url))
     key, token = _chosen(tokens.tokens(), athlete_id)
-    whom = "The athlete" if token.athlete_id is None else f"{token.athlete_name or 'Athlete'} ({token.athlete_id})"
+    whom = (
+        "The athlete"
+        if token.athlete_id is None
+        else f"{printable(token.athlete_name or 'Athlete')} ({token.athlete_id})"
+    )
     oauth = OAuth(settings, REAL)
     if not yes:
         click.confirm(f"End the access of {whom} on Strava, and delete the token?", abort=True)

@@ -213,3 +213,14 @@ def test_the_help_fits_a_terminal_and_shows_no_markup(environment: dict[str, str
     shown = run(environment, tmp_path, name, "--help").stdout
     assert re.match(rf"Usage: .*{name}", shown)
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_name_reaches_the_terminal_without_escape_sequences(
+    strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
+) -> None:
+    name = "Ana\x1b[2J\x07\u202e 👩\u200d🚀"
+    stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7), "athlete": {"id": 7, "firstname": name}}))
+    for command in (["athletes"], ["logout", "--yes"]):
+        said = run(environment, tmp_path, *command).stdout
+        assert "Ana\\x1b[2J\\x07\\u202e 👩\u200d🚀" in said
+        assert not any(each in said for each in "\x1b\x07\u202e")
