@@ -16,8 +16,9 @@ from sqlalchemy import create_engine, text
 from benchmarks.figure import Figure
 from strava_assets.local.free_ports import free_ports
 
-MINUTES, QUICK_MINUTES = 10, 3
-SETTLING_SECONDS = 60
+MINUTES, QUICK_MINUTES = 10, 2
+SETTLING_SECONDS = 180
+"""Until the first report is made and the first ticks are through."""
 DAY = 86_400
 
 _POSTGRES_WROTE = text("SELECT sum(coalesce(write_bytes, 0) + coalesce(extend_bytes, 0)) FROM pg_stat_io")
