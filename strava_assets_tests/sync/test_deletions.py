@@ -78,7 +78,7 @@ class Platform:
 
 @pytest.fixture
 def platform(environment: dict[str, str], simulation: Simulation) -> Iterator[Platform]:
-    """An athlete with 300 activities, two a week and hour, imported."""
+    """An athlete with 300 activities, one every eight hours, imported."""
     migrate(Settings.from_environment().database_url)
     simulation.add_athlete(42)
     for number in range(300):
