@@ -107,10 +107,8 @@ def test_a_code_server_that_is_about_to_end_is_as_good_as_gone(instance: dg.Dags
     server.process.send_signal(signal.SIGTERM)
 
     def launch_until_the_signal_has_arrived() -> None:
-        deadline = time.monotonic() + 120
-        while (
-            time.monotonic() < deadline
-        ):  # not a number of runs: each is a process, and takes its time on a busy machine
+        deadline = time.monotonic() + 120  # not a number of runs, since each is a process of its own
+        while time.monotonic() < deadline:
             launch(instance, workspace)
             time.sleep(0.5)
 
