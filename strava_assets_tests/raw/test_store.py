@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.errors import ConfigurationError, ServiceUnavailable, UnreadableObject
 from strava_assets.hours import HOUR, Window
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.raw.s3_access import S3Access
@@ -81,7 +81,7 @@ def test_an_object_that_vanished_is_left_out(store: RawStore):
 def test_an_object_that_is_no_array_is_named(store: RawStore, s3: dict[str, str], bucket: str):
     client = access_to(s3, bucket).client()
     client.put_object(Bucket=bucket, Key="stravaact/42/20261122T120000.json", Body=b"{}")
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(UnreadableObject) as caught:
         list(store.read(42, [NOON]))
     assert str(caught.value) == (
         f"s3://{bucket}/stravaact/42/20261122T120000.json is no JSON array of activities: a JSON array was expected, "
