@@ -122,6 +122,7 @@ def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, s
     path = WebhookIdentity(redis).path()
     assert callback.endswith(f"/{path}")
     assert len(path) >= 32
+    assert CliRunner().invoke(main, ["webhook", "path"]).output == f"/{path}\n"
     assert simulation.subscription
     number = str(simulation.subscription["id"])
     assert redis.hget(keys.WEBHOOK, "subscription_id") == number.encode()
