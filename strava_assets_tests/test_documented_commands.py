@@ -40,6 +40,16 @@ RUN_BY = {
     r"dagster asset materialize .+ --partition-range \S+": RANGE,
     r"strava-assets (backup|restore) \S+": BACKUP,
     r"strava-assets reconcile": RANGE,
+    r"(\.venv/bin/)?strava-assets report( --open)?": (
+        "cli/test_report.py::test_the_only_athletes_report_is_written_for_its_owner_alone"
+    ),
+    r"strava-assets athlete (show|set (--hr-max|--ftp) .+)": (
+        "cli/test_report.py::test_settings_hold_from_the_first_activity_and_later_ones_from_today"
+    ),
+    r"strava-assets athlete set --units .+": (
+        "cli/test_report.py::test_preferences_change_one_by_one_and_nonsense_is_refused"
+    ),
+    r"docker compose run .+ init strava-assets archive import \S+": ARCHIVE,
     r"docker compose run .+ strava-assets (backup|restore) --without-databases /backup": PARTS,
     r"docker compose exec -T postgres (pg_dump|pg_restore) .+": PARTS,
     r"deploy/make-env.sh": ("deploy/test_make_env.py::test_every_password_that_compose_asks_for_is_there_and_random"),
