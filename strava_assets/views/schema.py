@@ -68,10 +68,12 @@ def create(connection: Connection, grants: list[Grant]) -> None:
 
     execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     execute(functions())
+    # A search_path in the database's URL puts the tables elsewhere.
+    tables = connection.scalar(text("SELECT quote_ident(current_schema())"))
     for view in views():
         name = f"{SCHEMA}.{view.name}"
         # The reader's own rights count, not the owner's: row-level security holds through the view.
-        execute(f"CREATE VIEW {name} WITH (security_invoker = true) AS\n{view.query}")
+        execute(f"CREATE VIEW {name} WITH (security_invoker = true) AS\n{view.query.replace('public.', f'{tables}.')}")
         execute(f"COMMENT ON VIEW {name} IS {_literal(view.description)}")
         for column in view.columns:
             execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_literal(column.comment)}")
