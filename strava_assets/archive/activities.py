@@ -161,10 +161,12 @@ def _distance(cells: _Cells, sport: str | None, language: str | None) -> float |
         return metres
     if language == "2019":
         return cells.value(number, "distance")
+    kilometres = cells.value(number_for_people, "distance")
+    if not kilometres:
+        return kilometres  # nothing is nothing in any unit
     if sport is None or sport in IN_OTHER_UNITS:
         return None  # there is no telling in which unit it is
-    kilometres = cells.value(number_for_people, "distance")
-    return None if kilometres is None else round(kilometres * METRES, 2)
+    return round(kilometres * METRES, 2)
 
 
 def _gear(cells: _Cells) -> str | None:

@@ -37,13 +37,17 @@ class LeftOut:
 
 
 def left_out(client: StravaClient, athlete: Athlete, window: Window) -> LeftOut | None:
-    """What starts in `window`, which ends where the partitions begin; None where nothing does. One API request.
+    """What starts in `window`, which ends where the partitions begin; None where nothing does.
 
-    Raises what StravaClient.activities does.
+    Two API requests at most. Raises what StravaClient.activities does.
     """
-    page = next(client.activities(athlete, window), None)
-    starts = [each.activity.start for each in page.activities if each.activity.start] if page else []
-    if not starts:
+    pages = (
+        [each.activity.start for each in page.activities if each.activity.start]
+        for page in client.activities(athlete, window)
+    )
+    # The first request is about the first second of 1970 alone.
+    starts = next(filter(None, pages), None)
+    if starts is None:
         return None
     return LeftOut(len(starts), min(starts).astimezone(UTC).date(), window.end.date(), is_all=len(starts) < PER_PAGE)
 
