@@ -75,7 +75,7 @@ class ApplicationInactive(PermanentError):
 
 
 class RawObjectMissing(PermanentError):
-    """An hour without a raw object was asked to be mirrored: no object is no statement."""
+    """An hour without a raw object was requested to be loaded: nothing is known of it."""
 
 
 class ArchiveUnreadable(PermanentError):
@@ -83,7 +83,7 @@ class ArchiveUnreadable(PermanentError):
 
 
 class AthleteError(PermanentError):
-    """One athlete's trouble: the others go on."""
+    """An error of one athlete: the others go on."""
 
     def __init__(self, message: str, athlete_id: int | None = None) -> None:
         super().__init__(message)
