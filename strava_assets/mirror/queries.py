@@ -52,12 +52,6 @@ def mirrored_etags(connection: Connection, athlete_id: int, window: Window) -> d
     return {floor_to_hour(row.hour): row.etag for row in rows}
 
 
-def count_rows(connection: Connection, athlete_id: int) -> int:
-    """How many activities of the athlete the mirror holds that the API stated."""
-    statement = text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id AND source = 'api'")
-    return int(connection.execute(statement, {"athlete_id": athlete_id}).scalar_one())
-
-
 def known_hours(
     connection: Connection, athlete_id: int, window: Window, sources: Sequence[str] = ("api", "archive")
 ) -> set[datetime]:
