@@ -32,11 +32,11 @@ def import_history(*, years: float, per_year: int, latency_ms: int = 0, against_
         offline = strava_offline.seconds(stack) if against_offline else None
     return Imported(
         hours=round(years * 365.25 * 24),
-        activities=int(_number(r"(\d+) inserted", run.said)),
+        activities=int(_number(r"(\d+) inserted", run.output)),
         # The command's own clock starts when it is loaded; ours when it was called.
         queryable=run.seconds
-        - _number(r"Done after ([\d.]+) s", run.said)
-        + _number(r"queried after ([\d.]+) s", run.said),
+        - _number(r"Done after ([\d.]+) s", run.output)
+        + _number(r"queried after ([\d.]+) s", run.output),
         done=run.seconds,
         requests=requests,
         memory=run.memory,
@@ -44,8 +44,8 @@ def import_history(*, years: float, per_year: int, latency_ms: int = 0, against_
     )
 
 
-def _number(pattern: str, said: str) -> float:
-    found = re.search(pattern, said)
+def _number(pattern: str, output: str) -> float:
+    found = re.search(pattern, output)
     if not found:
-        raise RuntimeError(f"The import did not say how long it took: {said}")
+        raise RuntimeError(f"The import did not say how long it took: {output}")
     return float(found[1])

@@ -42,7 +42,7 @@ class Run:
     """How long a command took, what it printed, and the most memory it had, in megabytes."""
 
     seconds: float
-    said: str
+    output: str
     memory: float
 
 
@@ -65,10 +65,10 @@ class Stack:
             check=False,
         )
         seconds = time.perf_counter() - before
-        said, _, memory = done.stdout.rpartition(MEMORY)
+        output, _, memory = done.stdout.rpartition(MEMORY)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{said[-2000:]}{done.stderr[-2000:]}")
-        return Run(seconds, said, int(memory) / 1024)
+            raise RuntimeError(f"{' '.join(command)} failed:\n{output[-2000:]}{done.stderr[-2000:]}")
+        return Run(seconds, output, int(memory) / 1024)
 
     def with_stock_dagster(self) -> "Stack":
         """The same with nothing in dagster.yaml but Dagster's own Postgres storage."""

@@ -53,7 +53,7 @@ def pytest_configure() -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Look for secrets in what a test logged and printed."""
     report = yield
-    leaks.look(f"the output of {item.nodeid}", "\n".join(said for _, said in report.sections))
+    leaks.look(f"the output of {item.nodeid}", "\n".join(output for _, output in report.sections))
     return report
 
 

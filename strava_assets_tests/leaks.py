@@ -44,13 +44,13 @@ def listen() -> None:
 
     _overhear(secrets, "token_hex", note)
     _overhear(click.testing.CliRunner, "invoke", lambda result: look("a command's output", result.output_bytes))
-    _overhear(subprocess.Popen, "communicate", lambda said: look("a process' output", f"{said}"))
+    _overhear(subprocess.Popen, "communicate", lambda output: look("a process' output", f"{output}"))
 
 
-def look(where: str, said: str | bytes) -> None:
-    """Note if anything known as a secret is in what was said."""
-    said = said if isinstance(said, bytes) else said.encode(errors="surrogateescape")
-    if leaked := _words(said) & known:
+def look(where: str, output: str | bytes) -> None:
+    """Note if anything known as a secret is in the output."""
+    output = output if isinstance(output, bytes) else output.encode(errors="surrogateescape")
+    if leaked := _words(output) & known:
         found[where] = len(leaked)
 
 
@@ -83,9 +83,9 @@ def look_at_files(folder: Path) -> None:
             look(str(file.relative_to(folder)), file.read_bytes())
 
 
-def _words(said: bytes) -> set[bytes]:
+def _words(output: bytes) -> set[bytes]:
     """Everything as long as a token that looks like one, at each place of a longer run."""
-    return {run[at : at + 40] for run in TOKEN.findall(said) for at in range(len(run) - 39)}
+    return {run[at : at + 40] for run in TOKEN.findall(output) for at in range(len(run) - 39)}
 
 
 def _rows(url: str) -> Iterable[str]:
@@ -106,8 +106,8 @@ def _overhear(owner: Any, name: str, hear: Callable[[Any], object]) -> None:
 
     @wraps(spoken)
     def speak(*arguments: Any, **options: Any) -> Any:
-        said = spoken(*arguments, **options)
-        hear(said)
-        return said
+        output = spoken(*arguments, **options)
+        hear(output)
+        return output
 
     setattr(owner, name, speak)

@@ -60,7 +60,7 @@ class Up:
     folder: Path
     port: int
     process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(cls, folder: Path, *options: str, **settings: str) -> "Up":
@@ -89,7 +89,7 @@ class Up:
 
     def wait(self) -> None:
         """Return once it says that it is up."""
-        if not any("Logs " in line for line in self.said):
+        if not any("Logs " in line for line in self.lines):
             self.read_until("Logs ")
 
     def wait_for_ui(self) -> None:
@@ -107,16 +107,16 @@ class Up:
     def read_until(self, words: str) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            self.said.append(line)
+            self.lines.append(line)
             leaks.look("the output of `up`", line)
             if words in line:
                 return
-        pytest.fail("".join(self.said))
+        pytest.fail("".join(self.lines))
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         output, _ = self.process.communicate(timeout=90)
-        self.said.append(output)
+        self.lines.append(output)
         return self.process.returncode
 
     def settings(self) -> dict[str, str]:
@@ -141,9 +141,9 @@ class Up:
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
-            said: dict[str, Any] = json.load(answer)
-        assert "errors" not in said, said["errors"]
-        data: dict[str, Any] = said["data"]
+            response: dict[str, Any] = json.load(answer)
+        assert "errors" not in response, response["errors"]
+        data: dict[str, Any] = response["data"]
         return data
 
     def mirrored(self) -> dict[int, int]:

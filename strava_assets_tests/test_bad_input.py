@@ -87,7 +87,7 @@ def wrong_shape(_environment: Environment, strava: Simulation, _set: Callable[[s
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "message"),
     [
         (nobody, r"Nobody is logged in to Strava\. Run: strava-assets login"),
         (token_of_the_settings_page, r".*activity:read.*only.*strava-assets login.*"),
@@ -110,7 +110,7 @@ def test_a_run_ends_with_one_clear_line_and_nothing_half_written(
     environment: Environment,
     monkeypatch: pytest.MonkeyPatch,
     break_it: Callable[[Environment, Simulation, Callable[[str, str], None]], None],
-    said: str,
+    message: str,
 ):
     monkeypatch.setattr("strava_assets.defs.failures.RETRY_AFTER_SECONDS", 0)
     monkeypatch.setattr("strava_assets.strava.retries.FIRST_PAUSE", 0.001)
@@ -118,7 +118,7 @@ def test_a_run_ends_with_one_clear_line_and_nothing_half_written(
     result = run(HOUR_AGO)
     assert not result.success
     line = problem(result)
-    assert re.fullmatch(said, line), line
+    assert re.fullmatch(message, line), line
     secrets = {environment["STRAVA_CLIENT_SECRET"], "hidden-word", "wrong-secret", "wrong-key"}
     secrets |= set(strava.tokens.access) | set(strava.tokens.refresh)
     assert not any(secret in line for secret in secrets)
@@ -131,7 +131,7 @@ def test_a_run_ends_with_one_clear_line_and_nothing_half_written(
     assert "Contents" not in listed
 
 
-def test_tables_that_were_never_made_are_told_so(environment: Environment, simulation: Simulation):
+def test_tables_that_were_never_made_are_reported(environment: Environment, simulation: Simulation):
     simulation.add_athlete(42)
     store_token(environment, simulation.grant(42))
     line = problem(run(HOUR_AGO))

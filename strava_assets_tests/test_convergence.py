@@ -90,7 +90,7 @@ class Crash(Exception):
     """The process ends here."""
 
 
-def said(moment: datetime) -> str:
+def strava_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -109,8 +109,8 @@ class History(RuleBasedStateMachine):
         listed = type(self.simulation).listed
 
         def listed_but_for_hidden_ones(*arguments: Any, **options: Any) -> list[str]:
-            said = listed(self.simulation, *arguments, **options)
-            return [each for each in said if not self.hidden or json.loads(each).get("id") not in self.hidden]
+            full = listed(self.simulation, *arguments, **options)
+            return [each for each in full if not self.hidden or json.loads(each).get("id") not in self.hidden]
 
         vars(self.simulation)["listed"] = listed_but_for_hidden_ones
         for athlete_id in ATHLETES:
@@ -141,13 +141,13 @@ class History(RuleBasedStateMachine):
 
     @rule(athlete=st.sampled_from(ATHLETES), moment=MOMENTS, fields=EDITS)
     def upload(self, athlete: int, moment: datetime, fields: dict[str, Any]) -> None:
-        self.simulation.add_activity(athlete, **{**fields, "start_date": said(moment)})
+        self.simulation.add_activity(athlete, **{**fields, "start_date": strava_time(moment)})
 
     @rule(day=st.integers(0, 59), count=st.integers(2, 5))
     def upload_with_hidden_starts(self, day: int, count: int) -> None:
         midnight = (FIRST + timedelta(days=day + 1)).replace(hour=0, second=1)
         for _ in range(count):
-            self.simulation.add_activity(42, start_date=said(midnight))
+            self.simulation.add_activity(42, start_date=strava_time(midnight))
 
     @precondition(lambda self: self.ids())
     @rule(data=st.data(), fields=EDITS)
@@ -157,7 +157,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.ids())
     @rule(data=st.data(), moment=MOMENTS)
     def move(self, data: st.DataObject, moment: datetime) -> None:
-        self.simulation.edit(data.draw(st.sampled_from(self.ids())), start_date=said(moment))
+        self.simulation.edit(data.draw(st.sampled_from(self.ids())), start_date=strava_time(moment))
 
     @precondition(lambda self: self.ids())
     @rule(data=st.data(), wrong=BROKEN)
@@ -178,7 +178,7 @@ class History(RuleBasedStateMachine):
     @rule(count=st.integers(6, 20), day=st.integers(0, 50), athlete=st.sampled_from(ATHLETES))
     def upload_many(self, count: int, day: int, athlete: int) -> None:
         for number in range(count):
-            self.simulation.add_activity(athlete, start_date=said(FIRST + timedelta(days=day, hours=7 * number)))
+            self.simulation.add_activity(athlete, start_date=strava_time(FIRST + timedelta(days=day, hours=7 * number)))
 
     @rule(count=st.integers(1, 4), after=st.integers(0, 3))
     def list_nothing(self, count: int, after: int) -> None:

@@ -1,4 +1,4 @@
-"""Every command that README and docs tell people to type is run by a test, or it is said here why it cannot be."""
+"""Every command that README and docs tell people to type is run by a test, or it is listed here why it cannot be."""
 
 import re
 from pathlib import Path

@@ -45,7 +45,7 @@ def test_a_secret_is_found_in_a_row_and_in_an_object(environment: dict[str, str]
     token = secrets.token_hex(20)
     engine = create_engine(make_url(environment["DATABASE_URL"]))
     with engine.begin() as connection:
-        connection.execute(text(f"CREATE TABLE events AS SELECT '{token}' AS said"))
+        connection.execute(text(f"CREATE TABLE events AS SELECT '{token}' AS value"))
     engine.dispose()
     open_store(Settings.from_environment())._store.put("compute_logs/1.err", token.encode())
     leaks.look_at_servers("this test", environment)

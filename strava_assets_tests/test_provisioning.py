@@ -33,7 +33,7 @@ def test_a_database_that_cannot_store_every_title_is_refused_in_one_line(latin1:
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_schema_of_the_search_path_is_said_in_one_line(database_url: str) -> None:
+def test_a_missing_schema_of_the_search_path_is_reported_in_one_line(database_url: str) -> None:
     url = make_url(database_url).update_query_dict({"options": "-c search_path=nowhere"})
     with pytest.raises(ConfigurationError, match="No schema of the search_path exists in the database"):
         list(initialise(Settings.from_environment({"DATABASE_URL": url.render_as_string(hide_password=False)})))

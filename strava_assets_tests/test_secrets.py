@@ -78,10 +78,10 @@ def test_no_secret_is_in_any_log_event_object_or_table(
     assert "strava-assets login" in bad.stdout + bad.stderr
 
     secrets = known | {simulation.client_secret, environment["AWS_SECRET_ACCESS_KEY"]}
-    said = "\n".join((good.stdout, good.stderr, bad.stdout, bad.stderr, everything_stored(environment, home)))
-    assert len(said) > 10_000
+    output = "\n".join((good.stdout, good.stderr, bad.stdout, bad.stderr, everything_stored(environment, home)))
+    assert len(output) > 10_000
     for secret in secrets:
         assert len(secret) > 15
-        assert secret not in said
+        assert secret not in output
     # The search would find one: the activity, which is no secret, is found.
-    assert str(simulation.activities(42)[0]["id"]) in said
+    assert str(simulation.activities(42)[0]["id"]) in output

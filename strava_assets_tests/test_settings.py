@@ -57,7 +57,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_a_bad_value_is_said_in_one_line_that_names_its_variable_and_no_secret(name: str, value: str) -> None:
+def test_a_bad_value_is_reported_in_one_line_that_names_its_variable_and_no_secret(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         Settings.from_environment({name: value})
     assert name in str(raised.value)

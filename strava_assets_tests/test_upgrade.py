@@ -108,11 +108,11 @@ def test_what_0_1_0_wrote_is_there_after_init_and_costs_no_refresh(
     assert {key: {name: row[name] for name in before[key]} for key, row in after.items()} == before
     assert objects(environment) == stored
     assert count(environment["DAGSTER_POSTGRES_URL"]) == 31
-    said = in_folder(release.folder, PROJECT, "strava_assets", "reconcile")
-    assert "nothing differs" in said
+    output = in_folder(release.folder, PROJECT, "strava_assets", "reconcile")
+    assert "nothing differs" in output
 
     # With the dagster.yaml of 0.1.0 as it is, and with a new activity.
     simulation.add_activity(42, start_date=f"{LAST:%Y-%m-%dT%H:%M:%SZ}")
-    said = in_folder(release.folder, PROJECT, *materialize("--partition", last))
-    assert "write strava_assets.instance.event_log" in said
+    output = in_folder(release.folder, PROJECT, *materialize("--partition", last))
+    assert "write strava_assets.instance.event_log" in output
     assert rows(environment) == expected_rows(simulation)

@@ -265,8 +265,8 @@ def _checks(found: Columns, rows: Rows) -> Iterator[tuple[str, Share]]:
 
 
 def _refusal(header: Sequence[str], reason: str) -> ArchiveUnreadable:
-    said = ", ".join(" ".join(cell.split()) for cell in header)
+    header_text = ", ".join(" ".join(cell.split()) for cell in header)
     return ArchiveUnreadable(
         f"activities.csv has columns that are not understood, so nothing of it was read: {reason}. "
-        f"Please report its header: {said}"
+        f"Please report its header: {header_text}"
     )

@@ -58,13 +58,13 @@ def set_command(
         if preferences:
             set_preferences(connection, athlete_id, preferences)
         if not values:
-            click.echo(f"Athlete {athlete_id}: {_said(preferences)}.")
+            click.echo(f"Athlete {athlete_id}: {_listed(preferences)}.")
             return
         day = valid_from.date() if valid_from else default_day(connection, athlete_id)
         if day is None:
             raise ConfigurationError(f"There is no activity of athlete {athlete_id}.")
         set_values(connection, athlete_id, day, values)
-    click.echo(f"Athlete {athlete_id}, from {day} on: {_said({**values, **preferences})}.")
+    click.echo(f"Athlete {athlete_id}, from {day} on: {_listed({**values, **preferences})}.")
 
 
 @command.command("show")
@@ -107,9 +107,9 @@ _UNITS = {
 def _shown(value: object, unit: str, is_guessed: bool) -> str:  # noqa: FBT001 - about a value
     if value is None:
         return "not known"
-    said = f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}".rstrip()
-    return f"{said} (guessed)" if is_guessed else said
+    shown = f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}".rstrip()
+    return f"{shown} (guessed)" if is_guessed else shown
 
 
-def _said(values: dict[str, Any]) -> str:
+def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())

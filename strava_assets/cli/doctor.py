@@ -56,13 +56,13 @@ def command(*, offline: bool) -> None:
 
 def _checked(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:
     try:
-        result, said = "ok", check(settings)
+        result, sentence = "ok", check(settings)
     except _Note as note:
-        result, said = "note", str(note)
+        result, sentence = "note", str(note)
     except StravaAssetsError as error:
-        result, said = "FAIL", str(error)
+        result, sentence = "FAIL", str(error)
     mark, colour = _MARKS[result]
-    click.echo(f"{click.style(mark, fg=colour)} {name}: {printable(said)}")
+    click.echo(f"{click.style(mark, fg=colour)} {name}: {printable(sentence)}")
     return result != "FAIL"
 
 

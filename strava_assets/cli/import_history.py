@@ -49,8 +49,8 @@ def command(first: datetime | None, last: datetime | None) -> None:
     left: list[StravaAssetsError] = []
     sums: dict[str, int] = {}
     if windows := fetched_import.windows():
-        said = ", ".join(map(str, windows))
-        click.echo(f"The data of {said} was fetched by an earlier try; what is left is to record it in Dagster.")
+        hours = ", ".join(map(str, windows))
+        click.echo(f"The data of {hours} was fetched by an earlier try; what is left is to record it in Dagster.")
     else:
         sums, left = _fetch(settings, asked)
         # The hour in progress is recorded when it is over.
@@ -118,7 +118,7 @@ def _fetch(settings: Settings, asked: Window) -> tuple[dict[str, int], list[Stra
             f"Athlete {athlete_id}: everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."
         )
     left = [*fetched.left_out, *fetched.errors.values(), *fetched.held_back.values()]
-    for problem in [*left, *(said for whom, gaps in fetched.gaps.items() for said in sentences(whom, gaps))]:
+    for problem in [*left, *(sentence for whom, gaps in fetched.gaps.items() for sentence in sentences(whom, gaps))]:
         click.echo(f"warning: {problem}", err=True)
     left += [gap.error for gaps in fetched.gaps.values() for gap in gaps]
     for line in left_out:

@@ -103,8 +103,8 @@ def _starts(client: StravaClient, athlete: Athlete) -> list[datetime | None]:
         for listed in page.activities:
             found[listed.activity.text if listed.activity.id is None else listed.activity.id] = listed.activity.start
         if sys.stderr.isatty():
-            said = f"{counted(len(found), 'activity', 'activities')} listed"
-            click.echo(f"\r{said}, {counted(client.requests_made, 'request')}", nl=False, err=True)
+            progress = f"{counted(len(found), 'activity', 'activities')} listed"
+            click.echo(f"\r{progress}, {counted(client.requests_made, 'request')}", nl=False, err=True)
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
     return list(found.values())

@@ -91,8 +91,8 @@ def _in_a_line(error: Exception) -> str:
         return f"{error}{nothing_runs(Path.cwd()) or ''}" if isinstance(error, ServiceUnavailable) else str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}."
-    said = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {said[:300]}. Where it happened: strava-assets --debug COMMAND"
+    first_line = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first_line[:300]}. Where it happened: strava-assets --debug COMMAND"
 
 
 @click.group(

@@ -53,7 +53,7 @@ def command(port: int, archive: Path | None) -> None:
     Settings.from_environment()
     if archive:
         with open_export(archive) as export:
-            identify(export)  # what is wrong with it is said before anything is started
+            identify(export)  # what is wrong with it is reported before anything is started
     require_storage_in_postgres(os.environ.get("DAGSTER_HOME"))
     interruption = Interruption()
     interruption.watch()

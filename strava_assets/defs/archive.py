@@ -101,7 +101,7 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
 
 
 def raw_metadata(store: ArchiveStore, export: Export, raw: RawArchive, tracks: Tracks | None) -> dict[str, Any]:
-    """What is said of an export that was kept. Labels with the athlete's id are what a purge takes out."""
+    """Metadata of an export that was stored. Labels with the athlete's id are what a purge takes out."""
     found = {
         f"export_{raw.athlete_id}": f"{export.name}, archive {raw.archive}",
         f"objects_{raw.athlete_id}": dg.MetadataValue.url(store.archive_url(raw.athlete_id, raw.archive)),
@@ -121,7 +121,7 @@ def raw_metadata(store: ArchiveStore, export: Export, raw: RawArchive, tracks: T
 
 
 def rows_metadata(loads: Mapping[str, Loaded]) -> dict[str, Any]:
-    """What is said of the rows of exports, by archive."""
+    """Metadata of the rows of exports, by archive."""
     numbers = ("read", "inserted", "filled", "known", "deleted", "unchanged", "too_old", "rejected")
     total = {name: sum(getattr(loaded, name) for loaded in loads.values()) for name in numbers}
     return {"archives": len(loads), "dagster/row_count": total["read"] - total["rejected"], **total}

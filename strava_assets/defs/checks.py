@@ -82,7 +82,7 @@ def all_athletes_fetched(
     """
     now = datetime.now(UTC)
     problems = [str(error) for error in [*fetched.left_out, *fetched.errors.values()]]
-    problems += [said for athlete_id, gaps in fetched.gaps.items() for said in sentences(athlete_id, gaps)]
+    problems += [sentence for athlete_id, gaps in fetched.gaps.items() for sentence in sentences(athlete_id, gaps)]
     problems += [
         f"The token of athlete {athlete.id} expired on {athlete.expires_at:%Y-%m-%d %H:%M} UTC and was not refreshed."
         for athlete in fetched.athletes

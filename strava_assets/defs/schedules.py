@@ -91,7 +91,7 @@ def hours_to_close(last: datetime, done: set[datetime], earliest: datetime) -> W
 def _once_a_day(
     context: dg.ScheduleEvaluationContext, job_name: str, moment: time, reason: str
 ) -> dg.RunRequest | dg.SkipReason:
-    """A run, unless one since that moment of the day (UTC) succeeded, is under way, or said to wait for Strava's limit.
+    """A run, unless one since that moment of the day (UTC) succeeded, is under way, or waits for Strava's limit.
 
     A daily cron would not do: Dagster catches up no tick, and a failed run would come again a day later.
     """

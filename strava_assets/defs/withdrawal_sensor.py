@@ -59,14 +59,14 @@ def _follow_up(
             waiting, due = revocations.athletes(), revocations.due(now)
     except (ConfigurationError, ServiceUnavailable) as error:
         return dg.SkipReason(str(error))
-    said = f"{looks} Athletes to purge: {len(waiting)}."
+    message = f"{looks} Athletes to purge: {len(waiting)}."
     if settings.purge_on_revoke == "confirm" and waiting:
-        return dg.SkipReason(f"{said} Run strava-assets purge; the check all_athletes_fetched says for whom.")
+        return dg.SkipReason(f"{message} Run strava-assets purge; the check all_athletes_fetched says for whom.")
     if not due:
-        return dg.SkipReason(said)
+        return dg.SkipReason(message)
     runs = dg.RunsFilter(job_name=names.of("purge_athlete"), statuses=UNDER_WAY)
     if context.instance.get_runs(filters=runs, limit=1):
-        return dg.SkipReason(f"{said} A purge is under way.")
+        return dg.SkipReason(f"{message} A purge is under way.")
     with failures():
         for athlete_id in due:
             revocations.count_try(athlete_id, now)

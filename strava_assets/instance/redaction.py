@@ -22,7 +22,7 @@ DISTINCT_DIGITS = 5
 _NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]+(?![0-9A-Za-z]|\.[0-9])")
 
 _OLD_SENTENCE = "are no valid row and wait in strava_activity_reject"
-"""What the check `no_rejects` said until version 0.1.0, before it named values."""
+"""The sentence of the check `no_rejects` until version 0.1.0, before it named values."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class EmbeddedServer(ABC):
     """A real server with its data in one folder; a context manager that runs it. Data survives a restart."""
 
     state_when_started = "started"
-    """What can be said of it when `start` returns."""
+    """Its one-line description when `start` returns."""
 
     def __init__(self, folder: Path, process: ServerProcess) -> None:
         self.folder = folder

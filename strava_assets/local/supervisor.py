@@ -179,7 +179,7 @@ def rotate(log: Path) -> None:
 
 
 def stop_all(children: Sequence[Child], say: Callable[[str], None] = lambda _line: None) -> None:
-    """Stop Dagster's parts together, then the servers, in ten seconds at most; the last line of each is said."""
+    """Stop Dagster's parts together, then the servers, in ten seconds at most; the last line of each is printed."""
     for are_servers, patience in ((False, RUNS_SECONDS), (True, SERVERS_SECONDS)):
         stop([child for child in children if child.is_server is are_servers], patience, say)
 

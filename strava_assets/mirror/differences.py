@@ -15,7 +15,7 @@ class Known(NamedTuple):
     hour: datetime
     digest: str | None
     is_dated: bool = True
-    """False where Strava said no start at all, so that the hour is that of the activity listed before it."""
+    """False where Strava returned no start at all, so that the hour is that of the activity listed before it."""
     until: datetime | None = None
     """Of an activity without a start, the hour of the one listed after it: it lies somewhere in between."""
 

@@ -1,4 +1,4 @@
-"""One activity as Strava's API said it: the exact text, and what is read out of it.
+"""One activity as Strava's API returned it: the exact text, and what is read out of it.
 
 Parsing JSON and writing it again would change it: 50 becomes 50.0, a large number loses digits. So an
 activity keeps the slice of the response that it came in, and only that slice is ever stored.
@@ -85,7 +85,7 @@ class RawActivity:
 
     @property
     def digest(self) -> str:
-        """A short hash of everything the API said of the activity but its social counters.
+        """A short hash of everything that the API returned of the activity but its social counters.
 
         Two answers with equal digests need no refresh. Field order and white space do not count.
         """

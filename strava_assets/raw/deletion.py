@@ -155,10 +155,10 @@ class RawDeletion:
         request = {"VersionId": version.id} if version.id and version.id != "null" else {}
         body = self._client.get_object(Bucket=self._bucket, Key=version.key, **request)["Body"].read()  # type: ignore[arg-type]
         try:
-            said = json.loads(body)
+            parsed = json.loads(body)
         except ValueError:
             return False
-        activities = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+        activities = [each for each in parsed if isinstance(each, dict)] if isinstance(parsed, list) else []
         owners = [each.get("athlete") for each in activities]
         return any(isinstance(owner, dict) and owner.get("id") == athlete_id for owner in owners)
 

@@ -1,4 +1,4 @@
-"""The raw objects: one JSON array per athlete and hour, as Strava's API said it.
+"""The raw objects: one JSON array per athlete and hour, as Strava's API returned it.
 
 Reads and writes go through obstore, many at a time.
 """

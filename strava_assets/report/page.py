@@ -129,12 +129,12 @@ def _basis(data: ReportData) -> str:
         "threshold_speed_run": ("running threshold", "{:.2f} m/s"),
         "threshold_speed_swim": ("swimming threshold", "{:.2f} m/s"),
     }
-    said = [
+    guesses = [
         f"{name} {form.format(setting[column])}{' (guessed)' if column in setting['guessed'] else ''}"
         for column, (name, form) in named.items()
         if setting[column] is not None
     ]
-    return f"Computed with {', '.join(said)}. Set what is guessed with: strava-assets athlete set."
+    return f"Computed with {', '.join(guesses)}. Set what is guessed with: strava-assets athlete set."
 
 
 def comment(view: str, column: str) -> str:

@@ -66,8 +66,10 @@ def reports_app(reports: Reports) -> Starlette:
             return _page("<h1>There is no such report</h1>", 404)
         found = await run_in_threadpool(reports.read, athlete_id)
         if found is None:
-            said = "It is made soon after the first activities; in Dagster, materialise <code>training_report</code>."
-            return _page(f"<h1>The report is not made yet</h1><p>{said}</p>", 404)
+            message = (
+                "It is made soon after the first activities; in Dagster, materialise <code>training_report</code>."
+            )
+            return _page(f"<h1>The report is not made yet</h1><p>{message}</p>", 404)
         return HTMLResponse(found, headers=_HEADERS)
 
     async def unavailable(_request: Request, error: Exception) -> Response:

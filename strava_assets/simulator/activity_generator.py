@@ -85,7 +85,7 @@ def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, c
     is_outdoors = sport.speed > 0 and sport.type != "VirtualRide" and not is_manual
     route = chance.choice(athlete.routes[home]) if is_outdoors else None
     offset = home.offset(start)
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "resource_state": 2,
         "athlete": {"id": athlete.id, "resource_state": 1},
         "name": _name(sport, start + offset, chance),
@@ -98,8 +98,8 @@ def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, c
         "workout_type": chance.choice(WORKOUTS.get(sport.type, (None,))),
         "device_name": None if is_manual else _device(sport, chance),
         "id": activity_id,
-        "start_date": said_moment(start),
-        "start_date_local": said_moment(start + offset),
+        "start_date": strava_time(start),
+        "start_date_local": strava_time(start + offset),
         "timezone": home.timezone,
         "utc_offset": offset.total_seconds(),
         "location_city": None,
@@ -117,17 +117,17 @@ def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, c
         "end_latlng": list(route.end) if route else [],
     }
     if is_manual:
-        said |= {"upload_id": None, "external_id": None, "map": None, "start_latlng": None, "end_latlng": None}
-        return said | {"has_heartrate": False} | ({"average_speed": 0, "max_speed": 0} if metres % 2 < 1 else {})
+        fields |= {"upload_id": None, "external_id": None, "map": None, "start_latlng": None, "end_latlng": None}
+        return fields | {"has_heartrate": False} | ({"average_speed": 0, "max_speed": 0} if metres % 2 < 1 else {})
     upload_id = HUGE_UPLOAD_ID if chance.random() < 0.01 else activity_id + 1_000_000_007
-    said |= {"upload_id": upload_id, "upload_id_str": str(upload_id), "external_id": f"garmin_ping_{activity_id}"}
-    said |= _speeds(metres, moving, chance) | _heart(chance) | _sensors(sport, moving, chance)
+    fields |= {"upload_id": upload_id, "upload_id_str": str(upload_id), "external_id": f"garmin_ping_{activity_id}"}
+    fields |= _speeds(metres, moving, chance) | _heart(chance) | _sensors(sport, moving, chance)
     if is_outdoors:
-        said |= {"elev_high": round(chance.uniform(450, 1900), 1), "elev_low": chance.randrange(380, 450)}
-    return said
+        fields |= {"elev_high": round(chance.uniform(450, 1900), 1), "elev_low": chance.randrange(380, 450)}
+    return fields
 
 
-def said_moment(moment: datetime) -> str:
+def strava_time(moment: datetime) -> str:
     """A moment as Strava writes it, local ones with the same false `Z`."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -182,11 +182,11 @@ def _speeds(metres: float, moving: int, chance: random.Random) -> dict[str, Any]
 
 def _heart(chance: random.Random) -> dict[str, Any]:
     is_opted_out = chance.random() < 0.02
-    said = {"heartrate_opt_out": is_opted_out, "display_hide_heartrate_option": True}
+    fields = {"heartrate_opt_out": is_opted_out, "display_hide_heartrate_option": True}
     if is_opted_out or chance.random() < 0.12:
-        return said | {"has_heartrate": False} | ({"suffer_score": None} if chance.random() < 0.5 else {})
+        return fields | {"has_heartrate": False} | ({"suffer_score": None} if chance.random() < 0.5 else {})
     beats = round(chance.uniform(110, 165), 1)
-    return said | {
+    return fields | {
         "has_heartrate": True,
         "average_heartrate": _maybe_whole(beats, chance),
         "max_heartrate": round(beats * 1.15),
@@ -195,16 +195,16 @@ def _heart(chance: random.Random) -> dict[str, Any]:
 
 
 def _sensors(sport: Sport, moving: int, chance: random.Random) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if sport.type in {"Run", "Ride", "VirtualRide"}:
-        said["average_cadence"] = round(chance.uniform(70, 92), 1)
+        fields["average_cadence"] = round(chance.uniform(70, 92), 1)
     is_ride = sport.type in {"Ride", "VirtualRide"}
     if is_ride or (sport.type == "Run" and chance.random() < 0.2):
         watts = round(chance.uniform(120, 260), 1)
-        said |= {"average_watts": watts, "kilojoules": round(watts * moving / 1000, 1)}
-        said["device_watts"] = not is_ride or chance.random() < 0.6  # else Strava's own estimate
-        if said["device_watts"]:
-            said |= {"max_watts": int(watts * 3), "weighted_average_watts": int(watts * 1.08)}
+        fields |= {"average_watts": watts, "kilojoules": round(watts * moving / 1000, 1)}
+        fields["device_watts"] = not is_ride or chance.random() < 0.6  # else Strava's own estimate
+        if fields["device_watts"]:
+            fields |= {"max_watts": int(watts * 3), "weighted_average_watts": int(watts * 1.08)}
     if chance.random() < 0.5:
-        said["average_temp"] = chance.randrange(-5, 34)
-    return said
+        fields["average_temp"] = chance.randrange(-5, 34)
+    return fields

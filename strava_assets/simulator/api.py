@@ -33,8 +33,8 @@ def create_app(simulation: Simulation) -> Starlette:
 
     def athlete(_request: HttpRequest, grant: Grant) -> Response:
         account = simulation.accounts[grant.athlete_id]
-        said = {"id": account.id, "resource_state": 3, "firstname": account.firstname, "lastname": account.lastname}
-        return JSONResponse(said | PROFILE if "profile:read_all" in grant.scopes else said)
+        profile = {"id": account.id, "resource_state": 3, "firstname": account.firstname, "lastname": account.lastname}
+        return JSONResponse(profile | PROFILE if "profile:read_all" in grant.scopes else profile)
 
     def activities(request: HttpRequest, grant: Grant) -> Response:
         asked = request.query_params

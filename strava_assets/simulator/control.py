@@ -19,34 +19,34 @@ REMOVED = "_removed"
 def routes(simulation: Simulation) -> list[BaseRoute]:
     """The routes under `/_simulator`. A body is a JSON object with the method's arguments."""
 
-    def edit(said: dict[str, Any], request: HttpRequest) -> None:
-        removed: dict[str, Any] = dict.fromkeys(said.pop(REMOVED, ()), ...)
-        simulation.edit(request.path_params["id"], **said, **removed)
+    def edit(fields: dict[str, Any], request: HttpRequest) -> None:
+        removed: dict[str, Any] = dict.fromkeys(fields.pop(REMOVED, ()), ...)
+        simulation.edit(request.path_params["id"], **fields, **removed)
 
-    def deliver(said: dict[str, Any], _request: HttpRequest) -> object:
-        for name in said.keys() & {"lose", "repeat", "reorder", "retry_after"}:
-            setattr(simulation.events, name, said[name])
+    def deliver(fields: dict[str, Any], _request: HttpRequest) -> object:
+        for name in fields.keys() & {"lose", "repeat", "reorder", "retry_after"}:
+            setattr(simulation.events, name, fields[name])
         return {"delivered": simulation.events.delivered}
 
-    def advance(said: dict[str, Any], _request: HttpRequest) -> object:
-        simulation.advance(said["seconds"])
+    def advance(fields: dict[str, Any], _request: HttpRequest) -> object:
+        simulation.advance(fields["seconds"])
         return {"now": simulation.now().isoformat()}
 
-    def grant(said: dict[str, Any], _request: HttpRequest) -> object:
-        return simulation.grant(said.get("athlete_id"), said.get("scopes", ALL_SCOPES))
+    def grant(fields: dict[str, Any], _request: HttpRequest) -> object:
+        return simulation.grant(fields.get("athlete_id"), fields.get("scopes", ALL_SCOPES))
 
-    def show_activities(_said: dict[str, Any], request: HttpRequest) -> object:
+    def show_activities(_fields: dict[str, Any], request: HttpRequest) -> object:
         return simulation.activities(int(request.query_params["athlete_id"]))
 
     commands: dict[tuple[str, str], Command] = {
-        ("POST", "/athletes"): lambda said, _: {"id": simulation.add_athlete(**said).id},
+        ("POST", "/athletes"): lambda fields, _: {"id": simulation.add_athlete(**fields).id},
         ("GET", "/activities"): show_activities,
-        ("POST", "/activities"): lambda said, _: {"id": simulation.add_activity(**said)},
+        ("POST", "/activities"): lambda fields, _: {"id": simulation.add_activity(**fields)},
         ("PATCH", "/activities/{id:int}"): edit,
         ("DELETE", "/activities/{id:int}"): lambda _, request: simulation.delete(request.path_params["id"]),
         ("POST", "/grant"): grant,
-        ("POST", "/revoke"): lambda said, _: simulation.revoke(said["athlete_id"]),
-        ("POST", "/faults"): lambda said, _: asdict(simulation.faults.add(**said)),
+        ("POST", "/revoke"): lambda fields, _: simulation.revoke(fields["athlete_id"]),
+        ("POST", "/faults"): lambda fields, _: asdict(simulation.faults.add(**fields)),
         ("DELETE", "/faults"): lambda _, __: simulation.faults.clear(),
         ("POST", "/events"): deliver,
         ("POST", "/advance"): advance,
@@ -64,8 +64,8 @@ def _answering(command: Command) -> Callable[[HttpRequest], Awaitable[Response]]
     @functools.wraps(command)
     async def answer(request: HttpRequest) -> Response:
         try:
-            said = await request.json() if await request.body() else {}
-            result = command(said, request)
+            fields = await request.json() if await request.body() else {}
+            result = command(fields, request)
         except KeyError as error:
             return JSONResponse({"error": str(error.args[0])}, 404)
         except (TypeError, ValueError) as error:

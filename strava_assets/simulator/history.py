@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strava_assets.simulator.activity_generator import HOMES, Athlete, Home, described, said_moment
+from strava_assets.simulator.activity_generator import HOMES, Athlete, Home, described, strava_time
 from strava_assets.simulator.routes import routes
 
 PROCESSING = timedelta(minutes=5)
@@ -30,10 +30,10 @@ def history(athlete_id: int, *, start: datetime, end: datetime, per_year: int, s
     newest = start
     day = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     while day < end:
-        for moment, said in _day(athlete, day, per_year, seed):
-            if start <= moment and moment + timedelta(seconds=said["elapsed_time"]) + PROCESSING <= end:
+        for moment, activity in _day(athlete, day, per_year, seed):
+            if start <= moment and moment + timedelta(seconds=activity["elapsed_time"]) + PROCESSING <= end:
                 newest = max(newest, moment)
-                yield said
+                yield activity
         day += timedelta(days=1)
     if end - newest >= timedelta(days=1):
         latest = (end - LATEST).astimezone(UTC).replace(minute=17, second=23, microsecond=0)
@@ -66,11 +66,11 @@ def _day(athlete: Athlete, day: datetime, per_year: int, seed: int) -> Iterator[
     hours = chance.choices(range(24), weights=HOURS, k=number)
     for second in sorted({hour * 3600 + chance.randrange(3600) for hour in hours}):
         moment = day + timedelta(seconds=second) - home.offset(day)
-        said = described(athlete, _id(athlete, moment), moment, home, chance)
+        activity = described(athlete, _id(athlete, moment), moment, home, chance)
         if is_hidden:
             hidden = day + timedelta(seconds=1)
-            said |= {"start_date": said_moment(hidden - home.offset(day)), "start_date_local": said_moment(hidden)}
-        yield moment, said
+            activity |= {"start_date": strava_time(hidden - home.offset(day)), "start_date_local": strava_time(hidden)}
+        yield moment, activity
         if chance.random() < TWO_DEVICES:
             again = moment + timedelta(seconds=4)
             yield again, described(athlete, _id(athlete, again), again, home, chance)

@@ -113,7 +113,7 @@ def _is_application(simulation: Simulation, authorization: str) -> bool:
     """Whether HTTP Basic names the application."""
     kind, _, credentials = authorization.partition(" ")
     try:
-        said = base64.b64decode(credentials, validate=True).decode()
+        decoded = base64.b64decode(credentials, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return False
-    return kind.lower() == "basic" and said == f"{simulation.client_id}:{simulation.client_secret}"
+    return kind.lower() == "basic" and decoded == f"{simulation.client_id}:{simulation.client_secret}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.simulator.accounts import Account
-from strava_assets.simulator.activity_generator import said_moment
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.clock import Clock
 from strava_assets.simulator.events import Events, Notice, notices
 from strava_assets.simulator.exact_json import changed, spell
@@ -106,11 +106,11 @@ class Simulation:
         a usable start it counts as started now.
         """
         with self.lock:
-            now = said_moment(self.now())
-            said = {"id": self._next_id(), "resource_state": 2, "athlete": {"id": athlete_id, "resource_state": 1}}
-            said |= {"name": "Run", "type": "Run", "sport_type": "Run", "start_date": now, "start_date_local": now}
-            said |= {"distance": 1000.5, "moving_time": 300, "elapsed_time": 320, "private": False}
-            raw = _parsed(text if text is not None else changed(spell(said), fields))
+            now = strava_time(self.now())
+            new = {"id": self._next_id(), "resource_state": 2, "athlete": {"id": athlete_id, "resource_state": 1}}
+            new |= {"name": "Run", "type": "Run", "sport_type": "Run", "start_date": now, "start_date_local": now}
+            new |= {"distance": 1000.5, "moving_time": 300, "elapsed_time": 320, "private": False}
+            raw = _parsed(text if text is not None else changed(spell(new), fields))
             activity_id = raw.id if raw.id is not None else self._next_id()
             self.accounts[athlete_id].put(activity_id, raw, start=self.clock.time() // 1)
         self._changed_activity(athlete_id, activity_id, None, raw)
@@ -186,11 +186,11 @@ class Simulation:
 
     def _live(self, account: Account, start: datetime, per_year: int) -> None:
         lived = history(account.id, start=start, end=self.now(), per_year=per_year, seed=self.seed)
-        for said in lived:
-            if said["id"] not in account.activities:
-                raw = RawActivity(spell(said), said)
-                account.put(said["id"], raw)
-                self._changed_activity(account.id, said["id"], None, raw, is_saved_later=True)
+        for new in lived:
+            if new["id"] not in account.activities:
+                raw = RawActivity(spell(new), new)
+                account.put(new["id"], raw)
+                self._changed_activity(account.id, new["id"], None, raw, is_saved_later=True)
         account.ordered()  # now, not during the first request
         self.on_change()
 

@@ -35,10 +35,10 @@ def keep(simulation: Simulation, file: Path) -> bool:
 
 
 def _load(simulation: Simulation, state: dict[str, Any]) -> None:
-    for said in state["accounts"]:
-        account = Account(said["id"], said["firstname"], said["lastname"])
-        account.activities = {int(key): split_array(f"[{text}]")[0] for key, text in said["activities"].items()}
-        account.starts = {int(key): start for key, start in said.get("starts", {}).items()}
+    for saved in state["accounts"]:
+        account = Account(saved["id"], saved["firstname"], saved["lastname"])
+        account.activities = {int(key): split_array(f"[{text}]")[0] for key, text in saved["activities"].items()}
+        account.starts = {int(key): start for key, start in saved.get("starts", {}).items()}
         simulation.accounts[account.id] = account
     simulation.tokens.access = {
         token: Grant(athlete_id, frozenset(scopes), expires)

@@ -31,8 +31,8 @@ def routes(simulation: Simulation) -> list[BaseRoute]:
         url = fields.get("callback_url", "")
         if not url or len(url) > MAX_CALLBACK_URL:
             return bad_request("PushSubscription", "callback url", "invalid")
-        if problem_said := await asyncio.to_thread(_challenge, url, fields.get("verify_token", "")):
-            return bad_request("PushSubscription", "callback url", problem_said)
+        if refusal := await asyncio.to_thread(_challenge, url, fields.get("verify_token", "")):
+            return bad_request("PushSubscription", "callback url", refusal)
         simulation.subscription = {
             "id": secrets.randbelow(10**6) + 1,
             "resource_state": 2,

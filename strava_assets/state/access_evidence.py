@@ -19,7 +19,7 @@ class Evidence:
     """The facts about the tokens that are stored now. Moments are UTC; None where it was not seen."""
 
     event: datetime | None = None
-    """A webhook event first said that access was withdrawn."""
+    """A webhook event first reported that access was withdrawn."""
     api_refused: datetime | None = None
     """The API last refused, twice in a row, an access token that by its own date still lived."""
     refused: datetime | None = None
@@ -68,7 +68,7 @@ class EvidenceStore:
             self._redis.hdel(_key(token_key), "renewal")
 
     def see_event(self, token_key: str, now: datetime) -> bool:
-        """A webhook event says that access was withdrawn; False where one has said so before."""
+        """A webhook event reports that access was withdrawn; False where one did so before."""
         with answering(self._redis):
             return bool(self._redis.hsetnx(_key(token_key), "event", repr(now.timestamp())))
 
@@ -91,7 +91,7 @@ class EvidenceStore:
         self._set(token_key, refused_again=moment)
 
     def count_look(self, token_key: str, now: datetime) -> None:
-        """Strava was asked, and what it said leaves things as unclear as before."""
+        """Strava was asked again, and its answer leaves things as unclear as before."""
         with answering(self._redis):
             self._redis.hincrby(_key(token_key), "looks", 1)
         self._set(token_key, looked=repr(now.timestamp()))

@@ -1,1 +1,1 @@
-"""What is said to Strava: tokens, the request budget, paging, login, webhooks. Nothing here knows Dagster."""
+"""What is sent to Strava: tokens, the request budget, paging, login, webhooks. Nothing here knows Dagster."""

@@ -51,8 +51,8 @@ def complaints(answer: Answer) -> list[Complaint]:
 
 def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsError:
     """The error for an answer of the API that no retry can change. `asked` is method and path, `GET /athlete`."""
-    said = complaints(answer)
-    if _is_inactive(said):
+    listed_errors = complaints(answer)
+    if _is_inactive(listed_errors):
         return application_inactive()
     if is_scope_missing(answer):
         return scope_missing(athlete_id)
@@ -62,7 +62,7 @@ def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsEr
             "grant lives. Try again later.",
             athlete_id,
         )
-    if any(entry.field == "after" and entry.code == "future" for entry in said):
+    if any(entry.field == "after" and entry.code == "future" for entry in listed_errors):
         return PermanentError("This machine's clock is ahead of Strava's; synchronise it (NTP).")
     if answer.status in range(300, 400):
         return StravaUnavailable(
@@ -88,16 +88,16 @@ def blames_application(answer: Answer) -> bool:
 
 def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bool = False) -> StravaAssetsError:
     """The error for a refused exchange, renewal or revocation of a token."""
-    said = complaints(answer)
+    listed_errors = complaints(answer)
     code = _body(answer).get("error")
-    if _is_inactive(said):
+    if _is_inactive(listed_errors):
         return application_inactive()
-    if any(entry.resource == "RefreshToken" or entry.field == "refresh_token" for entry in said) or (
+    if any(entry.resource == "RefreshToken" or entry.field == "refresh_token" for entry in listed_errors) or (
         code == "invalid_grant" and not of_login
     ):
         return RefreshTokenRefused(f"Strava refuses the refresh token of {whom(athlete_id)}.", athlete_id)
     if of_login and (
-        code == "invalid_grant" or any("Code" in entry.resource or entry.field == "code" for entry in said)
+        code == "invalid_grant" or any("Code" in entry.resource or entry.field == "code" for entry in listed_errors)
     ):
         return PermanentError(
             "Strava does not accept the code of this login: it works once and not for long. Try again."
@@ -130,17 +130,19 @@ def application_inactive() -> ApplicationInactive:
 def described(answer: Answer) -> str:
     """Strava's own words for an error, short; never the whole body."""
     message = _body(answer).get("message")
-    said = ", ".join(str(entry) for entry in complaints(answer))
+    listed_errors = ", ".join(str(entry) for entry in complaints(answer))
     words = " ".join(
-        part for part in (message if isinstance(message, str) else "", f"({said})" if said else "") if part
+        part
+        for part in (message if isinstance(message, str) else "", f"({listed_errors})" if listed_errors else "")
+        if part
     )
     return words[:200] or f"({answer.content_type})"
 
 
-def _is_inactive(said: list[Complaint]) -> bool:
+def _is_inactive(listed_errors: list[Complaint]) -> bool:
     return any(
         entry.resource == "Application" and entry.field.lower() == "status" and entry.code.lower() == "inactive"
-        for entry in said
+        for entry in listed_errors
     )
 
 

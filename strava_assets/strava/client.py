@@ -1,6 +1,6 @@
 """What the rest of the project asks Strava: who is logged in, an athlete's activities, one activity, the quota.
 
-Everything that is said to the API goes through here, and so through the shared budget and the token locks.
+Every request to the API goes through here, and so through the shared budget and the token locks.
 """
 
 import logging
@@ -145,7 +145,7 @@ class StravaClient:
         """Ask Strava about each login that is in doubt and whose turn has come; how many those were."""
         due = [athlete for athlete in self.athletes() if self._access.is_look_due(athlete.token_key)]
         for athlete in due:
-            with suppress(AthleteError):  # what Strava said is recorded as evidence
+            with suppress(AthleteError):  # what Strava answered is recorded as evidence
                 self._profile(athlete.token_key)
         return len(due)
 

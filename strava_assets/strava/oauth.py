@@ -1,4 +1,4 @@
-"""What is said to Strava's /oauth/...: authorize, exchange a code, renew a token, revoke it.
+"""Requests to Strava's /oauth/...: authorize, exchange a code, renew a token, revoke it.
 
 These requests do not count against the limits. https://developers.strava.com/docs/authentication/
 """
@@ -125,7 +125,7 @@ class OAuth:
 
 
 def was_not_renewed(error: Exception) -> bool:
-    """Whether it is certain that Strava did nothing: it was not reached, or said that it does nothing now."""
+    """Whether it is certain that Strava did nothing: it was not reached, or reported that it does nothing now."""
     if isinstance(error, _NothingDone | requests.ConnectTimeout | requests.exceptions.SSLError):
         return True
     # requests wraps what urllib3 says of a connection that was never made.
@@ -134,15 +134,15 @@ def was_not_renewed(error: Exception) -> bool:
 
 
 class _NothingDone(TryAgain):
-    """Strava said so: 429 or 503."""
+    """Strava reported it: 429 or 503."""
 
 
 def _judged(response: requests.Response) -> Answer:
-    said = f"HTTP {response.status_code}"
+    message = f"HTTP {response.status_code}"
     if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        raise _NothingDone(said)
+        raise _NothingDone(message)
     if response.status_code in api_errors.MAY_BE_RETRIED:
-        raise TryAgain(said)
+        raise TryAgain(message)
     return answer_of(response)
 
 

@@ -42,7 +42,7 @@ _MOST = 10**9
 """No application is allowed so many requests; more digits than this are no count."""
 
 DEFAULT_READ_LIMIT = Limit(100, 1000)
-"""Before Strava has said more: what every new application gets for reads."""
+"""Until Strava has reported others: what every new application gets for reads."""
 
 DEFAULT_OVERALL_LIMIT = Limit(200, 2000)
 

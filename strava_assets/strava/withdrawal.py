@@ -33,7 +33,7 @@ def judge(evidence: Evidence) -> Verdict:
     if evidence.refused_again - evidence.refused < PAUSES[0]:
         return Verdict.UNKNOWN
     if evidence.api_refused and evidence.renewal_may_be_lost:
-        # The refresh token is void in either case, so only what the API has said since then tells.
+        # The refresh token is void in either case, so only what the API has answered since then tells.
         return Verdict.WITHDRAWN if evidence.api_refused >= evidence.refused else Verdict.UNKNOWN
     if evidence.api_refused:
         return Verdict.WITHDRAWN

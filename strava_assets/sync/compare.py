@@ -64,7 +64,9 @@ class Comparison:
     def problems(self) -> list[str]:
         """What kept a part of the comparison from being made or followed, a sentence each."""
         problems = [str(error) for error in [*self.left_out, *self.errors.values(), *self.held_back.values()]]
-        return problems + [said for athlete_id, gaps in self.gaps.items() for said in sentences(athlete_id, gaps)]
+        return problems + [
+            sentence for athlete_id, gaps in self.gaps.items() for sentence in sentences(athlete_id, gaps)
+        ]
 
     def __str__(self) -> str:
         found = [f"athlete {athlete_id}: {each}" for athlete_id, each in self.differences.items()]

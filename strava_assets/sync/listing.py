@@ -47,7 +47,7 @@ class Around:
         yield from self._pages(self._window, ATTEMPTS)
 
     def __contains__(self, hour: datetime) -> bool:
-        """Whether the hour is known: the listing has said all of it."""
+        """Whether the hour is known: the listing had all of it."""
         return not any(hour in gap.window for gap in self.gaps)
 
     def _pages(self, window: Window | None, attempts: int) -> Iterator[Page]:

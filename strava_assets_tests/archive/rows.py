@@ -20,7 +20,7 @@ from strava_assets_tests.archive.exports import ExportFile
 
 ATHLETE = 42
 UNGUARDED = DeletionGuard(max_share=1.0)
-Said = Mapping[str, Any]
+ApiActivity = Mapping[str, Any]
 
 
 def import_archive(engine: Engine, export: ExportFile, **options: Any) -> Loaded:
@@ -30,18 +30,18 @@ def import_archive(engine: Engine, export: ExportFile, **options: Any) -> Loaded
     return load(engine, export.athlete_id, archive, read_table(data), name="export_42.zip", **options)
 
 
-def hour_of(said: Said) -> datetime:
-    return floor_to_hour(datetime.fromisoformat(said["start_date"]))
+def hour_of(activity_json: ApiActivity) -> datetime:
+    return floor_to_hour(datetime.fromisoformat(activity_json["start_date"]))
 
 
 def refresh(
-    engine: Engine, world: Iterable[Said], hours: Iterable[datetime], guard: DeletionGuard = UNGUARDED
+    engine: Engine, world: Iterable[ApiActivity], hours: Iterable[datetime], guard: DeletionGuard = UNGUARDED
 ) -> Mirrored:
     """Have the API state these hours, as the world is now."""
     by_hour: dict[datetime, list[RawActivity]] = {hour: [] for hour in hours}
-    for said in world:
-        if hour_of(said) in by_hour:
-            by_hour[hour_of(said)] += split_array(json.dumps([said]))
+    for activity_json in world:
+        if hour_of(activity_json) in by_hour:
+            by_hour[hour_of(activity_json)] += split_array(json.dumps([activity_json]))
     now = datetime.now(UTC)
     snapshots = (HourSnapshot(hour, now, "etag", activities) for hour, activities in by_hour.items())
     with engine.begin() as connection:

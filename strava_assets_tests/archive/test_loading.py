@@ -26,7 +26,7 @@ TABLES = ("strava_activity", "strava_activity_reject", "strava_mirrored_object",
 
 
 def hours(*worlds: list[dict[str, Any]]) -> list[datetime]:
-    return sorted({hour_of(said) for world in worlds for said in world})
+    return sorted({hour_of(activity_json) for world in worlds for activity_json in world})
 
 
 def test_an_archive_alone_makes_the_rows_that_were_read_and_keeps_all_columns(engine: Engine):
@@ -82,9 +82,9 @@ def test_what_the_api_deleted_does_not_come_back_from_any_archive(engine: Engine
     for export in (ExportFile(of), ExportFile(of, language="de"), ExportFile(of, size=80)):
         loaded = import_archive(engine, export)
         assert (loaded.deleted, loaded.inserted) == (3, 0)
-    assert set(rows(engine)) == {said["id"] for said in of[3:]}
+    assert set(rows(engine)) == {activity_json["id"] for activity_json in of[3:]}
     refresh(engine, of, everywhere)  # it was no deletion, only Strava's mistake
-    assert set(rows(engine)) == {said["id"] for said in of}
+    assert set(rows(engine)) == {activity_json["id"] for activity_json in of}
     assert not rows(engine, "strava_deleted_activity")
 
 
@@ -103,7 +103,7 @@ def test_an_hour_stated_without_an_archived_activity_leaves_it_and_names_it(engi
     of = activities(30)
     import_archive(engine, ExportFile(of))
     hidden = of[5]
-    world = [said for said in of if said is not hidden]
+    world = [activity_json for activity_json in of if activity_json is not hidden]
     refresh(engine, world, [hour for hour in hours(of) if hour != hour_of(of[6])])
     with engine.begin() as connection:
         assert not_on_strava(connection) == [hidden["id"]]
@@ -123,7 +123,9 @@ def test_comparison_and_deletion_guard_count_the_api_s_rows_only(engine: Engine)
     everything = Window(datetime.fromisoformat("2000-01-01T00:00Z"), datetime.fromisoformat("2030-01-01T00:00Z"))
     assert len(ids(engine, "api")) == 20
     with engine.begin() as connection:
-        assert stored(connection, ATHLETE, everything, [said["id"] for said in of]).keys() == ids(engine, "api")
+        assert stored(connection, ATHLETE, everything, [activity_json["id"] for activity_json in of]).keys() == ids(
+            engine, "api"
+        )
     held_back = refresh(engine, stated[7:], hours(stated), DeletionGuard(max_share=0.1)).held_back
     assert held_back == 7  # of 20, not of 200
     assert len(ids(engine, "api")) == 20
@@ -132,8 +134,8 @@ def test_comparison_and_deletion_guard_count_the_api_s_rows_only(engine: Engine)
 
 def test_of_two_archives_the_newer_counts_in_whichever_order_they_come(engine: Engine):
     of = activities(60)
-    older = ExportFile([{**said, "name": "Old"} for said in of[:40]])
-    newer = ExportFile([{**said, "name": "New"} for said in of[10:]])
+    older = ExportFile([{**activity_json, "name": "Old"} for activity_json in of[:40]])
+    newer = ExportFile([{**activity_json, "name": "New"} for activity_json in of[10:]])
     for first, second in ((older, newer), (newer, older)):
         with engine.begin() as connection:
             remove_athlete(connection, ATHLETE)
@@ -142,7 +144,9 @@ def test_of_two_archives_the_newer_counts_in_whichever_order_they_come(engine: E
         assert loaded.inserted == (20 if second is newer else 10)
         assert loaded.filled == (30 if second is newer else 0)
         names = {activity_id: row["name"] for activity_id, row in rows(engine).items()}
-        assert names == {said["id"]: "Old" if number < 10 else "New" for number, said in enumerate(of)}
+        assert names == {
+            activity_json["id"]: "Old" if number < 10 else "New" for number, activity_json in enumerate(of)
+        }
 
 
 def test_an_archive_with_activities_of_somebody_else_is_refused(engine: Engine):
@@ -211,7 +215,7 @@ def test_retention_of_the_api_s_rows_gives_the_archive_s_back(engine: Engine, ob
     assert ids(engine, "api") == set(archived)
     cut = hour_of(of[20])
     pruned = prune(engine, objects, cut)
-    old = {said["id"] for said in of if hour_of(said) < cut}
+    old = {activity_json["id"] for activity_json in of if hour_of(activity_json) < cut}
     assert pruned.rows == len(old)
     assert ids(engine, "archive") == old
     assert all(rows(engine)[each] == archived[each] for each in old)
@@ -222,9 +226,9 @@ def test_retention_of_archives_has_a_setting_of_its_own(engine: Engine, objects:
     import_archive(engine, ExportFile(of))
     refresh(engine, of[:5], hours(of[:5]))
     cut = hour_of(of[20])
-    old = {said["id"] for said in of if hour_of(said) < cut}
+    old = {activity_json["id"] for activity_json in of if hour_of(activity_json) < cut}
     assert prune_archives(engine, objects, cut) == len(old) - 5
-    assert ids(engine, "api") == {said["id"] for said in of[:5]}
+    assert ids(engine, "api") == {activity_json["id"] for activity_json in of[:5]}
     assert not ids(engine, "archive") & old
     assert import_archive(engine, ExportFile(of), oldest_kept=cut).too_old == len(old)
     assert not ids(engine, "archive") & old
@@ -275,7 +279,7 @@ def test_with_archives_in_between_the_api_s_rows_are_those_of_the_api_alone(
         if step.startswith("import"):
             if step == "import" and world:
                 exports.append(ExportFile(world, language=language, size=size, seed=at))
-                archived |= {said["id"] for said in world}
+                archived |= {activity_json["id"] for activity_json in world}
             import_archive(engine, exports[-1] if step == "import" else chance.choice(exports))
         elif step.startswith("refresh"):
             part = ever if step == "refresh" else [hour for hour in ever if chance.random() < 0.5]

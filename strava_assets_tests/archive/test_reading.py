@@ -41,8 +41,8 @@ def read(export: ExportFile) -> tuple[list[ArchivedActivity], list[ArchiveReject
     return good, [each for each in found if isinstance(each, ArchiveReject)]
 
 
-def api_row(said: dict[str, Any]) -> Activity:
-    row = checked({**said, "athlete_id": 42, "digest": ""})
+def api_row(activity_json: dict[str, Any]) -> Activity:
+    row = checked({**activity_json, "athlete_id": 42, "digest": ""})
     assert isinstance(row, Activity), row
     return row
 
@@ -54,8 +54,8 @@ def assert_equals_api(
     assert not rejects
     found = {each.id: each.activity for each in good}
     assert found.keys() == {each["id"] for each in of}
-    for said in of:
-        expected, row = api_row(said), found[said["id"]]
+    for activity_json in of:
+        expected, row = api_row(activity_json), found[activity_json["id"]]
         for name in only:
             value, read_value = getattr(expected, name), getattr(row, name)
             if may_lack and read_value is None:
@@ -97,9 +97,11 @@ def test_where_not_even_doubled_names_help_content_finds_the_columns_or_leaves_t
 def test_sports_have_the_api_s_names_where_the_language_is_known(language: str):
     of = activities(300)
     found = {each.id: each.activity.sport_type for each in read(ExportFile(of, language=language))[0]}
-    for said in of:
-        known = language == "en" or said["sport_type"] in {"Run", "Ride", "Swim", "Hike", "VirtualRide"}
-        assert found[said["id"]] in ({said["sport_type"]} if known else {said["sport_type"], None})
+    for activity_json in of:
+        known = language == "en" or activity_json["sport_type"] in {"Run", "Ride", "Swim", "Hike", "VirtualRide"}
+        assert found[activity_json["id"]] in (
+            {activity_json["sport_type"]} if known else {activity_json["sport_type"], None}
+        )
 
 
 def test_an_unknown_sport_is_left_open_and_its_name_is_kept():
@@ -119,12 +121,12 @@ def test_every_spelling_of_dates_is_read_as_utc(dates: str):
 def test_the_first_layouts_have_no_numbers_but_their_distance(size: int):
     export = ExportFile(of := activities(), size=size)
     assert_equals_api(export, of, SHORT)
-    for each, said in zip(read(export)[0], of, strict=True):
-        assert each.activity.sport_type == said["sport_type"]
-        if size == 11 and said["sport_type"] == "Swim":
+    for each, activity_json in zip(read(export)[0], of, strict=True):
+        assert each.activity.sport_type == activity_json["sport_type"]
+        if size == 11 and activity_json["sport_type"] == "Swim":
             assert each.activity.distance is None  # in metres, but nothing says so
         else:
-            assert each.activity.distance == pytest.approx(said["distance"], abs=0.01 if size == 10 else 10)
+            assert each.activity.distance == pytest.approx(activity_json["distance"], abs=0.01 if size == 10 else 10)
 
 
 @pytest.mark.parametrize("size", LAYOUTS)
@@ -227,7 +229,7 @@ def test_a_row_that_is_no_activity_is_a_reject_with_its_reasons_and_all_cells():
     assert rejects[1].cells[0] == str(of[2]["id"])
 
 
-def test_of_equal_ids_the_last_row_counts_and_it_is_told():
+def test_of_equal_ids_the_last_row_counts_and_it_is_reported():
     export = ExportFile(of := activities(50))
     export.change_rows = lambda rows: [*rows, [*rows[7][:2], "The second one", *rows[7][3:]]]
     assert read_table(export.csv()).duplicates == [of[7]["id"]]
@@ -287,5 +289,9 @@ def test_a_column_that_contradicts_in_more_than_one_row_of_twenty_is_no_such_col
 @pytest.mark.parametrize("size", LAYOUTS)
 @pytest.mark.parametrize("count", [3, 10])
 def test_a_few_activities_are_enough_for_an_unknown_language(size: int, count: int):
-    of = [said for said in activities(60) if not said["manual"] and said.get("average_speed")][:count]
+    of = [
+        activity_json
+        for activity_json in activities(60)
+        if not activity_json["manual"] and activity_json.get("average_speed")
+    ][:count]
     assert_equals_api(in_no_language(ExportFile(of, size=size, language="nl"), doubles=True), of, may_lack=True)

@@ -51,10 +51,10 @@ def test_a_zip_becomes_rows_and_objects_without_application_or_login(
     without_application: dict[str, str], tmp_path: Path
 ):
     export = ExportFile(of := activities(), language="de")
-    said = run("import", export.zip(tmp_path / "export_42.zip"))
-    assert "export_42.zip: athlete 42, German, 103 columns, up to 2021" in said
-    assert f"{len(of)} rows read: {len(of)} new, 0 filled, 0 already known from the API, 0 rejected" in said
-    assert "1 media" in said
+    shown = run("import", export.zip(tmp_path / "export_42.zip"))
+    assert "export_42.zip: athlete 42, German, 103 columns, up to 2021" in shown
+    assert f"{len(of)} rows read: {len(of)} new, 0 filled, 0 already known from the API, 0 rejected" in shown
+    assert "1 media" in shown
     assert rows(without_application).keys() == {each["id"] for each in of}
     kept = objects(without_application)
     assert {key.split("/")[:3][2] for key in kept} == {"archive"}
@@ -105,7 +105,7 @@ def test_recordings_are_copied_where_they_are_asked_for_and_only_once(
     assert f"{len(activities())} unchanged" in run("import", path)
 
 
-def test_a_damaged_recording_is_told_and_the_others_are_kept(without_application: dict[str, str], tmp_path: Path):
+def test_a_damaged_recording_is_reported_and_the_others_are_kept(without_application: dict[str, str], tmp_path: Path):
     export = ExportFile(activities())
     path = export.zip(tmp_path / "export.zip")
     names = sorted(name for name in export.files() if name.startswith("activities/"))
@@ -114,9 +114,9 @@ def test_a_damaged_recording_is_told_and_the_others_are_kept(without_application
     data = bytearray(path.read_bytes())
     data[at + 30 + len(names[0]) : at + 36 + len(names[0])] = b"broken"
     path.write_bytes(data)
-    said = run("import", path, "--with-files")
-    assert f"recordings: {len(names) - 1} copied" in said
-    assert f"warning: {names[0]} in export.zip cannot be read" in said
+    shown = run("import", path, "--with-files")
+    assert f"recordings: {len(names) - 1} copied" in shown
+    assert f"warning: {names[0]} in export.zip cannot be read" in shown
     assert len(rows(without_application)) == len(activities())
 
 
@@ -129,7 +129,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(without_application: dict[st
     assert run("import", path).splitlines()[:2] == told.splitlines()[:2]
 
 
-def test_whatever_is_wrong_with_an_export_is_said_in_one_line_and_nothing_is_written(
+def test_whatever_is_wrong_with_an_export_is_reported_in_one_line_and_nothing_is_written(
     without_application: dict[str, str], tmp_path: Path
 ):
     export = ExportFile(activities())
@@ -144,10 +144,10 @@ def test_whatever_is_wrong_with_an_export_is_said_in_one_line_and_nothing_is_wri
         ExportFile(export.activities, has_profile=False).zip(tmp_path / "nobody.zip"): "--athlete ID",
     }
     for path, message in bad.items():
-        said = run("import", path, code=1)
-        assert message in said
-        assert said.startswith("error: ")
-        assert said.count("\n") == 1
+        shown = run("import", path, code=1)
+        assert message in shown
+        assert shown.startswith("error: ")
+        assert shown.count("\n") == 1
     assert "of athlete 42, not 7" in run("import", export.zip(tmp_path / "e.zip"), "--athlete", 7, code=1)
     assert objects(without_application) == {}
     assert rows(without_application) == {}

@@ -111,9 +111,9 @@ def test_login_without_a_browser_takes_the_pasted_address(
         landing = requests.get(url, allow_redirects=False, timeout=10).headers["Location"]
         process.stdin.write(f"{landing}\n")
         process.stdin.flush()
-        said = process.stdout.read()
+        output = process.stdout.read()
     assert process.returncode == 0
-    assert said.endswith("30 activities since 2021-03-04. STRAVA_START_DATE=2020-01-01 covers them all.\n")
+    assert output.endswith("30 activities since 2021-03-04. STRAVA_START_DATE=2020-01-01 covers them all.\n")
     assert stored.exists("STRAVA_TOKEN")
 
 
@@ -195,7 +195,7 @@ def test_athletes_are_shown_without_asking_strava(
     assert strava.requests == []
 
 
-def test_a_login_that_strava_refuses_is_told_with_both_ways_out(
+def test_a_login_that_strava_refuses_is_reported_with_both_ways_out(
     strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
 ) -> None:
     put_tokens(strava, stored, 7)
@@ -221,6 +221,6 @@ def test_a_name_reaches_the_terminal_without_escape_sequences(
     name = "Ana\x1b[2J\x07\u202e 👩\u200d🚀"
     stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7), "athlete": {"id": 7, "firstname": name}}))
     for command in (["athletes"], ["logout", "--yes"]):
-        said = run(environment, tmp_path, *command).stdout
-        assert "Ana\\x1b[2J\\x07\\u202e 👩\u200d🚀" in said
-        assert not any(each in said for each in "\x1b\x07\u202e")
+        output = run(environment, tmp_path, *command).stdout
+        assert "Ana\\x1b[2J\\x07\\u202e 👩\u200d🚀" in output
+        assert not any(each in output for each in "\x1b\x07\u202e")

@@ -106,44 +106,44 @@ def _away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def complaint(arguments: list[str]) -> tuple[int, str]:
-    """The exit code, and what was said, which is short, and holds neither a traceback nor a secret."""
+    """The exit code, and its output, which is short, and holds neither a traceback nor a secret."""
     result = CliRunner().invoke(main, arguments, input="x\n")
-    said = result.output
+    shown = result.output
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in said
-    assert SECRET not in said
-    assert "panicked" not in said
+    assert "Traceback" not in shown
+    assert SECRET not in shown
+    assert "panicked" not in shown
     errors = [line for line in result.stderr.splitlines() if line.startswith(("error:", "Error:"))]
-    assert len(errors) == (0 if arguments[0] == "doctor" and result.exit_code == 1 else 1), said
-    assert all(len(line) < 500 for line in said.splitlines())
-    return result.exit_code, said
+    assert len(errors) == (0 if arguments[0] == "doctor" and result.exit_code == 1 else 1), shown
+    assert all(len(line) < 500 for line in shown.splitlines())
+    return result.exit_code, shown
 
 
 @pytest.mark.parametrize("arguments", BAD_OPTIONS, ids=" ".join)
-def test_a_bad_option_is_said_in_a_line(arguments: list[str]) -> None:
-    code, said = complaint(arguments)
-    assert code in {1, 2, 75, 78}, said
+def test_a_bad_option_is_reported_in_a_line(arguments: list[str]) -> None:
+    code, shown = complaint(arguments)
+    assert code in {1, 2, 75, 78}, shown
 
 
 @pytest.mark.parametrize(("name", "command"), [(name, command) for name in BAD_SETTINGS for command in COMMANDS])
 def test_a_bad_setting_is_named_by_every_command(name: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, BAD_SETTINGS[name])
-    code, said = complaint(COMMANDS[command])
-    assert (code, name in said) == (78, True), said
+    code, shown = complaint(COMMANDS[command])
+    assert (code, name in shown) == (78, True), shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_servers_that_are_away_are_said_in_a_line(command: str) -> None:
-    code, said = complaint(COMMANDS[command])
-    assert code == (1 if command == "doctor" else 75), said
+def test_servers_that_are_away_are_reported_in_a_line(command: str) -> None:
+    code, shown = complaint(COMMANDS[command])
+    assert code == (1 if command == "doctor" else 75), shown
 
 
 @pytest.mark.parametrize("written", [b"A=\xff\xfe", "STRAVA_START_DATE=2024\n".encode("utf-16")])
-def test_a_file_of_settings_that_is_no_text_is_said_in_a_line(written: bytes, tmp_path: Path) -> None:
+def test_a_file_of_settings_that_is_no_text_is_reported_in_a_line(written: bytes, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(written)
-    code, said = complaint(["athletes"])
-    assert code in {75, 78}, said
-    assert ".env" in said or "Redis" in said
+    code, shown = complaint(["athletes"])
+    assert code in {75, 78}, shown
+    assert ".env" in shown or "Redis" in shown
 
 
 def test_an_unexpected_error_is_one_line_and_its_place_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,13 +152,13 @@ def test_an_unexpected_error_is_one_line_and_its_place_is_shown_on_request(monke
         raise KeyError("first\nsecond")
 
     monkeypatch.setattr("strava_assets.cli.athletes.command", failing)
-    code, said = complaint(["athletes"])
-    assert (code, said.count("\n")) == (70, 1)
-    assert "strava-assets --debug" in said
+    code, shown = complaint(["athletes"])
+    assert (code, shown.count("\n")) == (70, 1)
+    assert "strava-assets --debug" in shown
     assert isinstance(CliRunner().invoke(main, ["--debug", "athletes"]).exception, KeyError)
 
 
-def test_a_full_disk_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def failing() -> None:
         with Path("/dev/full").open("w") as file:

@@ -25,12 +25,12 @@ def doctor(*options: str) -> dict[str, str]:
     """What it says, by the name of the check, each with its mark before it."""
     result = CliRunner().invoke(main, ["doctor", *options], catch_exceptions=False)
     lines = [line for line in result.stdout.splitlines() if line]
-    said = {}
+    results = {}
     for line in lines:
         mark, name, what = line[:4].strip(), *line[5:].split(": ", 1)
-        said[name] = f"{mark} {what}"
-    assert result.exit_code == (1 if any(each.startswith("FAIL") for each in said.values()) else 0)
-    return said
+        results[name] = f"{mark} {what}"
+    assert result.exit_code == (1 if any(each.startswith("FAIL") for each in results.values()) else 0)
+    return results
 
 
 @pytest.fixture
@@ -44,30 +44,30 @@ def ready(environment: dict[str, str], simulation: Simulation, monkeypatch: pyte
 
 @pytest.mark.usefixtures("ready")
 def test_all_is_well(simulation: Simulation) -> None:
-    said = doctor()
-    assert list(said) == ["settings", "Redis", "tokens", "S3", "Postgres", "Dagster's storage", "Strava", "history"]
-    assert not any(each.startswith("FAIL") for each in said.values())
-    assert said["Strava"].startswith("ok answers for 1 athlete; ")
-    assert said["S3"].startswith("ok bucket test-")
-    assert said["S3"].endswith(" answers, raw objects of 0 athletes")
-    assert said["history"] == f"ok nothing lies before STRAVA_START_DATE={simulation.now():%Y-%m-01}"
+    results = doctor()
+    assert list(results) == ["settings", "Redis", "tokens", "S3", "Postgres", "Dagster's storage", "Strava", "history"]
+    assert not any(each.startswith("FAIL") for each in results.values())
+    assert results["Strava"].startswith("ok answers for 1 athlete; ")
+    assert results["S3"].startswith("ok bucket test-")
+    assert results["S3"].endswith(" answers, raw objects of 0 athletes")
+    assert results["history"] == f"ok nothing lies before STRAVA_START_DATE={simulation.now():%Y-%m-01}"
 
 
 @pytest.mark.usefixtures("ready")
 def test_what_lies_before_the_first_partition_is_counted_with_the_remedy(simulation: Simulation) -> None:
     simulation.add_activity(42, start_date="2019-05-04T10:00:00Z")
     simulation.add_activity(42, start_date="2020-05-04T10:00:00Z")
-    said = doctor()["history"]
-    assert said.startswith("note Athlete 42: 2 activities start before STRAVA_START_DATE=")
-    assert "set STRAVA_START_DATE=2019-05-04 in .env" in said
+    results = doctor()["history"]
+    assert results.startswith("note Athlete 42: 2 activities start before STRAVA_START_DATE=")
+    assert "set STRAVA_START_DATE=2019-05-04 in .env" in results
 
 
 @pytest.mark.usefixtures("ready")
 def test_nobody_logged_in_is_no_answer_for_every_athlete(environment: dict[str, str]) -> None:
     Redis.from_url(environment["REDIS_URL"]).delete("STRAVA_TOKEN")
-    said = doctor()
-    assert said["tokens"] == "FAIL nobody is logged in. Run: strava-assets login"
-    assert said["Strava"] == "note not asked, since nobody is logged in"
+    results = doctor()
+    assert results["tokens"] == "FAIL nobody is logged in. Run: strava-assets login"
+    assert results["Strava"] == "note not asked, since nobody is logged in"
 
 
 @pytest.mark.usefixtures("ready")
@@ -88,11 +88,11 @@ def test_each_thing_that_is_wrong_is_one_line(
     variable: str, value: str, check: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    said = doctor()
-    assert "hush" not in str(said)
+    results = doctor()
+    assert "hush" not in str(results)
     if words:
-        assert said[check].startswith("FAIL")
-        assert words in said[check]
+        assert results[check].startswith("FAIL")
+        assert words in results[check]
 
 
 @pytest.mark.usefixtures("ready")
@@ -109,14 +109,14 @@ def test_a_missing_table_and_a_database_that_cannot_store_titles_are_named(
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"))
     admin.dispose()
-    said = doctor("--offline")
+    results = doctor("--offline")
     for check in ("Postgres", "Dagster's storage"):
-        assert "has the encoding LATIN1, which cannot store every title" in said[check]
+        assert "has the encoding LATIN1, which cannot store every title" in results[check]
 
 
 @pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize("kind", [s3_proxy.without_versions, s3_proxy.deaf_to_versions])
-def test_a_server_without_versions_is_said_to_be_one(
+def test_a_server_without_versions_is_reported_to_be_one(
     kind: s3_proxy.Judge, s3: dict[str, str], bucket: str, simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     RawStore(access_to(s3, bucket)).write(42, {simulation.now().replace(minute=0, second=0, microsecond=0): []})
@@ -132,8 +132,8 @@ def test_where_make_up_does_not_run_that_is_all_it_says(tmp_path: Path, monkeypa
         monkeypatch.delenv(name)
     (tmp_path / FOLDER).mkdir()
     write_settings(tmp_path / FOLDER, {"DATABASE_URL": "postgresql://h/d"})
-    said = doctor()
-    assert list(said) == ["settings", "servers"]
-    assert said["servers"].startswith("FAIL Nothing runs in this folder: start everything in another terminal with")
-    assert "strava-assets up" in said["servers"]
+    results = doctor()
+    assert list(results) == ["settings", "servers"]
+    assert results["servers"].startswith("FAIL Nothing runs in this folder: start everything in another terminal with")
+    assert "strava-assets up" in results["servers"]
     shutil.rmtree(tmp_path / FOLDER)

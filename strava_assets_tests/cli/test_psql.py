@@ -41,7 +41,7 @@ def test_without_psql_a_query_is_answered_all_the_same(database_url: str, monkey
     assert 'column "nothing" does not exist' in result.stdout
 
 
-def test_an_embedded_server_that_does_not_run_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_embedded_server_that_does_not_run_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / FOLDER).mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -56,7 +56,7 @@ def test_the_only_athletes_report_is_written_for_its_owner_alone():
 
 
 @pytest.mark.usefixtures("one_athlete")
-def test_whose_report_must_be_said_where_there_are_several():
+def test_the_athlete_must_be_named_where_there_are_several():
     _insert(row(43, 2, "2026-11-01 10:00"))
     result = invoke("report")
     assert (result.exit_code, "several athletes (42, 43)" in result.output) == (2, True)
@@ -68,15 +68,15 @@ def test_whose_report_must_be_said_where_there_are_several():
 def test_a_new_link_ends_the_one_before(redis_url: str):
     links = ReportLinks(Redis.from_url(redis_url))
     before = links.word(42)
-    said = invoke("report", "--new-link").output
+    printed = invoke("report", "--new-link").output
     now = links.word(42)
-    assert said.rstrip().endswith(f"/reports/of/{now}")
+    assert printed.rstrip().endswith(f"/reports/of/{now}")
     assert (links.athlete(before), links.athlete(now)) == (None, 42)
     assert not Path("training_report_42.html").exists()
 
 
 @pytest.mark.usefixtures("environment")
-def test_without_tables_and_without_activities_the_next_step_is_told():
+def test_without_tables_and_without_activities_the_next_step_is_reported():
     assert "strava-assets init" in invoke("report").output
     migrate(Settings.from_environment().database_url)
     assert "Fetch some with: strava-assets import" in invoke("report").output

@@ -102,7 +102,7 @@ def hour_and_run(beginning_up: Callable[[], Up], page: "Page", backfill: str) ->
     return hour, run
 
 
-def materialize_all(page: "Page", hours: str, button: str, said: str) -> str:
+def materialize_all(page: "Page", hours: str, button: str, toast_text: str) -> str:
     """Choose these hours in the dialogue of the asset graph and launch; the id that the UI says then."""
     page.get_by_role("button", name="Materialize all").click()
     dialog = page.get_by_role("dialog")
@@ -115,7 +115,7 @@ def materialize_all(page: "Page", hours: str, button: str, said: str) -> str:
     chosen.fill(hours)
     chosen.press("Enter")
     dialog.get_by_role("button", name=button, exact=True).click()
-    toast = page.get_by_text(re.compile(rf"^{said} \w+$"))
+    toast = page.get_by_text(re.compile(rf"^{toast_text} \w+$"))
     return toast.first.inner_text().split()[-1]
 
 
@@ -177,13 +177,13 @@ def test_a_backfill_of_a_range_is_one_run_with_metadata_and_checks(up: Up, backf
 
     node = up.graphql(_HOUR, asset=ASSETS[1], hours=[HOURS[-1]])["assetNodeOrError"]
     (materialized,) = node["assetMaterializations"]
-    said = {entry["label"]: entry for entry in materialized["metadataEntries"]}
+    toast_text = {entry["label"]: entry for entry in materialized["metadataEntries"]}
     assert materialized["runId"] == run["runId"]
     (athlete_id,) = set(up.mirrored().values())
     on_strava = up.on_strava(athlete_id, LONG_AGO.start, LONG_AGO.end)
     assert on_strava
-    assert said["rows"]["intValue"] == len(on_strava)
-    assert f"{up.starts(LONG_AGO)[0]:%Y-%m-%d %H:%M}" in said["preview"]["mdStr"]
+    assert toast_text["rows"]["intValue"] == len(on_strava)
+    assert f"{up.starts(LONG_AGO)[0]:%Y-%m-%d %H:%M}" in toast_text["preview"]["mdStr"]
     assert on_strava <= set(up.mirrored())
 
     for asset, check in CHECKS:

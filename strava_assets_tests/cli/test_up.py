@@ -140,7 +140,7 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
     again = Up.start(up.folder)
     try:
         assert before <= set(again.mirrored())
-        assert "created" not in "".join(again.said)
+        assert "created" not in "".join(again.lines)
         # One part ends by itself: it is named, and nothing is left behind.
         part_of(again, "strava_assets.local.dagster_server").kill()
         output, _ = again.process.communicate(timeout=90)
@@ -152,7 +152,7 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
     assert processes_of(up.folder) == []
 
 
-def test_a_port_in_use_is_told_in_one_line_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line_before_anything_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as used:
         port = used.getsockname()[1]
         refused = refusal(project(tmp_path), "--port", str(port))
@@ -163,7 +163,7 @@ def test_a_port_in_use_is_told_in_one_line_before_anything_is_started(tmp_path: 
     assert processes_of(tmp_path) == []
 
 
-def test_a_bad_setting_is_told_in_one_line_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_bad_setting_is_reported_in_one_line_before_anything_is_started(tmp_path: Path) -> None:
     (project(tmp_path) / ".env").write_text("STRAVA_START_DATE=soon\n")
     refused = refusal(tmp_path)
     assert refused.returncode == 78
@@ -175,7 +175,7 @@ def test_without_a_checkout_an_empty_folder_is_enough_and_stays_tidy(up_in_empty
     up = up_in_empty_folder
     assert up.mirrored()
     assert {path.name for path in up.folder.iterdir()} == {".local"}
-    assert not [line for line in up.said if "make up" in line or ".venv/bin" in line]
+    assert not [line for line in up.lines if "make up" in line or ".venv/bin" in line]
 
 
 def test_a_closed_terminal_ends_everything_in_ten_seconds(up_in_empty_folder: Up) -> None:
@@ -210,13 +210,13 @@ def test_an_export_alone_is_enough_and_the_next_start_needs_not_even_that(tmp_pa
         try:
             up.wait()
             assert up.mirrored().keys() == {each["id"] for each in of}
-            assert not any("simulated" in line for line in up.said)
-            assert any("nothing is fetched from Strava" in line for line in up.said)
+            assert not any("simulated" in line for line in up.lines)
+            assert any("nothing is fetched from Strava" in line for line in up.lines)
         finally:
             up.stop(signal.SIGINT)
 
 
-def test_a_broken_export_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_broken_export_is_reported_before_anything_is_started(tmp_path: Path) -> None:
     (tmp_path / "export.zip").write_bytes(b"PK\x03\x04")
     refused = refusal(tmp_path, "--archive", "export.zip")
     assert refused.returncode == 1

@@ -54,11 +54,11 @@ def test_an_export_named_by_its_path_becomes_objects_and_rows(environment: dict[
         assert result.success
         assert not instance.get_materialized_partitions(Names().raw_activities)
         assert instance.get_latest_materialization_event(Names().raw_activities) is None
-    said = metadata(result, "raw_archive")
-    assert (said["language"], said["columns"], said["rows"]) == ("French", 103, len(of))
-    assert str(said["export_42"]).startswith("export_42.zip, archive ")
-    assert str(said["objects_42"]).startswith("s3://")
-    assert said["recordings_copied"] == sum("activities/" in name for name in ExportFile(of, language="fr").files())
+    activity = metadata(result, "raw_archive")
+    assert (activity["language"], activity["columns"], activity["rows"]) == ("French", 103, len(of))
+    assert str(activity["export_42"]).startswith("export_42.zip, archive ")
+    assert str(activity["objects_42"]).startswith("s3://")
+    assert activity["recordings_copied"] == sum("activities/" in name for name in ExportFile(of, language="fr").files())
     assert metadata(result, "strava_archive")["inserted"] == len(of)
     assert checks(result) == {"no_archive_rejects": (True, "Every row of every export is an activity.")}
     assert rows(environment).keys() == {each["id"] for each in of}
@@ -90,7 +90,7 @@ def test_without_a_path_the_tables_are_made_again_from_the_bucket(environment: d
     assert rows(environment).keys() == {each["id"] for each in of}
 
 
-def test_rejects_and_what_is_no_export_are_told(tmp_path: Path):
+def test_rejects_and_what_is_no_export_are_reported(tmp_path: Path):
     export = ExportFile(activities(80))
     export.change_rows = lambda every: [every[0][:9], *every[1:]]
     result = run(path=str(export.zip(tmp_path / "export_42.zip")))
@@ -106,13 +106,13 @@ def test_beside_the_api_each_activity_is_there_once_and_what_only_the_export_has
 ):
     last = floor_to_hour(datetime.now(UTC)) - HOUR
     of = [
-        {**said, "start_date": f"{last - number * HOUR + timedelta(minutes=7):%Y-%m-%dT%H:%M:%SZ}"}
-        for number, said in enumerate(activities(12))
+        {**activity, "start_date": f"{last - number * HOUR + timedelta(minutes=7):%Y-%m-%dT%H:%M:%SZ}"}
+        for number, activity in enumerate(activities(12))
     ]
     simulation.add_athlete(42)
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    for said in of[1:]:
-        simulation.add_activity(42, text=json.dumps(said))
+    for activity in of[1:]:
+        simulation.add_activity(42, text=json.dumps(activity))
     assert run(path=str(ExportFile(of).zip(tmp_path / "export_42.zip"))).success
     window = Window.of(last - 8 * HOUR, last)
     result = run_hours(window)
@@ -125,9 +125,9 @@ def test_beside_the_api_each_activity_is_there_once_and_what_only_the_export_has
         assert found[each["id"]]["source"] == ("api" if is_stated else "archive")
         if is_stated:
             assert found[each["id"]] == listed[each["id"]]
-    said_of = checks(result)
-    assert said_of["rows_match_objects"][0]
-    passed, sentence = said_of["archived_activities_on_strava"]
+    results = checks(result)
+    assert results["rows_match_objects"][0]
+    passed, sentence = results["archived_activities_on_strava"]
     assert not passed
     assert f"1 activities of bulk exports are not listed by Strava's API ({of[0]['id']})" in str(sentence)
 
@@ -137,21 +137,21 @@ def test_after_an_export_the_comparison_finds_what_the_api_has_and_then_nothing(
 ):
     now = floor_to_hour(datetime.now(UTC))
     of = [
-        {**said, "start_date": f"{now - 3 * number * HOUR - HOUR + timedelta(minutes=7):%Y-%m-%dT%H:%M:%SZ}"}
-        for number, said in enumerate(activities(20))
+        {**activity, "start_date": f"{now - 3 * number * HOUR - HOUR + timedelta(minutes=7):%Y-%m-%dT%H:%M:%SZ}"}
+        for number, activity in enumerate(activities(20))
     ]
     simulation.add_athlete(42)
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    for said in of[2:]:  # the first two were deleted on Strava since
-        simulation.add_activity(42, text=json.dumps(said))
+    for activity in of[2:]:  # the first two were deleted on Strava since
+        simulation.add_activity(42, text=json.dumps(activity))
     assert run(path=str(ExportFile(of).zip(tmp_path / "export_42.zip"))).success
     found = _compare()
-    assert {key for kind in found.by_kind().values() for key in kind} == {said["id"] for said in of[2:]}
+    assert {key for kind in found.by_kind().values() for key in kind} == {activity["id"] for activity in of[2:]}
     assert run_hours(Window.of(hour_of(of[-1]), now)).success
     assert str(_compare()) == "nothing differs"
     in_table, on_strava = rows(environment), expected_rows(simulation)
     assert {key: row for key, row in in_table.items() if row["source"] == "api"} == on_strava
-    assert in_table.keys() - on_strava.keys() == {said["id"] for said in of[:2]}
+    assert in_table.keys() - on_strava.keys() == {activity["id"] for activity in of[:2]}
 
 
 def _compare() -> Differences:

@@ -45,17 +45,19 @@ def bodies(environment: dict[str, str]) -> dict[str, str]:
 
 
 def test_an_hour_is_stored_to_the_letter_and_mirrored(strava: Simulation, environment: dict[str, str]):
-    said = f'{{"id": 9007199254740993, "start_date": "{start(HOUR_AGO)}", "distance": 50.0, "n": 98765432123456789123}}'
-    strava.add_activity(42, text=said)
+    array = (
+        f'{{"id": 9007199254740993, "start_date": "{start(HOUR_AGO)}", "distance": 50.0, "n": 98765432123456789123}}'
+    )
+    strava.add_activity(42, text=array)
     strava.add_activity(42, start_date=start(HOUR_AGO - HOUR))  # another hour's
     result = run(HOUR_AGO)
     assert result.success
-    assert bodies(environment) == {f"stravaact/42/{HOUR_AGO:%Y%m%dT%H}0000.json": f"[{said}]"}
+    assert bodies(environment) == {f"stravaact/42/{HOUR_AGO:%Y%m%dT%H}0000.json": f"[{array}]"}
     assert rows(environment) == {
-        9007199254740993: validate(split_array(f"[{said}]")[0], 42).model_dump()  # type: ignore[union-attr]
+        9007199254740993: validate(split_array(f"[{array}]")[0], 42).model_dump()  # type: ignore[union-attr]
     }
     raw = metadata(result, "raw_activities")
-    assert (raw["activities"], raw["objects_written"], raw["bytes_written"]) == (1, 1, len(said) + 2)
+    assert (raw["activities"], raw["objects_written"], raw["bytes_written"]) == (1, 1, len(array) + 2)
     assert raw["object_42"] == f"s3://{environment['S3_BUCKET']}/stravaact/42/{HOUR_AGO:%Y%m%dT%H}0000.json"
     table = metadata(result, "strava_activity")
     assert (table["inserted"], table["dagster/partition_row_count"], table["rejected"]) == (1, 1, 0)

@@ -130,7 +130,7 @@ def test_an_owner_can_have_the_purge_wait_for_confirmation(
     assert "42" not in str(found.skip_reason.skip_message)
 
 
-def test_a_lost_login_is_told_by_the_check_while_the_run_still_reads(
+def test_a_lost_login_is_reported_by_the_check_while_the_run_still_reads(
     instance: dg.DagsterInstance, redis: Redis, simulation: Simulation
 ) -> None:
     """A renewal was killed when the access token had hours left."""

@@ -183,7 +183,7 @@ def test_a_purge_says_so_when_something_writes_meanwhile(client: "S3Client", buc
         Haunted(whole.engine, whole.objects, whole.redis, whole.redact).purge(ADA)
 
 
-def test_the_job_purges_only_whose_withdrawal_is_recorded_whatever_it_is_told(
+def test_the_job_purges_only_whose_withdrawal_is_recorded_whatever_its_config_names(
     instance: dg.DagsterInstance, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ):
     for config in ({"athlete_id": ADA}, {"athlete_id": ADA, "only_if_revoked": False}):

@@ -15,7 +15,7 @@ from strava_assets.provisioning import create_database
 from strava_assets.settings import Settings
 
 ATHLETE, ACTIVITY = 31415926, 15450425037
-SAID = f'{{"athlete_id": {ATHLETE}, "activity": "{ACTIVITY}"}}'
+VALUE = f'{{"athlete_id": {ATHLETE}, "activity": "{ACTIVITY}"}}'
 
 
 def plant(connection: sa.Connection) -> None:
@@ -24,7 +24,7 @@ def plant(connection: sa.Connection) -> None:
         values: dict[str, object] = {}
         for column in table.c:
             if isinstance(column.type, sa.Text):
-                values[column.name] = SAID
+                values[column.name] = VALUE
             elif isinstance(column.type, sa.String):
                 values[column.name] = "x"
             elif isinstance(column.type, sa.DateTime) and column.server_default is None:

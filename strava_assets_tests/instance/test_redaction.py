@@ -49,8 +49,8 @@ def test_previews_are_blanked_and_what_is_labelled_with_the_athlete_goes() -> No
 
 
 def test_a_sentence_of_0_1_0_that_names_values_goes_whole() -> None:
-    said = "1 activities are no valid row and wait in strava_activity_reject (5); 5: distance: got 'far'."
-    stored = json.dumps({"check_name": "no_rejects", "description": said})
+    sentence = "1 activities are no valid row and wait in strava_activity_reject (5); 5: distance: got 'far'."
+    stored = json.dumps({"check_name": "no_rejects", "description": sentence})
     assert "far" not in LONG(stored)
     assert json.loads(LONG(stored))["description"] == REMOVED
 

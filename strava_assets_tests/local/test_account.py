@@ -74,7 +74,7 @@ def test_the_account_may_pass_closed_folders_and_nothing_else(redis_server: Redi
 
 
 @as_root
-def test_without_setpriv_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_setpriv_it_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
         ConfigurationError, match=r"Redis is not run as root, and setpriv .* or set REDIS_URL to use another Redis"

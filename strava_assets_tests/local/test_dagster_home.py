@@ -32,20 +32,20 @@ def test_stock_storage_in_postgres_is_fine(tmp_path: Path) -> None:
         "- a list",
     ],
 )
-def test_another_projects_is_told_with_what_to_do(tmp_path: Path, config: str | None) -> None:
+def test_another_projects_is_reported_with_what_to_do(tmp_path: Path, config: str | None) -> None:
     if config is not None:
         (tmp_path / "dagster.yaml").write_text(config)
     with pytest.raises(ConfigurationError, match=r"belongs to another project\. Unset it \(unset DAGSTER_HOME\), and"):
         require_storage_in_postgres(str(tmp_path))
 
 
-def test_a_file_that_is_no_yaml_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_no_yaml_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_bytes(b"a: [\xff")
     with pytest.raises(ConfigurationError, match=r"^[^\n]*dagster\.yaml in DAGSTER_HOME cannot be read [^\n]*$"):
         require_storage_in_postgres(str(tmp_path))
 
 
 @pytest.mark.parametrize("home", ["relative", "/no/such/folder"])
-def test_what_is_no_folder_is_told(home: str) -> None:
+def test_what_is_no_folder_is_reported(home: str) -> None:
     with pytest.raises(ConfigurationError, match="is no absolute path of a folder"):
         require_storage_in_postgres(home)

@@ -33,7 +33,7 @@ def test_linux_with_glibc_can_have_everything(architecture: str, minor: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("machine", "said"),
+    ("machine", "message"),
     [
         (Machine(python=(3, 15)), "Python 3.15 is newer than the dependencies' wheels. Name a CPython 3.11 to 3.14"),
         (Machine(implementation="PyPy"), "no wheels for PyPy. Name a CPython"),
@@ -57,13 +57,13 @@ def test_linux_with_glibc_can_have_everything(architecture: str, minor: int) -> 
         (Machine(free_bytes=NEEDED_BYTES - 10**9), "0.5 GB are free on this disk; the installation needs 1.5 GB"),
     ],
 )
-def test_what_a_machine_cannot_have_is_said_with_what_to_do(machine: Machine, said: str) -> None:
+def test_what_a_machine_cannot_have_is_reported_with_what_to_do(machine: Machine, message: str) -> None:
     (line,) = obstacles(machine, {"lint"})
-    assert said in line
+    assert message in line
 
 
 @pytest.mark.parametrize(
-    ("machine", "settings", "said"),
+    ("machine", "settings", "message"),
     [
         (Machine(is_root=True), {"DATABASE_URL", "REDIS_URL"}, "setpriv (util-linux), which would lend them"),
         (
@@ -74,10 +74,10 @@ def test_what_a_machine_cannot_have_is_said_with_what_to_do(machine: Machine, sa
     ],
 )
 def test_a_server_that_cannot_be_run_here_matters_where_it_is_started(
-    machine: Machine, settings: set[str], said: str
+    machine: Machine, settings: set[str], message: str
 ) -> None:
     (line,) = obstacles(machine, {"up"})
-    assert said in line
+    assert message in line
     assert list(obstacles(machine, {"lint"})) == []
     assert list(obstacles(replace(machine, settings=frozenset(settings)), {"up"})) == []
     assert list(obstacles(replace(machine, programs=frozenset({"setpriv", "weed"})), {"up"})) == []
@@ -98,7 +98,7 @@ def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
     )
 
 
-def test_a_taken_port_is_told_before_anything_is_installed(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_before_anything_is_installed(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = make(tmp_path, "up", f"PORT={port}")
@@ -166,7 +166,7 @@ root = {folder}/foreign
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["variables", "file"])
-def test_wherever_pip_is_told_to_install_things_the_environment_is_complete(tmp_path: Path, way: str) -> None:
+def test_wherever_pip_is_configured_to_install_things_the_environment_is_complete(tmp_path: Path, way: str) -> None:
     project = tmp_path / "a project"
     (project / "locks").mkdir(parents=True)
     (project / "locks/dev.txt").touch()

@@ -67,7 +67,7 @@ def shell(tmp_path: Path, script: str, *, ready_file: str = "ready") -> ServerPr
     return process
 
 
-def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_is_reported_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(ServiceUnavailable) as raised:
         shell(tmp_path, "echo one; echo port is taken >&2; exit 3")
     log = tmp_path / "log"

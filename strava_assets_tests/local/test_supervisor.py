@@ -75,7 +75,7 @@ def test_everything_is_stopped_in_ten_seconds_whoever_is_deaf(tmp_path: Path) ->
     assert [line.split()[0] for line in lines[:2]] == ["deaf0", "deaf1"], "Dagster's parts before the servers"
 
 
-def test_what_uses_the_servers_is_gone_before_they_are_told_to_end(tmp_path: Path) -> None:
+def test_what_uses_the_servers_is_gone_before_they_are_stopped(tmp_path: Path) -> None:
     server = start(
         tmp_path / "server", "trap 'date +%s%N > ended; exit' TERM; touch ready; while true; do sleep 0.05; done"
     )

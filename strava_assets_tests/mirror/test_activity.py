@@ -14,7 +14,7 @@ def read(**fields: Any) -> Activity | list[str]:
 
 
 @pytest.mark.parametrize(
-    ("said", "column", "value"),
+    ("received", "column", "value"),
     [
         ({"average_speed": 11}, "average_speed", 11.0),  # floats that print as integers
         ({"moving_time": 3600.0}, "moving_time", 3600),
@@ -31,14 +31,14 @@ def read(**fields: Any) -> Activity | list[str]:
         ({"name": "x" * 300}, "name", "x" * 300),
     ],
 )
-def test_what_the_api_says_is_read_into_columns(said: dict[str, Any], column: str, value: object):
-    row = read(**said)
+def test_what_the_api_says_is_read_into_columns(received: dict[str, Any], column: str, value: object):
+    row = read(**received)
     assert isinstance(row, Activity)
     assert getattr(row, column) == value
 
 
 @pytest.mark.parametrize(
-    ("said", "fault"),
+    ("received", "fault"),
     [
         ({"id": "1"}, "id: Input should be a valid integer (got '1')"),
         ({"id": 2**63}, "id: Input should be less than or equal to 9223372036854775807 (got '9223372036854775808')"),
@@ -49,8 +49,8 @@ def test_what_the_api_says_is_read_into_columns(said: dict[str, Any], column: st
         ({"start_date_local": "soon"}, "start_date_local: Value error, Invalid isoformat string: 'soon' (got 'soon')"),
     ],
 )
-def test_each_fault_is_told_in_a_sentence(said: dict[str, Any], fault: str):
-    assert read(**said) == [fault]
+def test_each_fault_is_reported_in_a_sentence(received: dict[str, Any], fault: str):
+    assert read(**received) == [fault]
 
 
 def test_a_missing_start_and_an_infinite_number_are_faults():

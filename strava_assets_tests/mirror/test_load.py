@@ -22,19 +22,17 @@ UNGUARDED = DeletionGuard(max_share=1.0)
 
 
 def activity(activity_id: Any, start: datetime = NOON + timedelta(minutes=5), **fields: Any) -> RawActivity:
-    said = {"id": activity_id, "start_date": start.isoformat().replace("+00:00", "Z"), "name": "Run", **fields}
-    return split_array(json.dumps([said]))[0]
+    values = {"id": activity_id, "start_date": start.isoformat().replace("+00:00", "Z"), "name": "Run", **fields}
+    return split_array(json.dumps([values]))[0]
 
 
-def statement(
-    hour: datetime, *activities: RawActivity, fetched_at: datetime = NOON + timedelta(days=1)
-) -> HourSnapshot:
+def snapshot(hour: datetime, *activities: RawActivity, fetched_at: datetime = NOON + timedelta(days=1)) -> HourSnapshot:
     return HourSnapshot(hour, fetched_at, "etag", activities)
 
 
-def load(engine: Engine, *statements: HourSnapshot, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:
+def load(engine: Engine, *snapshots: HourSnapshot, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:
     with engine.begin() as connection:
-        return mirror(connection, athlete, iter(statements), guard)
+        return mirror(connection, athlete, iter(snapshots), guard)
 
 
 def rows(engine: Engine) -> dict[int, Any]:
@@ -63,7 +61,7 @@ def test_every_column_of_a_row_equals_what_validation_read(engine: Engine):
         start_date_local="2026-11-22T13:05:00Z",
         timezone="(GMT+01:00) Europe/Zurich",
     )
-    load(engine, statement(NOON, raw))
+    load(engine, snapshot(NOON, raw))
     expected = validate(raw, ATHLETE)
     assert isinstance(expected, Activity)
     row = rows(engine)[154504250376823]
@@ -71,18 +69,18 @@ def test_every_column_of_a_row_equals_what_validation_read(engine: Engine):
 
 
 def test_loading_the_same_again_rewrites_no_row(engine: Engine):
-    said = statement(NOON, activity(1), activity(2, distance=5.0))
-    assert load(engine, said) == Loaded(hours=1, inserted=2)
+    both = snapshot(NOON, activity(1), activity(2, distance=5.0))
+    assert load(engine, both) == Loaded(hours=1, inserted=2)
     before = rows(engine)
-    assert load(engine, said) == Loaded(hours=1, unchanged=2)
+    assert load(engine, both) == Loaded(hours=1, unchanged=2)
     assert rows(engine) == before
 
 
 def test_rows_are_inserted_updated_deleted_and_moved_as_the_objects_say(engine: Engine):
-    load(engine, statement(NOON, activity(1), activity(2), activity(3)))
+    load(engine, snapshot(NOON, activity(1), activity(2), activity(3)))
     moved = activity(3, start=NOON + HOUR)
     done = load(
-        engine, statement(NOON, activity(1, name="Long run")), statement(NOON + HOUR, moved, activity(4, NOON + HOUR))
+        engine, snapshot(NOON, activity(1, name="Long run")), snapshot(NOON + HOUR, moved, activity(4, NOON + HOUR))
     )
     assert done == Loaded(hours=2, inserted=1, updated=2, deleted=1)
     found = rows(engine)
@@ -92,22 +90,22 @@ def test_rows_are_inserted_updated_deleted_and_moved_as_the_objects_say(engine: 
 
 
 def test_an_hour_without_an_object_and_another_athlete_keep_their_rows(engine: Engine):
-    load(engine, statement(NOON, activity(1)), statement(NOON + HOUR, activity(2, NOON + HOUR)))
-    load(engine, statement(NOON, activity(3)), athlete=43)
-    assert load(engine, statement(NOON)) == Loaded(hours=1, deleted=1)
+    load(engine, snapshot(NOON, activity(1)), snapshot(NOON + HOUR, activity(2, NOON + HOUR)))
+    load(engine, snapshot(NOON, activity(3)), athlete=43)
+    assert load(engine, snapshot(NOON)) == Loaded(hours=1, deleted=1)
     assert set(rows(engine)) == {2, 3}
 
 
 def test_of_two_objects_that_hold_an_activity_the_newer_one_counts(engine: Engine):
-    stale = statement(NOON, activity(1, name="old"), fetched_at=NOON + timedelta(days=1))
-    fresh = statement(NOON + HOUR, activity(1, NOON + HOUR, name="new"), fetched_at=NOON + timedelta(days=2))
+    stale = snapshot(NOON, activity(1, name="old"), fetched_at=NOON + timedelta(days=1))
+    fresh = snapshot(NOON + HOUR, activity(1, NOON + HOUR, name="new"), fetched_at=NOON + timedelta(days=2))
     load(engine, stale, fresh)
     assert rows(engine)[1].name == "new"
 
 
 def test_an_invalid_activity_waits_among_the_rejects_until_it_is_valid(engine: Engine):
-    load(engine, statement(NOON, activity(1), activity(2)))
-    assert load(engine, statement(NOON, activity(1, distance="far"), activity(2))) == Loaded(
+    load(engine, snapshot(NOON, activity(1), activity(2)))
+    assert load(engine, snapshot(NOON, activity(1, distance="far"), activity(2))) == Loaded(
         hours=1, deleted=1, unchanged=1, rejected=1
     )
     (reject,) = rejects(engine)
@@ -115,38 +113,38 @@ def test_an_invalid_activity_waits_among_the_rejects_until_it_is_valid(engine: E
     assert reject.errors == ["distance: Input should be a valid number (got 'far')"]
     assert set(rows(engine)) == {2}
 
-    load(engine, statement(NOON, activity(1, distance=5), activity(2)))
+    load(engine, snapshot(NOON, activity(1, distance=5), activity(2)))
     assert rejects(engine) == []
     assert set(rows(engine)) == {1, 2}
 
 
 def test_rejects_go_when_their_hour_no_longer_has_them(engine: Engine):
-    load(engine, statement(NOON, activity(1, distance="far"), activity("x"), activity(2**63)))
+    load(engine, snapshot(NOON, activity(1, distance="far"), activity("x"), activity(2**63)))
     assert [reject.id for reject in rejects(engine)] == [1, None, None]
     first_seen = rejects(engine)[0].first_seen
-    load(engine, statement(NOON, activity(1, distance="further")))
+    load(engine, snapshot(NOON, activity(1, distance="further")))
     (reject,) = rejects(engine)
     assert reject.first_seen == first_seen < reject.last_seen
-    load(engine, statement(NOON))
+    load(engine, snapshot(NOON))
     assert rejects(engine) == []
 
 
 def test_a_reject_survives_what_jsonb_cannot_hold(engine: Engine):
     raw = split_array('[{"id": 1, "name": "nul \\u0000 half \\ud800", "n": 987654321234567891234}]')[0]
-    load(engine, statement(NOON, raw))
+    load(engine, snapshot(NOON, raw))
     assert rejects(engine)[0].payload == {"id": 1, "name": "nul \ufffd half \ufffd", "n": 987654321234567891234}
 
 
 def test_a_number_that_no_float_can_hold_is_a_reject_as_it_was_spelled(engine: Engine):
     (raw,) = split_array('[{"id": 1, "start_date": "2026-11-22T12:05:00Z", "distance": 1e999}]')
-    load(engine, statement(NOON, raw))
+    load(engine, snapshot(NOON, raw))
     (reject,) = rejects(engine)
     assert reject.payload["distance"] == "1e999"
     assert reject.errors == ["distance: Input should be a valid number (got '1e999')"]
 
 
 def test_a_valid_name_with_what_postgres_cannot_hold_is_stored_with_replacements(engine: Engine):
-    load(engine, statement(NOON, activity(1, name="a\0b\ud800c")))
+    load(engine, snapshot(NOON, activity(1, name="a\0b\ud800c")))
     assert rows(engine)[1].name == "a\ufffdb\ufffdc"
 
 
@@ -163,38 +161,38 @@ def mirrored_hours(engine: Engine) -> set[datetime]:
 
 def test_rows_that_many_objects_have_lost_unexplained_are_kept_and_all_else_goes_on(engine: Engine):
     """Somebody emptied objects in the bucket: their hours count as not mirrored, so that they are fetched again."""
-    load(engine, statement(NOON, *map(activity, range(1, 21))), statement(NOON + HOUR))
-    edited = statement(NOON, activity(1, name="changed"))
-    added = statement(NOON + HOUR, activity(50, NOON + HOUR))
+    load(engine, snapshot(NOON, *map(activity, range(1, 21))), snapshot(NOON + HOUR))
+    edited = snapshot(NOON, activity(1, name="changed"))
+    added = snapshot(NOON + HOUR, activity(50, NOON + HOUR))
     done = load(engine, edited, added, guard=DeletionGuard(max_share=0.1))
     assert done == Loaded(hours=2, inserted=1, updated=1, held_back=19)
     assert set(rows(engine)) == {*range(1, 21), 50}
     assert rows(engine)[1].name == "changed"
     assert mirrored_hours(engine) == {NOON + HOUR}
-    assert load(engine, statement(NOON), guard=DeletionGuard(0.1, confirmed=True)).deleted == 20
+    assert load(engine, snapshot(NOON), guard=DeletionGuard(0.1, confirmed=True)).deleted == 20
 
 
 def test_rows_that_it_was_decided_to_delete_need_no_guard_and_the_decision_is_used_up(engine: Engine):
-    load(engine, statement(NOON, *map(activity, range(1, 21))))
+    load(engine, snapshot(NOON, *map(activity, range(1, 21))))
     unlist(engine, *((NOON, number) for number in range(1, 21)), may_be_deleted=True)
-    assert load(engine, statement(NOON), guard=DeletionGuard(0.0)).deleted == 20
-    load(engine, statement(NOON, *map(activity, range(1, 21))))
-    assert load(engine, statement(NOON), guard=DeletionGuard(0.0)) == Loaded(hours=1, held_back=20)
+    assert load(engine, snapshot(NOON), guard=DeletionGuard(0.0)).deleted == 20
+    load(engine, snapshot(NOON, *map(activity, range(1, 21))))
+    assert load(engine, snapshot(NOON), guard=DeletionGuard(0.0)) == Loaded(hours=1, held_back=20)
 
 
 def test_a_row_whose_deletion_waits_is_kept_though_it_is_the_only_one_of_its_hour(engine: Engine):
-    load(engine, statement(NOON, activity(1)))
+    load(engine, snapshot(NOON, activity(1)))
     unlist(engine, (NOON, 1), may_be_deleted=False)
-    assert load(engine, statement(NOON)) == Loaded(hours=1)
+    assert load(engine, snapshot(NOON)) == Loaded(hours=1)
     assert set(rows(engine)) == {1}
     assert mirrored_hours(engine) == {NOON}  # or each comparison would have it fetched again
 
 
 def test_five_deletions_and_rows_that_turn_invalid_need_no_confirmation(engine: Engine):
     guard = DeletionGuard(max_share=0.0)
-    load(engine, statement(NOON, *map(activity, range(1, 15))))
+    load(engine, snapshot(NOON, *map(activity, range(1, 15))))
     invalid = [activity(i, distance="far") for i in range(6, 15)]
-    assert load(engine, statement(NOON, *invalid), guard=guard).deleted == 14
+    assert load(engine, snapshot(NOON, *invalid), guard=guard).deleted == 14
 
 
 def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
@@ -203,7 +201,7 @@ def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
         assert has_unowned_rows(connection)
         assert adopt_rows(connection, ATHLETE) == 1
         assert not has_unowned_rows(connection)
-    assert load(engine, statement(NOON, activity(1))) == Loaded(hours=1, updated=1)
+    assert load(engine, snapshot(NOON, activity(1))) == Loaded(hours=1, updated=1)
 
 
 @pytest.mark.parametrize(
@@ -212,14 +210,14 @@ def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
 def test_a_reject_is_kept_whatever_escapes_its_text_holds(engine: Engine, title: str):
     """Of `\\\\u0000`, six characters behind an escaped backslash, a plain replacement leaves broken JSON."""
     raw = split_array(f'[{{"id": 1, "start_date": "2026-11-22T12:05:00Z", "distance": "far", "name": "{title}"}}]')[0]
-    assert load(engine, statement(NOON, raw)).rejected == 1
+    assert load(engine, snapshot(NOON, raw)).rejected == 1
     expected = raw.fields["name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
     expected = expected.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert rejects(engine)[0].payload["name"] == expected
 
 
 def test_an_activity_of_two_athletes_is_the_firsts_row_and_the_others_reject_until_the_first_is_gone(engine: Engine):
-    first, second = statement(NOON, activity(1), activity(2)), statement(NOON, activity(1), activity(3))
+    first, second = snapshot(NOON, activity(1), activity(2)), snapshot(NOON, activity(1), activity(3))
     load(engine, first)
     assert load(engine, second, athlete=43) == Loaded(hours=1, inserted=1, rejected=1)
     for _ in range(2):

@@ -21,9 +21,9 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def shown(engine: Engine, start: datetime = NOON, **fields: Any) -> str:
     hour = floor_to_hour(start)
-    said = json.dumps([{"id": 1, "start_date": start.isoformat(), "sport_type": "Run", **fields}])
+    array = json.dumps([{"id": 1, "start_date": start.isoformat(), "sport_type": "Run", **fields}])
     with engine.begin() as connection:
-        mirror(connection, 42, [HourSnapshot(hour, NOON, "etag", split_array(said))], DeletionGuard(1.0))
+        mirror(connection, 42, [HourSnapshot(hour, NOON, "etag", split_array(array))], DeletionGuard(1.0))
         return preview(connection, Window.of(hour, hour)).splitlines()[-1]
 
 

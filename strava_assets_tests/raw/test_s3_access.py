@@ -134,7 +134,7 @@ def test_keys_that_are_given_count_whatever_profile_and_token_were_left_behind(
 
 @pytest.mark.usefixtures("no_foreign_settings")
 @pytest.mark.parametrize("use", [open_store, open_deletion])
-def test_without_keys_an_unknown_profile_is_said_in_one_line(
+def test_without_keys_an_unknown_profile_is_reported_in_one_line(
     bucket: str, monkeypatch: pytest.MonkeyPatch, use: Callable[[Settings], object]
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody-knows-it")
@@ -163,6 +163,6 @@ def test_values_with_white_space_around_them_are_read_as_meant(s3: dict[str, str
     )
 
 
-def test_a_dead_server_is_told_with_the_reason(s3: dict[str, str], bucket: str) -> None:
+def test_a_dead_server_is_reported_with_the_reason(s3: dict[str, str], bucket: str) -> None:
     with pytest.raises(ServiceUnavailable, match=r"does not answer as it should \(Connection refused\)"):
         RawStore(access_to({**s3, "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, bucket)).athletes()

@@ -27,10 +27,12 @@ def texts(activities: list[RawActivity]) -> list[str]:
 
 
 def test_what_was_written_is_read_to_the_letter(store: RawStore):
-    said = split_array('[{"id":154504250376823,"upload_id": 987654321234567891234,"distance":50.0,"name":"Zürich 🏃"}]')
-    assert store.write(42, {NOON: said, NOON + HOUR: []})[0].objects == 2
+    parsed = split_array(
+        '[{"id":154504250376823,"upload_id": 987654321234567891234,"distance":50.0,"name":"Zürich 🏃"}]'
+    )
+    assert store.write(42, {NOON: parsed, NOON + HOUR: []})[0].objects == 2
     assert {hour: texts(found) for hour, found in store.read(42, [NOON, NOON + HOUR])} == {
-        NOON: texts(said),
+        NOON: texts(parsed),
         NOON + HOUR: [],
     }
 

@@ -106,14 +106,14 @@ LOOKS = (Path(__file__).parent / "accessibility.js").read_text()
 def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
     files: dict[int, str], tmp_path: Path, scheme: Any, width: int
 ):
-    said: list[str] = []
+    console: list[str] = []
     asked: list[str] = []
     with browser.opened("about:blank", tmp_path / "profile") as page:
         page.context.set_offline(True)
         page.set_viewport_size({"width": width, "height": 1000 if width > WIDE else 780})
         page.emulate_media(color_scheme=scheme)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: console.append(message.text))
+        page.on("pageerror", lambda error: console.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         for athlete_id, url in files.items():
             page.goto(url)
@@ -125,7 +125,7 @@ def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
                 browser.keep_picture(page, f"report-{scheme}-{'desktop' if width > WIDE else 'phone'}")
             assert page.evaluate(LOOKS) == [], athlete_id
             assert page.title().startswith("Training report")
-    assert said == []
+    assert console == []
     assert asked == list(files.values())
 
 

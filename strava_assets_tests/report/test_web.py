@@ -61,7 +61,7 @@ def test_whoever_sees_dagster_finds_all_reports(get: Get):
     assert "no activity yet" in get("/").text
 
 
-def test_a_report_that_is_not_made_yet_is_told(get: Get):
+def test_a_report_that_is_not_made_yet_is_reported(get: Get):
     answer = get("/athlete/44")
     assert (answer.status_code, "not made yet" in answer.text) == (404, True)
 

@@ -43,7 +43,7 @@ def test_the_bounds_themselves_are_left_out_unless_told_otherwise(simulation: Si
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ({"after": 10**13}, "Application/after/future"),  # milliseconds
         ({"after": "yesterday"}, "Application/parameters/invalid"),
@@ -52,11 +52,11 @@ def test_the_bounds_themselves_are_left_out_unless_told_otherwise(simulation: Si
     ],
 )
 def test_a_senseless_question_is_refused_as_strava_words_it(
-    simulation: Simulation, url: str, query: dict[str, Any], said: str
+    simulation: Simulation, url: str, query: dict[str, Any], message: str
 ):
     answer = get(url, simulation.grant(), **query)
     assert answer.json()["message"] == "Bad Request"
-    assert complaint(answer) == (400, said)
+    assert complaint(answer) == (400, message)
 
 
 def test_without_read_all_private_activities_vanish_and_places_are_cut(simulation: Simulation, url: str):
@@ -118,9 +118,9 @@ def test_a_broken_start_moves_nothing_since_strava_knows_it_all_the_same(simulat
         assert ids(get(url, token, after=noon + 1, before=noon + 7200)) == uploaded[1:2]
     simulation.edit(uploaded[1], start_date="2026-01-11T00:00:00Z")
     assert ids(get(url, token, after=noon - 1)) == [uploaded[0], uploaded[2], uploaded[1]]
-    never_said = simulation.add_activity(42, text='{"id": 7}')
-    assert ids(get(url, token, after=int(simulation.clock.time()) - 60)) == [never_said]
-    simulation.delete(never_said)
+    without_date = simulation.add_activity(42, text='{"id": 7}')
+    assert ids(get(url, token, after=int(simulation.clock.time()) - 60)) == [without_date]
+    simulation.delete(without_date)
     assert ids(get(url, token, per_page=1)) == [uploaded[1]]
 
 

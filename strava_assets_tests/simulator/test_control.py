@@ -10,8 +10,8 @@ from strava_assets_tests.simulator.asking import get
 
 
 def test_other_processes_can_change_everything(simulation: Simulation, url: str):
-    def ask(method: str, path: str, said: dict[str, Any] | None = None) -> Any:
-        answer = requests.request(method, f"{url}/_simulator{path}", json=said, timeout=10)
+    def ask(method: str, path: str, fields: dict[str, Any] | None = None) -> Any:
+        answer = requests.request(method, f"{url}/_simulator{path}", json=fields, timeout=10)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -41,7 +41,7 @@ def test_other_processes_can_change_everything(simulation: Simulation, url: str)
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "said", "status"),
+    ("method", "path", "fields", "status"),
     [
         ("DELETE", "/activities/7", None, 404),
         ("POST", "/activities", {"athlete_id": 7}, 404),
@@ -51,8 +51,8 @@ def test_other_processes_can_change_everything(simulation: Simulation, url: str)
     ],
 )
 def test_wrong_commands_are_answered_with_the_reason(
-    url: str, method: str, path: str, said: dict[str, Any] | None, status: int
+    url: str, method: str, path: str, fields: dict[str, Any] | None, status: int
 ):
-    answer = requests.request(method, f"{url}/_simulator{path}", json=said, timeout=10)
+    answer = requests.request(method, f"{url}/_simulator{path}", json=fields, timeout=10)
     assert answer.status_code == status
     assert answer.json()["error"]

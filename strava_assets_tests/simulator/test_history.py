@@ -41,68 +41,68 @@ def lived(seed: int = 1, *, start: datetime = NOW - timedelta(days=1461), end: d
 
 
 @pytest.fixture(scope="module")
-def said() -> list[dict[str, Any]]:
+def lived_history() -> list[dict[str, Any]]:
     return lived()
 
 
-def test_every_field_occurs_with_each_of_its_types(said: list[dict[str, Any]]):
+def test_every_field_occurs_with_each_of_its_types(lived_history: list[dict[str, Any]]):
     for name, types in FIELDS.items():
-        assert {type(each[name]) for each in said if name in each} == set(types), name
+        assert {type(each[name]) for each in lived_history if name in each} == set(types), name
 
 
-def test_the_history_has_the_oddities_of_a_real_one(said: list[dict[str, Any]]):
-    assert any(each["manual"] and "average_speed" not in each for each in said)
-    assert any(each["manual"] and each.get("average_speed") == 0 for each in said)
-    assert any(each["upload_id"] and each["upload_id"] > 2**64 for each in said)
-    assert all(each["id"] > 2**32 for each in said)
-    assert any(not each["name"] for each in said)
-    assert any(len(each["name"]) > 100 for each in said)
-    assert any(not each["name"].isascii() for each in said)
-    assert any(each["type"] == "Ride" and each["sport_type"] == "GravelRide" for each in said)
-    assert any(each["sport_type"] == "WeightTraining" and each["distance"] == 0 for each in said)
-    assert any(each["type"] == "Ride" and each.get("device_watts") for each in said)
-    assert any(each["map"] and not each["map"]["summary_polyline"] for each in said)
-    assert 0.02 < sum(each["private"] for each in said) / len(said) < 0.2
-    assert {"suffer_score", "average_temp", "elev_high"} - said[0].keys() or any(
-        "average_temp" not in each for each in said
+def test_the_history_has_the_oddities_of_a_real_one(lived_history: list[dict[str, Any]]):
+    assert any(each["manual"] and "average_speed" not in each for each in lived_history)
+    assert any(each["manual"] and each.get("average_speed") == 0 for each in lived_history)
+    assert any(each["upload_id"] and each["upload_id"] > 2**64 for each in lived_history)
+    assert all(each["id"] > 2**32 for each in lived_history)
+    assert any(not each["name"] for each in lived_history)
+    assert any(len(each["name"]) > 100 for each in lived_history)
+    assert any(not each["name"].isascii() for each in lived_history)
+    assert any(each["type"] == "Ride" and each["sport_type"] == "GravelRide" for each in lived_history)
+    assert any(each["sport_type"] == "WeightTraining" and each["distance"] == 0 for each in lived_history)
+    assert any(each["type"] == "Ride" and each.get("device_watts") for each in lived_history)
+    assert any(each["map"] and not each["map"]["summary_polyline"] for each in lived_history)
+    assert 0.02 < sum(each["private"] for each in lived_history) / len(lived_history) < 0.2
+    assert {"suffer_score", "average_temp", "elev_high"} - lived_history[0].keys() or any(
+        "average_temp" not in each for each in lived_history
     )
 
 
-def test_several_hidden_starts_of_a_day_are_one_second_past_midnight(said: list[dict[str, Any]]):
-    hidden = Counter(each["start_date"] for each in said if each["start_date_local"].endswith("T00:00:01Z"))
+def test_several_hidden_starts_of_a_day_are_one_second_past_midnight(lived_history: list[dict[str, Any]]):
+    hidden = Counter(each["start_date"] for each in lived_history if each["start_date_local"].endswith("T00:00:01Z"))
     assert len(hidden) > 10
     assert max(hidden.values()) > 1
 
 
-def test_local_time_is_utc_plus_the_offset(said: list[dict[str, Any]]):
-    for each in said:
+def test_local_time_is_utc_plus_the_offset(lived_history: list[dict[str, Any]]):
+    for each in lived_history:
         local, start = (datetime.fromisoformat(each[name]) for name in ("start_date_local", "start_date"))
         assert local - start == timedelta(seconds=each["utc_offset"])
-    assert {each["utc_offset"] for each in said} == {3600.0, 7200.0, -28800.0, -25200.0}
+    assert {each["utc_offset"] for each in lived_history} == {3600.0, 7200.0, -28800.0, -25200.0}
 
 
-def test_about_as_much_happens_as_was_asked_for(said: list[dict[str, Any]]):
-    assert 0.9 * 1600 < len(said) < 1.1 * 1600
-    assert len({each["id"] for each in said}) == len(said)
+def test_about_as_much_happens_as_was_asked_for(lived_history: list[dict[str, Any]]):
+    assert 0.9 * 1600 < len(lived_history) < 1.1 * 1600
+    assert len({each["id"] for each in lived_history}) == len(lived_history)
 
 
-def test_every_activity_is_a_valid_row(said: list[dict[str, Any]]):
-    for raw in split_array(json.dumps(said)):
+def test_every_activity_is_a_valid_row(lived_history: list[dict[str, Any]]):
+    for raw in split_array(json.dumps(lived_history)):
         assert isinstance(validate(raw, 42), Activity), raw
 
 
-def test_the_same_seed_gives_the_same_history_and_another_seed_another(said: list[dict[str, Any]]):
-    assert lived() == said
-    assert lived(seed=2)[:50] != said[:50]
+def test_the_same_seed_gives_the_same_history_and_another_seed_another(lived_history: list[dict[str, Any]]):
+    assert lived() == lived_history
+    assert lived(seed=2)[:50] != lived_history[:50]
 
 
-def test_a_history_that_is_continued_later_equals_one_that_never_stopped(said: list[dict[str, Any]]):
+def test_a_history_that_is_continued_later_equals_one_that_never_stopped(lived_history: list[dict[str, Any]]):
     noon = datetime(2025, 5, 1, 12, tzinfo=UTC)
     parts = lived(end=noon) + lived(start=noon)
-    latest = {each["id"] for each in parts} - {each["id"] for each in said}
+    latest = {each["id"] for each in parts} - {each["id"] for each in lived_history}
     assert len(latest) <= 1  # what fills the last day
     # What was under way at noon had started before and was not listed yet.
-    assert len({each["id"] for each in said} - {each["id"] for each in parts}) <= 1
+    assert len({each["id"] for each in lived_history} - {each["id"] for each in parts}) <= 1
 
 
 @pytest.mark.parametrize("per_year", [1, 300, 20_000])

@@ -5,7 +5,7 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.simulator.asking import complaint, get
 
 
-def test_limits_are_told_in_every_answer_and_end_with_the_quarter_hour(simulation: Simulation, url: str):
+def test_limits_are_reported_in_every_answer_and_end_with_the_quarter_hour(simulation: Simulation, url: str):
     simulation.advance(900 - simulation.clock.time() % 900)
     token = simulation.grant()
     simulation.limits.count(simulation.clock.time(), requests=99)  # somebody else's

@@ -77,7 +77,7 @@ def test_cancelling_is_access_denied(url: str, asked: dict[str, str]):
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"redirect_uri": "https://evil.example/"}, "Application/redirect_uri/invalid"),
         ({"redirect_uri": "http://127.0.0.1.evil.example/"}, "Application/redirect_uri/invalid"),
@@ -86,8 +86,8 @@ def test_cancelling_is_access_denied(url: str, asked: dict[str, str]):
         ({"response_type": "token"}, "Application/response_type/invalid"),
     ],
 )
-def test_a_wrong_authorize_url_is_refused(url: str, asked: dict[str, str], changed: dict[str, str], said: str):
-    assert complaint(requests.get(f"{url}/oauth/authorize", params={**asked, **changed}, timeout=10)) == (400, said)
+def test_a_wrong_authorize_url_is_refused(url: str, asked: dict[str, str], changed: dict[str, str], message: str):
+    assert complaint(requests.get(f"{url}/oauth/authorize", params={**asked, **changed}, timeout=10)) == (400, message)
 
 
 def test_a_refresh_token_works_once(simulation: Simulation, url: str):

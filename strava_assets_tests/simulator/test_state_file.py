@@ -28,9 +28,9 @@ def running(*options: object) -> Iterator[str]:
     command = [sys.executable, "-m", "strava_assets.simulator", "--port", "0", *map(str, options)]
     with subprocess.Popen(command, env=os.environ | CREDENTIALS, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        said = process.stdout.readline()
+        first_line = process.stdout.readline()
         try:
-            yield said.rpartition(" ")[2].strip()
+            yield first_line.rpartition(" ")[2].strip()
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
@@ -52,7 +52,7 @@ def test_tokens_edits_and_history_outlive_the_process(tmp_path: Path):
         assert {added, again} <= set(ids(get(url, token, per_page=200)))
 
 
-def test_a_state_is_saved_before_it_is_told_and_never_in_halves(tmp_path: Path):
+def test_a_state_is_saved_before_it_is_reported_and_never_in_halves(tmp_path: Path):
     file = tmp_path / "state.json"
     first, second = Simulation(), Simulation()
     assert not keep(first, file)
@@ -78,7 +78,7 @@ def test_a_file_that_holds_something_else_is_named_and_left_alone(tmp_path: Path
     assert file.read_text() == content
 
 
-def test_a_port_in_use_is_said_in_one_line():
+def test_a_port_in_use_is_reported_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(main, ["--port", str(port), "--years", "0.01"])

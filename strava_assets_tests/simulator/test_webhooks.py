@@ -44,8 +44,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.events.append(event)
         self._answer(status, {})
 
-    def _answer(self, status: int, said: dict[str, str]) -> None:
-        body = json.dumps(said).encode()
+    def _answer(self, status: int, value: dict[str, str]) -> None:
+        body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -105,8 +105,8 @@ def test_a_subscription_is_made_after_the_handshake_shown_and_deleted(
 
 def test_a_callback_url_that_does_not_prove_itself_is_refused(simulation: Simulation, url: str, subscriber: Subscriber):
     subscriber.handshake_status = 503
-    said = "PushSubscription/callback url/GET to callback URL does not return 200"
-    assert complaint(subscribe(simulation, url, subscriber.url)) == (400, said)
+    message = "PushSubscription/callback url/GET to callback URL does not return 200"
+    assert complaint(subscribe(simulation, url, subscriber.url)) == (400, message)
     nobody = "http://127.0.0.1:9/"
     assert complaint(subscribe(simulation, url, nobody)) == (400, "PushSubscription/callback url/not verifiable")
     long = subscriber.url + "x" * 255
@@ -114,7 +114,7 @@ def test_a_callback_url_that_does_not_prove_itself_is_refused(simulation: Simula
     assert simulation.subscription is None
 
 
-def test_uploads_edits_and_deletions_are_told_but_only_title_type_and_privacy(
+def test_uploads_edits_and_deletions_are_reported_but_only_title_type_and_privacy(
     simulation: Simulation, subscribed: Subscriber
 ):
     activity_id = upload(simulation, 0)
@@ -149,7 +149,7 @@ def test_without_read_all_privacy_looks_like_deletion_and_creation(simulation: S
     assert [each["aspect_type"] for each in subscribed.events] == ["create", "delete"]
 
 
-def test_nothing_is_told_of_an_athlete_who_gave_no_access(simulation: Simulation, subscribed: Subscriber):
+def test_nothing_is_reported_of_an_athlete_who_gave_no_access(simulation: Simulation, subscribed: Subscriber):
     simulation.add_athlete(43)
     simulation.add_activity(43)
     simulation.events.wait()

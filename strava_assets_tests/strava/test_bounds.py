@@ -149,7 +149,7 @@ def test_an_answer_that_unpacks_to_more_than_its_size_is_given_up(
 
 
 @pytest.mark.parametrize("form", ["a known length", "chunks"])
-def test_an_oauth_answer_has_the_same_bounds_and_is_said_in_one_line(
+def test_an_oauth_answer_has_the_same_bounds_and_is_reported_in_one_line(
     form: str, serve: Callable[[Speaker], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounds, "MAX_BYTES", 4 * 1024 * 1024)

@@ -231,7 +231,7 @@ def test_what_may_pass_is_tried_four_times_with_growing_pauses(
         ),
     ],
 )
-def test_what_cannot_pass_is_asked_once_and_said_in_one_line(
+def test_what_cannot_pass_is_asked_once_and_reported_in_one_line(
     client: StravaClient, strava: ScriptedStrava, reply: Reply, error: type[StravaAssetsError], message: str
 ) -> None:
     strava.script = first_replies(reply)
@@ -305,7 +305,7 @@ def test_an_import_larger_than_a_days_quota_waits_and_goes_on_by_itself_without_
     """2,500 pages, of small answers: what is counted and waited for are requests."""
     stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7), "athlete": {"id": 7}}))
     start, pages = clock.now(), 2500
-    said: list[str] = []
+    messages: list[str] = []
 
     def one_more(asked: Asked) -> Reply | None:
         if asked.path != LIST or asked.headers["Authorization"].removeprefix("Bearer ") not in strava.access:
@@ -319,17 +319,17 @@ def test_an_import_larger_than_a_days_quota_waits_and_goes_on_by_itself_without_
 
     strava.script = one_more
     with StravaClient.open(
-        strava.settings(redis_url), max_wait=timedelta(days=1), on_wait=said.append, clock=clock.clock
+        strava.settings(redis_url), max_wait=timedelta(days=1), on_wait=messages.append, clock=clock.clock
     ) as client:
         assert len(set(listed(client))) == pages
     assert strava.refused == 0
     assert client.requests_made >= pages
     # Three quarters of 1,000 on each of the first three days, the rest on the fourth.
     assert clock.now().date() - start.date() == timedelta(days=3)
-    assert sum("daily rate limit" in words for words in said) == 3
+    assert sum("daily rate limit" in words for words in messages) == 3
 
 
-def test_one_activity_is_told_in_stravas_own_spelling(client: StravaClient, strava: ScriptedStrava) -> None:
+def test_one_activity_is_reported_in_stravas_own_spelling(client: StravaClient, strava: ScriptedStrava) -> None:
     text = '{"id": 9007199254740993, "distance": 50.0, "upload_id":987654321234567891234}'
     strava.script = first_replies(Reply(200, text), path="/api/v3/activities/5")
     activity = client.activity(ANA, 5)
@@ -359,7 +359,7 @@ def test_no_secret_is_in_any_log_or_error(
 ) -> None:
     """requests-oauthlib writes tokens into its debug log."""
     caplog.set_level(logging.DEBUG)
-    said: list[str] = []
+    messages: list[str] = []
     stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7, lifetime=1), "athlete": {"id": 7}}))
     strava.athletes[7] = activities(3)
     listed(client)
@@ -374,9 +374,9 @@ def test_no_secret_is_in_any_log_or_error(
             listed(client)
         error: BaseException | None = raised.value
         while error:
-            said.append(f"{error!r} {error}")
+            messages.append(f"{error!r} {error}")
             error = error.__cause__ or error.__context__
     secrets = [CLIENT_SECRET, "access-", "refresh-"]
-    said += [record.getMessage() for record in caplog.records] + [repr(client), repr(client.athletes())]
+    messages += [record.getMessage() for record in caplog.records] + [repr(client), repr(client.athletes())]
     assert any("urllib3" in record.name for record in caplog.records)
-    assert [words for words in said if any(secret in words for secret in secrets)] == []
+    assert [words for words in messages if any(secret in words for secret in secrets)] == []

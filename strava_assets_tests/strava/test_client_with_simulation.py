@@ -97,7 +97,7 @@ def test_a_token_lives_on_over_days(simulation: Simulation, client: StravaClient
         assert client.athletes()[0].id == client.profile(client.athletes()[0])["id"] == 42
 
 
-def test_a_revoked_access_is_said_to_be_revoked(simulation: Simulation, client: StravaClient) -> None:
+def test_a_revoked_access_is_reported_to_be_revoked(simulation: Simulation, client: StravaClient) -> None:
     simulation.revoke(42)
     with pytest.raises(LoginLost):
         texts(client)
@@ -106,7 +106,7 @@ def test_a_revoked_access_is_said_to_be_revoked(simulation: Simulation, client: 
         texts(client)
 
 
-def test_a_lapsed_subscription_is_said_to_be_one(simulation: Simulation, client: StravaClient) -> None:
+def test_a_lapsed_subscription_is_reported_to_be_one(simulation: Simulation, client: StravaClient) -> None:
     simulation.faults.add("inactive")
     with pytest.raises(ApplicationInactive):
         texts(client)

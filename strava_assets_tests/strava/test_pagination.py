@@ -235,8 +235,8 @@ def test_one_activity_with_a_wrong_date_in_the_middle_of_a_listing_does_not_end_
     class WithOneWrongDate(Api):
         def answer(self, request: Request) -> list[RawActivity]:
             wrong = 1000 + place
-            said = super().answer(request)
-            return [activity(wrong, int(dated.timestamp())) if each.id == wrong else each for each in said]
+            answer = super().answer(request)
+            return [activity(wrong, int(dated.timestamp())) if each.id == wrong else each for each in answer]
 
     api = WithOneWrongDate(every(3600, 400))
     wanted = set(api.starts) - (set() if window is None else {1000 + place})

@@ -113,15 +113,15 @@ def test_requests_on_the_way_when_a_window_ends_count_in_the_next_one_too(redis_
 
 
 def test_a_spent_quarter_hour_is_waited_out_a_little_past_its_end(redis_url: str) -> None:
-    clock, said = FakeClock(NOON), list[str]()
-    counting = budget(redis_url, clock.clock, max_wait=timedelta(minutes=16), on_wait=said.append)
+    clock, messages = FakeClock(NOON), list[str]()
+    counting = budget(redis_url, clock.clock, max_wait=timedelta(minutes=16), on_wait=messages.append)
     for _ in range(101):
         counting.settle(counting.take(), None)
-    assert said == ["Strava's 15-minute rate limit reached: 100 of 100 requests used; waiting until 12:15 UTC."]
+    assert messages == ["Strava's 15-minute rate limit reached: 100 of 100 requests used; waiting until 12:15 UTC."]
     assert timedelta(seconds=1) <= clock.now() - NOON.replace(minute=15, second=0) <= timedelta(seconds=2)
 
 
-def test_who_may_not_wait_is_told_until_when(redis_url: str) -> None:
+def test_a_caller_who_may_not_wait_learns_until_when(redis_url: str) -> None:
     counting = budget(redis_url, FakeClock(NOON).clock, may_use_reserve=False)
     take_until_spent(counting)
     with pytest.raises(RateLimitExceeded) as spent:

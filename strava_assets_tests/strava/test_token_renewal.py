@@ -185,7 +185,7 @@ def test_a_refused_refresh_token_is_remembered_and_asked_again_rarely(
     assert access.token(KEY).access_token == "access-3-of-7"
 
 
-def test_a_token_that_redis_does_not_take_is_said_to_be_lost(
+def test_a_token_that_redis_does_not_take_is_reported_to_be_lost(
     strava: ScriptedStrava, store: TokenStore, access: Access
 ) -> None:
     log_in(strava, store, MINUTE)

@@ -90,7 +90,7 @@ def test_athletes_are_listed_once_the_first_one_first(store: TokenStore) -> None
         ),
     ],
 )
-def test_what_is_no_token_is_said_to_be_none(store: TokenStore, value: str, message: str) -> None:
+def test_what_is_no_token_is_reported_to_be_none(store: TokenStore, value: str, message: str) -> None:
     put(store, "STRAVA_TOKEN", value)
     with pytest.raises(ConfigurationError) as error:
         store.load("STRAVA_TOKEN")

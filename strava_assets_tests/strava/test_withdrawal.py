@@ -191,7 +191,7 @@ def test_without_an_event_a_token_past_its_date_that_is_refused_stays_unknown_fo
     assert grant.requests() - made < 60 + 6  # once a day in the end
 
 
-def test_a_lost_renewal_is_no_withdrawal_even_with_an_event_and_is_told_while_the_access_token_lives(
+def test_a_lost_renewal_is_no_withdrawal_even_with_an_event_and_is_reported_while_the_access_token_lives(
     grant: Grant,
 ) -> None:
     grant.lose_a_renewal()
@@ -289,7 +289,7 @@ def strava() -> Iterator[tuple[Simulation, str]]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=30), leaves=st.booleans())
-def test_a_living_grant_is_never_taken_for_withdrawn_and_a_dead_one_is_told(
+def test_a_living_grant_is_never_taken_for_withdrawn_and_a_dead_one_is_reported(
     redis_url: str, strava: tuple[Simulation, str], steps: list[str], *, leaves: bool
 ) -> None:
     simulation, url = strava

@@ -1,4 +1,4 @@
-"""One athlete's error, and one bad hour, stop nothing else; and it is said whose and which it is."""
+"""One athlete's error, and one bad hour, stop nothing else, and both are named."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ TEMPORARY = 75
 ADA, BEN = 42, 43
 
 
-def said(moment: datetime) -> str:
+def strava_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -41,7 +41,7 @@ def strava(environment: dict[str, str], dagster_home: Any, simulation: Simulatio
     for athlete_id, key in ((ADA, "STRAVA_TOKEN"), (BEN, f"STRAVA_TOKEN:{BEN}")):
         simulation.add_athlete(athlete_id)
         for day in range(18):
-            simulation.add_activity(athlete_id, start_date=said(FIRST + timedelta(days=day, minutes=athlete_id)))
+            simulation.add_activity(athlete_id, start_date=strava_time(FIRST + timedelta(days=day, minutes=athlete_id)))
         redis.set(key, json.dumps(simulation.grant(athlete_id)))
     assert strava_assets("init").exit_code == 0
     assert import_all().exit_code == 0

@@ -33,7 +33,7 @@ SHARE = 0.1
 LISTING = "/athlete/activities"
 
 
-def said(moment: datetime) -> str:
+def strava_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -82,7 +82,7 @@ def platform(environment: dict[str, str], simulation: Simulation) -> Iterator[Pl
     migrate(Settings.from_environment().database_url)
     simulation.add_athlete(42)
     for number in range(300):
-        simulation.add_activity(42, start_date=said(FIRST + number * 8 * HOUR + timedelta(minutes=5)))
+        simulation.add_activity(42, start_date=strava_time(FIRST + number * 8 * HOUR + timedelta(minutes=5)))
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
     platform = Platform(simulation)
     platform.fetch(EVER)
@@ -175,7 +175,7 @@ def test_edits_and_new_activities_go_through_while_deletions_wait_until_they_are
     for each in gone:
         platform.simulation.delete(each)
     platform.simulation.edit(edited, name="Another name")
-    added = platform.simulation.add_activity(42, start_date=said(same_hour + timedelta(minutes=40)))
+    added = platform.simulation.add_activity(42, start_date=strava_time(same_hour + timedelta(minutes=40)))
     found = platform.compare()
     assert "no longer lists 40 of athlete 42's 300 activities; these deletions wait" in str(found.held_back[42])
     assert found.problems == [str(found.held_back[42])]
@@ -209,7 +209,7 @@ def test_activities_that_got_another_year_are_moves_and_no_deletions(platform: P
     moved = ids(platform)[3::3]
     for each in moved:
         start = datetime.fromisoformat(platform.simulation.accounts[42].activities[each].fields["start_date"])
-        platform.simulation.edit(each, start_date=said(start - (start - FIRST) / 5 - timedelta(minutes=70)))
+        platform.simulation.edit(each, start_date=strava_time(start - (start - FIRST) / 5 - timedelta(minutes=70)))
     found = platform.compare()
     assert (len(found.differences[42].moved), found.problems) == (len(moved), [])
     for hour in sorted({hour for each in found.differences.values() for hour in each.hours}):
@@ -235,8 +235,8 @@ def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
     for each in hidden:
         platform.simulation.delete(each)
     assert platform.compare().held_back
-    for said_before in hidden.values():
-        platform.simulation.add_activity(42, text=said_before)
+    for told_before in hidden.values():
+        platform.simulation.add_activity(42, text=told_before)
     found = platform.compare()
     assert (found.windows, found.problems, platform.waiting()) == ([], [], {})
 
@@ -244,7 +244,7 @@ def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
 @pytest.mark.parametrize("kind", ["status", "reset", "html"])
 def test_edits_are_written_though_the_whole_listing_cannot_be_read(platform: Platform, kind: Any):
     hour = platform.objects()[ids(platform)[10]]
-    neighbour = platform.simulation.add_activity(42, start_date=said(hour + timedelta(minutes=30)))
+    neighbour = platform.simulation.add_activity(42, start_date=strava_time(hour + timedelta(minutes=30)))
     platform.fetch(Window.of(hour, hour))
     platform.simulation.delete(ids(platform)[10])
     platform.simulation.edit(neighbour, name="Edited")

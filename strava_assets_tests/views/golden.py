@@ -30,7 +30,7 @@ def row(athlete_id: int, number: int, local: str, offset_hours: float = 0, **val
     """A row that starts at the local time `local`; other columns as given, else as of an easy run."""
     started = datetime.fromisoformat(local)
     start = started.timestamp() if started.tzinfo else started.replace(tzinfo=UTC).timestamp() - offset_hours * 3600
-    said = {
+    actual = {
         "id": number,
         "athlete_id": athlete_id,
         "digest": "",
@@ -43,7 +43,7 @@ def row(athlete_id: int, number: int, local: str, offset_hours: float = 0, **val
         "elapsed_time": 3100,
         "total_elevation_gain": 100.0,
     }
-    return dict.fromkeys(activity_table.columns.keys()) | said | values
+    return dict.fromkeys(activity_table.columns.keys()) | actual | values
 
 
 def insert(connection: Connection, rows: Sequence[Row], settings: Sequence[Row] = (), **preference: Any) -> None:
@@ -107,18 +107,18 @@ def _assert_activities(connection: Connection, athlete_id: int, athlete: Athlete
     found = query(connection, "activity", athlete_id, "activity_id")
     assert set(found) == {row["id"] for row in athlete.rows}
     for row in athlete.rows:
-        said = found[row["id"]]
+        actual = found[row["id"]]
         load, method = athlete.load(row)
-        assert (said["day"], said["sport_group"]) == (athlete.day(row), athlete.group(row))
-        assert said["load_method"] == method, (dict(said), row)
-        assert close(said["load"], load), (row["id"], said["load"], load, method)
-        assert said["load_is_guessed"] == athlete.is_guessed(row), (row["id"], method)
-        assert said["is_duplicate_of"] == athlete.duplicate_of(row)
-        assert said["is_counted"] == athlete.is_counted(row)
-        assert said["start_is_hidden"] == athlete.is_hidden(row)
-        assert (said["start_local"] is None) == (athlete.is_hidden(row) or row["start_date_local"] is None)
-        assert all(close(said[name], value) for name, value in athlete.values(row).items())
-        speeds = [said["speed_kmh"], said["pace_min_per_km"], said["pace_min_per_100m"]]
+        assert (actual["day"], actual["sport_group"]) == (athlete.day(row), athlete.group(row))
+        assert actual["load_method"] == method, (dict(actual), row)
+        assert close(actual["load"], load), (row["id"], actual["load"], load, method)
+        assert actual["load_is_guessed"] == athlete.is_guessed(row), (row["id"], method)
+        assert actual["is_duplicate_of"] == athlete.duplicate_of(row)
+        assert actual["is_counted"] == athlete.is_counted(row)
+        assert actual["start_is_hidden"] == athlete.is_hidden(row)
+        assert (actual["start_local"] is None) == (athlete.is_hidden(row) or row["start_date_local"] is None)
+        assert all(close(actual[name], value) for name, value in athlete.values(row).items())
+        speeds = [actual["speed_kmh"], actual["pace_min_per_km"], actual["pace_min_per_100m"]]
         assert sum(speed is not None for speed in speeds) <= 1
         if speeds[1] is not None:
             assert close(speeds[1], (row["moving_time"] / 60) / (row["distance"] / 1000))
@@ -133,13 +133,13 @@ def _assert_days(connection: Connection, athlete_id: int, athlete: Athlete) -> N
     assert_sums(found, {day: by_day.get(day, nothing) for day in days}, "day")
     loads, fitness, fatigue = athlete.daily_loads, athlete.smoothed(42), athlete.smoothed(7)
     for number, (day, monotony) in enumerate(zip(days, athlete.monotony(), strict=True)):
-        said = found[day]
-        assert (said["week"], said["month"], said["year"]) == (athlete.week(day), day.replace(day=1), day.year)
-        assert close(said["fitness"], fitness[number]), day
-        assert close(said["fatigue"], fatigue[number]), day
-        assert close(said["form"], fitness[number - 1] - fatigue[number - 1] if number else 0), day
-        assert close(said["monotony"], monotony), (day, said["monotony"], monotony)
-        assert close(said["strain"], monotony and monotony * math.fsum(loads[number - 6 : number + 1])), day
+        actual = found[day]
+        assert (actual["week"], actual["month"], actual["year"]) == (athlete.week(day), day.replace(day=1), day.year)
+        assert close(actual["fitness"], fitness[number]), day
+        assert close(actual["fatigue"], fatigue[number]), day
+        assert close(actual["form"], fitness[number - 1] - fatigue[number - 1] if number else 0), day
+        assert close(actual["monotony"], monotony), (day, actual["monotony"], monotony)
+        assert close(actual["strain"], monotony and monotony * math.fsum(loads[number - 6 : number + 1])), day
 
 
 def _assert_periods(connection: Connection, athlete_id: int, athlete: Athlete) -> None:
@@ -158,9 +158,9 @@ def _assert_periods(connection: Connection, athlete_id: int, athlete: Athlete) -
         within = defaultdict(list)
         for day in athlete.days:
             within[of_day(day)].append(day)
-        for key, said in found.items():
-            assert close(said["fitness"], fitness[within[key][-1]]), (period, key)
-            assert said["active_days"] == len(active & set(within[key])), (period, key)
+        for key, actual in found.items():
+            assert close(actual["fitness"], fitness[within[key][-1]]), (period, key)
+            assert actual["active_days"] == len(active & set(within[key])), (period, key)
         by_sport = query(connection, f"{period}_by_sport", athlete_id, period, "sport_group")
         assert_sums(
             by_sport,
@@ -195,9 +195,9 @@ def _assert_uses(connection: Connection, athlete_id: int, athlete: Athlete) -> N
     for view, column in (("gear_use", "gear_id"), ("device_use", "device_name")):
         found = query(connection, view, athlete_id, column)
         assert_sums(found, athlete.sums_by(lambda row, column=column: row[column]), view)
-        for key, said in found.items():
+        for key, actual in found.items():
             days = [athlete.day(row) for row in athlete.rows if row[column] == key and athlete.is_counted(row)]
-            assert (said["first_day"], said["last_day"]) == (min(days), max(days))
+            assert (actual["first_day"], actual["last_day"]) == (min(days), max(days))
 
     def slot(row: Row) -> tuple[str, int, int] | None:
         local = row["start_date_local"]
@@ -214,11 +214,11 @@ def _assert_eddington_and_streaks(connection: Connection, athlete_id: int, athle
     for group in {athlete.group(row) for row in athlete.rows}:
         for unit, metres in (("km", 1000), ("mile", 1609.344)):
             number, missing = athlete.eddington(group, metres)
-            said = found.get((group, unit))
-            if said is None:
+            actual = found.get((group, unit))
+            if actual is None:
                 assert number == 0
             else:
-                assert (said["eddington"], said["days_missing"]) == (number, missing), (group, unit)
+                assert (actual["eddington"], actual["days_missing"]) == (number, missing), (group, unit)
     streaks = query(connection, "streak", athlete_id, "unit", "first_day")
     active = [athlete.day(row) for row in athlete.rows if athlete.is_counted(row)]
     expected = {("day", *each) for each in athlete.streaks(1, active)}
@@ -280,5 +280,5 @@ def _assert_predictions(connection: Connection, athlete_id: int, athlete: Athlet
         if (row["distance"] or 0) >= 3000 and (athlete.today - athlete.day(row)).days < 365
     ]
     assert set(predictions) == ({5, 10, 21.0975, 42.195} if runs else set())
-    for km, said in predictions.items():
-        assert close(said["predicted_minutes"], min(minutes * (km / ran) ** 1.06 for minutes, ran in runs))
+    for km, actual in predictions.items():
+        assert close(actual["predicted_minutes"], min(minutes * (km / ran) ** 1.06 for minutes, ran in runs))

@@ -161,14 +161,14 @@ class Athlete:
 
     def setting(self, day: date) -> tuple[dict[str, Any], set[str]]:
         """What holds on that day, and what of it is guessed."""
-        said: dict[str, Any] = {}
+        known: dict[str, Any] = {}
         for each in sorted(self.settings, key=lambda each: each["valid_from"]):
             if each["valid_from"] <= day:
-                said |= {name: each[name] for name in FIELDS if each.get(name) is not None}
-        found = dict.fromkeys(FIELDS) | self.guess | said
+                known |= {name: each[name] for name in FIELDS if each.get(name) is not None}
+        found = dict.fromkeys(FIELDS) | self.guess | known
         if found["hr_threshold"] is None and found["hr_max"] is not None:
             found["hr_threshold"] = found["hr_rest"] + 0.85 * (found["hr_max"] - found["hr_rest"])
-        return found, set(FIELDS) - set(said) - {"weight"}
+        return found, set(FIELDS) - set(known) - {"weight"}
 
     def measured_load(self, row: Row) -> tuple[float, str] | None:
         """By power, else by heart rate."""

@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
-    ("per_year", "preference", "said"),
+    ("per_year", "preference", "dated_settings"),
     [
         (250, {}, []),
         (
@@ -29,7 +29,9 @@ NOW = datetime.now(UTC)
         ),
     ],
 )
-def test_the_simulators_athletes(engine: Engine, per_year: int, preference: dict[str, Any], said: list[dict[str, Any]]):
+def test_the_simulators_athletes(
+    engine: Engine, per_year: int, preference: dict[str, Any], dated_settings: list[dict[str, Any]]
+):
     athletes = {
         athlete_id: rows_of(
             history(athlete_id, start=NOW - timedelta(days=500), end=NOW, per_year=per_year, seed=3), athlete_id
@@ -40,9 +42,9 @@ def test_the_simulators_athletes(engine: Engine, per_year: int, preference: dict
         for athlete_id, rows in athletes.items():
             assert len(rows) > 100
             chosen = {"athlete_id": athlete_id, **preference} if preference else {}
-            insert(connection, rows, [{"athlete_id": athlete_id, **each} for each in said], **chosen)
+            insert(connection, rows, [{"athlete_id": athlete_id, **each} for each in dated_settings], **chosen)
         for athlete_id, rows in athletes.items():
-            assert_equal(connection, athlete_id, reference(connection, rows, said, **preference))
+            assert_equal(connection, athlete_id, reference(connection, rows, dated_settings, **preference))
 
 
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -177,7 +179,7 @@ SETTING = st.fixed_dictionaries(
 
 @given(
     drawn=st.lists(ACTIVITY, min_size=1, max_size=25),
-    said=st.lists(SETTING, max_size=4, unique_by=lambda each: each["valid_from"]),
+    dated_settings=st.lists(SETTING, max_size=4, unique_by=lambda each: each["valid_from"]),
     week_start=st.sampled_from(["monday", "saturday", "sunday"]),
     counts_duplicates=st.booleans(),
 )
@@ -185,7 +187,7 @@ SETTING = st.fixed_dictionaries(
 def test_any_history_of_two_months(
     engine: Engine,
     drawn: list[dict[str, Any]],
-    said: list[dict[str, Any]],
+    dated_settings: list[dict[str, Any]],
     week_start: str,
     counts_duplicates: bool,
 ):
@@ -194,5 +196,5 @@ def test_any_history_of_two_months(
     with engine.begin() as connection:
         for table in ("strava_activity", "strava_athlete_setting", "strava_athlete_preference"):
             connection.execute(text(f"DELETE FROM {table}"))
-        insert(connection, rows, said, **preference)
-        assert_equal(connection, 7, reference(connection, rows, said, **preference))
+        insert(connection, rows, dated_settings, **preference)
+        assert_equal(connection, 7, reference(connection, rows, dated_settings, **preference))
