@@ -24,13 +24,16 @@ _ADDED = {row["column"]: int(row["added"] or 0) for row in table("headers.csv")}
 _SECOND = {name.removesuffix("_2"): name for name in COLUMNS if name.endswith("_2")}
 _LANGUAGES = {
     "en": "English", "de": "German", "fr": "French", "nl": "Dutch", "es": "Spanish", "da": "Danish",
-    "2019": "English, until 2019",
+    "pt": "Portuguese", "pl": "Polish", "ru": "Russian", "2019": "English, until 2019",
 }  # fmt: skip
 _ENOUGH_NAMES = 4
 """Names that have to be of one language before it counts as known: a few are the same in several."""
 
 _NEEDED = ("activity_id", "activity_date", "activity_name", "activity_type", "elapsed_time", "distance", "filename")
 _NEEDED_WITH_NUMBERS = ("moving_time", "distance_2")
+_FIRST_NUMBERS = 8
+"""Time and distance stand again within so many columns after the file's name."""
+
 _OF_FILES = "the file's name is one"
 """Also true where all activities were entered by hand."""
 
@@ -118,15 +121,27 @@ class _Search:
         self._name("media", [len(self.header) - 1], lambda at: share(self.rows, [at], content.is_media))
 
     def _find_doubles(self) -> None:
-        """Time and distance by their names, which stand there twice in any language, and by their values."""
+        """Time and distance: they stand there twice, under one name in most languages, and with the same values."""
         start = self._end_of_head()
         if start is None:
             return
-        cells = [header_names(cell) for cell in self.header]
-        pairs = [(at, cells.index(name, start)) for at, name in enumerate(cells[:start]) if name in cells[start:]]
-        for first, holds in (("elapsed_time", content.is_same_number), ("distance", content.is_same_distance)):
-            free = {at: later for at, later in pairs if self.names[later] is None}
-            self._name(first, list(free), partial(self._both, free, holds))
+        for first, holds in (
+            ("elapsed_time", content.is_same_number),
+            ("distance", content.is_converted_distance),
+            ("distance", content.is_same_distance),  # of one who only swims, both are metres
+        ):
+            head = [at for at in range(start) if self.names[at] is None]
+            self._name(first, head, partial(self._is_there_twice, start, holds))
+
+    def _is_there_twice(self, start: int, holds: content.Holds, column: int) -> Share:
+        """Whether a column stands there again after `start`, soon or under the same name."""
+        name = header_names(self.header[column])
+        free = [at for at in range(start + 1, len(self.header)) if self.names[at] is None]
+        namesakes = [at for at in free if header_names(self.header[at]) == name]
+        for later in namesakes or free[:_FIRST_NUMBERS]:
+            if (found := share(self.rows, [column, later], holds)).is_evidence:
+                return found
+        return Share(0, 0)
 
     def _both(self, others: Mapping[int, int], holds: content.Holds, column: int) -> Share:
         return share(self.rows, sorted([column, others[column]]), holds)

@@ -112,6 +112,11 @@ def is_same_distance(for_people: str, metres: str) -> bool | None:
     return any(abs(shown * unit - exact) <= max(0.02 * exact, 0.011 * unit) for unit in UNITS)
 
 
+def is_converted_distance(for_people: str, metres: str) -> bool | None:
+    """As `is_same_distance`, where another unit shows that it is a distance and no other number that is there twice."""
+    return None if is_same_number(for_people, metres) is not False else is_same_distance(for_people, metres)
+
+
 def is_distance(metres: str, speed: str, seconds: str) -> bool | None:
     """Whether a distance is the speed times the time."""
     distance, expected = number(metres) or 0, (number(speed) or 0) * (number(seconds) or 0)

@@ -6,10 +6,11 @@ from strava_assets.archive.wording import fold, names
 def sport_type(name: str, language: str) -> str | None:
     """The API's word for a sport; None where the name is not known, which English names always are.
 
-    A name of another language than the header's counts, too: they are not always translated.
+    A name of another language than the header's counts, too: they are not always translated, and sports are known in
+    more languages than headers. No word is another sport in another language.
     """
     known = names("sports.csv", "sport_type")
-    for each in (language, "en"):
+    for each in ("en",) if language == "en" else (language, "en", *known):
         if found := known.get(each, {}).get(fold(name)):
             return found
     # New sports come without notice, and the API spells them like the English name, without its spaces.

@@ -16,8 +16,13 @@ _UNTRANSLATED = re.compile(r"horton_values\.(\w+)")
 
 def fold(text: str) -> str:
     """One spelling for all that differ in case, apostrophes, spaces, hyphens or Unicode's compatible characters."""
-    folded = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold()
+    folded = lower(text).translate(_APOSTROPHES)
     return " ".join(re.sub(r"[\s_\-\u2010-\u2013]+", " ", folded).split())
+
+
+def lower(text: str) -> str:
+    """Text in lower case and in one piece a letter, which lower case takes apart in some languages."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def header_names(cell: str) -> list[str]:

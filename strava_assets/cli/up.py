@@ -33,7 +33,7 @@ from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore
 
 _POLL_SECONDS = 0.1
 
-_EXAMPLE = "SELECT start_date, type, name, distance FROM strava_activity ORDER BY start_date DESC LIMIT 10"
+_EXAMPLE = "SELECT start_date, sport_type, name, distance FROM strava_activity ORDER BY start_date DESC LIMIT 10"
 
 
 @click.command()

@@ -16,7 +16,7 @@ from strava_assets.archive.columns import COLUMNS
 from strava_assets.archive.wording import table
 from strava_assets.simulator.history import history
 
-LANGUAGES = ("en", "de", "fr", "nl", "es", "da")
+LANGUAGES = ("en", "de", "fr", "nl", "es", "da", "pt", "pl", "ru")
 LAYOUTS = (72, 80, 94, 99, 103, 105)
 TRACKS = ("fit.gz", "fit", "gpx.gz", "gpx", "tcx.gz", "tcx")
 
@@ -26,6 +26,8 @@ _MONTHS = {
     "nl": "jan feb mrt apr mei jun jul aug sep okt nov dec",
     "es": "ene feb mar abr may jun jul ago sept oct nov dic",
     "pt": "jan. fev. mar. abr. mai. jun. jul. ago. set. out. nov. dez.",
+    "pl": "sty lut mar kwi maj cze lip sie wrz paź lis gru",
+    "ru": "янв. февр. мар. апр. мая июн. июл. авг. сент. окт. нояб. дек.",
     "da": "jan. feb. mar. apr. maj jun. jul. aug. sep. okt. nov. dec.",
 }
 
@@ -47,6 +49,8 @@ DATES: dict[str, Callable[[datetime], str]] = {
     "2019": lambda at: f"{at:%Y-%m-%d %H:%M:%S}",
     "us-numbers": lambda at: f"{at.month}/{at.day}/{at.year}, {at.hour % 12 or 12}:{at:%M:%S} {at:%p}",
     "pt": lambda at: f"{at.day} de {_month('pt', at)} de {at.year}, {at:%H:%M:%S}",
+    "pl": lambda at: f"{at.day} {_month('pl', at)} {at.year}, {at:%H:%M:%S}",
+    "ru": lambda at: f"{at.day} {_month('ru', at)} {at.year}\u202f\u0433., {at:%H:%M:%S}",
     "ja": lambda at: f"{at:%Y/%m/%d} {at.hour}:{at:%M:%S}",
     "ko": lambda at: (
         f"{at.year}. {at.month}. {at.day}. {'오후' if at.hour >= 12 else '오전'} {at.hour % 12 or 12}:{at:%M:%S}"

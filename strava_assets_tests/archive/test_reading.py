@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from strava_assets.archive.activities import ArchivedActivity, ArchiveReject, read_activities
 from strava_assets.archive.table import read_table
+from strava_assets.archive.wording import names
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.activity import Activity, checked
 from strava_assets_tests.archive.exports import DATES, LANGUAGES, LAYOUTS, ExportFile, activities
@@ -93,6 +94,15 @@ def test_where_not_even_doubled_names_help_content_finds_the_columns_or_leaves_t
     assert_equals_api(export, of, may_lack=True)
 
 
+@pytest.mark.parametrize("other", [{"distance_2"}, {"distance_2", "elapsed_time_2"}])
+@pytest.mark.parametrize("size", LAYOUTS)
+def test_a_distance_that_has_two_names_is_told_from_other_numbers_that_stand_there_twice(size: int, other: set[str]):
+    export = in_no_language(ExportFile(of := activities(120), size=size, language="de"), doubles=True)
+    export.header = [f"{name} again" if column in other else name
+                     for name, column in zip(export.names(), export.columns(), strict=True)]  # fmt: skip
+    assert_equals_api(export, of)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sports_have_the_api_s_names_where_the_language_is_known(language: str):
     of = activities(300)
@@ -106,10 +116,24 @@ def test_sports_have_the_api_s_names_where_the_language_is_known(language: str):
 
 def test_an_unknown_sport_is_left_open_and_its_name_is_kept():
     export = ExportFile(activities(30), language="de")
-    export.change_rows = lambda rows: [[*row[:3], "Corsa", *row[4:]] for row in rows]
+    export.change_rows = lambda rows: [[*row[:3], "Kurado", *row[4:]] for row in rows]
     good, rejects = read(export)
     assert not rejects
-    assert {(each.activity.sport_type, each.columns["activity_type"]) for each in good} == {(None, "Corsa")}
+    assert {(each.activity.sport_type, each.columns["activity_type"]) for each in good} == {(None, "Kurado")}
+
+
+def test_a_sport_is_known_in_more_languages_than_headers():
+    export = in_no_language(ExportFile(activities(60)), doubles=True)
+    export.change_rows = lambda rows: [[*row[:3], "Corsa", *row[4:]] for row in rows]
+    assert {each.activity.sport_type for each in read(export)[0]} == {"Run"}
+
+
+def test_no_word_is_another_sport_in_another_language():
+    meanings: dict[str, set[str]] = {}
+    for words in names("sports.csv", "sport_type").values():
+        for word, sport in words.items():
+            meanings.setdefault(word, set()).add(sport)
+    assert {word: sports for word, sports in meanings.items() if len(sports) > 1} == {}
 
 
 @pytest.mark.parametrize("dates", DATES)

@@ -33,10 +33,25 @@ def test_a_number_for_people_is_read_in_any_language(cell: str, value: float | N
         "2026/05/09 17:09:50", "2026年5月9日 17:09:50", "2026年5月9日 下午5:09:50", "2026. 5. 9. 오후 5:09:50",
         "9 maj 2026, 17:09:50", "2026. máj. 9. 17:09:50", "9 May 2026 17:09:50", "9. 5. 2026 17:09:50",
         "9 may 2026, 5:09:50 p. m.", "9.5.2026 klo 17.09.50", "9 Mei 2026 17.09.50",
+        "9 мая 2026\u202f\u0433., 17:09:50",
+        "9 Μαΐ 2026, 5:09:50\u202fμ.μ.", "9 Mei 2026, 5:09:50\u202fPTG", "17:09:50 9 thg 5, 2026",
+        "9 mai 2026, 17 h 09 min 50 s",
     ],
 )  # fmt: skip
 def test_a_date_is_read_in_any_language(cell: str):
     assert parse_dates([cell]) == [AT]
+
+
+@pytest.mark.parametrize(("month", "word"), [(7, "juill."), (6, "juin"), (5, "Μαΐ"), (3, "Mac"), (12, "Dis")])
+def test_months_have_the_names_that_their_countries_use(month: int, word: str):
+    assert parse_dates([f"9 {word} 2026, 17:09:50"]) == [AT.replace(month=month)]
+
+
+def test_hours_of_an_unknown_half_of_the_day_are_no_time():
+    halves = ["9 May 2026, 5:09:50 xm", "9 May 2026, 11:09:50 ym"]
+    assert parse_dates(halves) == [None, None]
+    # The clock has 24 hours, so the word is none of them.
+    assert parse_dates([*halves, "9 May 2026, 17:09:50 xm"])[2] == AT
 
 
 @given(st.integers(1_200_000_000, 1_900_000_000))
