@@ -3,6 +3,7 @@
 https://docs.dagster.io/guides/build/assets
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from strava_assets.defs.names import Names
 from strava_assets.defs.partitions import window_of
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import BY_HAND, FETCHED_TAG, REASON_TAG, SCHEDULE
+from strava_assets.errors import AthleteError, StravaAssetsError
 from strava_assets.hours import Window
 from strava_assets.instance.process_tags import process_tags
 from strava_assets.mirror.database import transaction
@@ -45,6 +47,8 @@ SHORT_WAIT = timedelta(minutes=1)
 """A run waits this long for Strava's rate limit; longer, and it gives its place in the queue to others."""
 
 OWNERS = ["team:athletes"]
+
+Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 
 
 def make_assets(
@@ -71,9 +75,15 @@ def make_assets(
         check_specs=checks.specs_of_raw_activities(names.raw_activities),
         **common,
     )
-    def raw_activities(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def raw_activities(context: dg.AssetExecutionContext) -> Results:
         """Fetch the run's hours of all athletes and write them as raw objects."""
-        return _fetch(context, settings, resources_of(context, names))
+        resources = resources_of(context, names)
+        try:
+            fetched = _fetch(context, settings, resources)
+        except dg.Failure as failure:
+            yield from _refused(failure, resources)
+            raise
+        yield fetched
 
     @dg.asset(
         key=names.strava_activity,
@@ -119,6 +129,19 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
         in_doubt = [refused[athlete.token_key] for athlete in readable if athlete.token_key in refused]
         check = checks.all_athletes_fetched(fetched, Revocations(redis).athletes(), in_doubt)
         return result(context, window, summary, [check])
+
+
+def _refused(failure: dg.Failure, resources: Resources) -> Results:
+    """The check of a run that could fetch nothing, where Strava refuses athletes: it names them, and the ways out."""
+    cause = failure.__context__
+    try:
+        refused = doubts(resources.tokens.open(), datetime.now(UTC))
+        revoked = Revocations(resources.tokens.connect()).athletes()
+    except StravaAssetsError:
+        return  # the run says already what is away
+    fetched = Fetched(left_out=[cause] if isinstance(cause, AthleteError) else [])
+    if fetched.left_out or refused or revoked:
+        yield checks.all_athletes_fetched(fetched, revoked, refused.values())
 
 
 def _already_fetched(context: dg.AssetExecutionContext, window: Window, resources: Resources) -> dg.MaterializeResult:

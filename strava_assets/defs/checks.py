@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from sqlalchemy import Connection
 
-from strava_assets.errors import AthleteError
+from strava_assets.errors import AccessRevoked, AthleteError
 from strava_assets.hours import Window
 from strava_assets.mirror.archive import not_on_strava
 from strava_assets.mirror.markdown import inert
@@ -81,14 +81,15 @@ def all_athletes_fetched(
     `revoked` are those who withdrew access, `doubts` are about logins that are good for reading, but not for long.
     """
     now = datetime.now(UTC)
-    problems = [str(error) for error in [*fetched.left_out, *fetched.errors.values()]]
+    errors = [*fetched.left_out, *fetched.errors.values(), *doubts]
+    to_purge = [each for each in errors if isinstance(each, AccessRevoked) and each.athlete_id in revoked]
+    problems = list(dict.fromkeys(str(error) for error in errors if error not in to_purge))
     problems += [sentence for athlete_id, gaps in fetched.gaps.items() for sentence in sentences(athlete_id, gaps)]
     problems += [
         f"The token of athlete {athlete.id} expired on {athlete.expires_at:%Y-%m-%d %H:%M} UTC and was not refreshed."
         for athlete in fetched.athletes
         if athlete.id not in fetched.errors and athlete.expires_at and now - athlete.expires_at > TOKEN_IS_STALE
     ]
-    problems += [str(doubt) for doubt in doubts]
     problems += [waits_to_be_purged(athlete_id, since) for athlete_id, since in revoked.items()]
     resumed = [
         f" Everything of athlete {athlete_id} before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."

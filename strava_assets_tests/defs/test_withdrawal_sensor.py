@@ -48,6 +48,13 @@ def requests_of(instance: dg.DagsterInstance) -> int:
     return len(tick("strava_withdrawals", instance).run_requests or [])
 
 
+def check_of(result: dg.ExecuteInProcessResult) -> str:
+    """What the check says that every athlete was fetched, which failed."""
+    [check] = [each for each in result.get_asset_check_evaluations() if each.check_name == "all_athletes_fetched"]
+    assert not check.passed
+    return str(check.description)
+
+
 def test_a_withdrawal_that_an_hourly_run_sees_first_is_asked_about_again_and_its_purge_requested(
     instance: dg.DagsterInstance, redis: Redis, simulation: Simulation
 ) -> None:
@@ -60,6 +67,43 @@ def test_a_withdrawal_that_an_hourly_run_sees_first_is_asked_about_again_and_its
     pass_minutes(redis)
     assert requests_of(instance) == 1
     assert list(Revocations(redis).athletes()) == [42]
+
+
+def test_a_run_that_could_read_nobody_names_each_athlete_and_the_ways_out_in_its_check(
+    instance: dg.DagsterInstance, redis: Redis, simulation: Simulation
+) -> None:
+    simulation.add_athlete(43)
+    for athlete_id, key in ((42, "STRAVA_TOKEN"), (43, "STRAVA_TOKEN:43")):
+        redis.set(key, json.dumps({**simulation.grant(athlete_id), "expires_at": 1}))
+        simulation.revoke(athlete_id)
+    result = run(HOUR_AGO, instance=instance)
+    assert not result.success
+    told = check_of(result)
+    for athlete_id in (42, 43):
+        assert told.count(f"Strava has refused the refresh token of athlete {athlete_id} since 20") == 1
+        assert f"strava-assets purge --athlete {athlete_id}" in told
+    assert "strava-assets login" in told
+
+
+def test_a_run_that_meets_a_proven_withdrawal_names_it_once(
+    instance: dg.DagsterInstance, redis: Redis, simulation: Simulation
+) -> None:
+    simulation.revoke(42)
+    run(HOUR_AGO, instance=instance)
+    pass_minutes(redis)
+    result = run(HOUR_AGO, instance=instance)
+    assert not result.success
+    assert check_of(result).count("Athlete 42 withdrew access on 20") == 1
+
+
+def test_an_outage_of_strava_fails_a_run_but_no_check(
+    instance: dg.DagsterInstance, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert redis
+    monkeypatch.setenv("STRAVA_BASE_URL", "http://127.0.0.1:1")
+    result = run(HOUR_AGO, instance=instance)
+    assert not result.success
+    assert result.get_asset_check_evaluations() == []
 
 
 def test_a_reconciliation_sees_and_records_the_same(
@@ -139,7 +183,5 @@ def test_a_lost_login_is_reported_by_the_check_while_the_run_still_reads(
     simulation.refresh(token["refresh_token"])
     result = run(HOUR_AGO, instance=instance)
     assert result.success, problem(result)
-    [check] = [each for each in result.get_asset_check_evaluations() if each.check_name == "all_athletes_fetched"]
-    assert not check.passed
-    assert "while it was renewed" in str(check.description)
-    assert "strava-assets login" in str(check.description)
+    assert "while it was renewed" in check_of(result)
+    assert "strava-assets login" in check_of(result)
