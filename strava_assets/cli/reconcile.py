@@ -8,10 +8,11 @@ from rich.table import Table
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.defs.run_tags import RECONCILE, reason_tags
-from strava_assets.errors import TransientError
+from strava_assets.errors import TooManyDeletions, TransientError
 from strava_assets.hours import Window, partition_key
 from strava_assets.instance.command_line import Outcome
-from strava_assets.mirror.database import engine_for
+from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
 from strava_assets.services import open_client, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.resume_points import ResumePoints
@@ -59,6 +60,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
         out.print(_table(comparison))
         if not dry_run:
             failed = _refresh(settings, comparison)
+            comparison.held_back |= _found_to_be_many(settings, comparison)
     elif not comparison.problems:
         click.echo(f"{counted(comparison.listed, 'activity', 'activities')} compared: nothing differs.")
     _end(comparison, failed)
@@ -85,6 +87,17 @@ def _refresh(settings: Settings, comparison: Comparison) -> list[Window]:
                 click.echo(f"not refreshed: {window}: {problem}", err=True)
                 failed.append(window)
     return failed
+
+
+def _found_to_be_many(settings: Settings, comparison: Comparison) -> dict[int, TooManyDeletions]:
+    """The athletes of whom deletions wait that only the refresh found: of objects that the mirror did not know."""
+    with transaction(engine_for(settings.database_url)) as connection:
+        waiting = waiting_deletions(connection)
+    return {
+        athlete_id: TooManyDeletions(wait_for_confirmation(athlete_id, count), athlete_id)
+        for athlete_id, count in waiting.items()
+        if athlete_id in comparison.differences and athlete_id not in comparison.held_back
+    }
 
 
 def _problem(outcome: Outcome) -> str | None:

@@ -16,7 +16,7 @@ from strava_assets.hours import Window
 from strava_assets.mirror.archive import not_on_strava
 from strava_assets.mirror.markdown import inert
 from strava_assets.mirror.quality import hours_without_object, implausible_activities, invalid_activities
-from strava_assets.mirror.unlisted import waiting_deletions
+from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
 from strava_assets.state.revocations import waits_to_be_purged
 from strava_assets.sync.fetch import Fetched
 from strava_assets.sync.listing import sentences
@@ -112,11 +112,7 @@ def no_rejects(connection: Connection) -> dg.AssetCheckResult:
 
 def no_deletions_wait(connection: Connection) -> dg.AssetCheckResult:
     """Fails naming the athletes of whom deletions wait for a confirmation."""
-    problems = [
-        f"{count} activities of athlete {athlete_id} wait to be deleted, since they are many. If that is right, run: "
-        f"strava-assets reconcile --athlete {athlete_id} --confirm-deletions. If not: strava-assets login."
-        for athlete_id, count in waiting_deletions(connection).items()
-    ]
+    problems = [wait_for_confirmation(*waiting) for waiting in waiting_deletions(connection).items()]
     return _result("no_deletions_wait", " ".join(problems), "No deletion waits for a confirmation.")
 
 

@@ -69,6 +69,14 @@ def waiting_deletions(connection: Connection) -> dict[int, int]:
     return {row.athlete_id: row.activities for row in rows}
 
 
+def wait_for_confirmation(athlete_id: int, count: int) -> str:
+    """What the owner has to do about deletions that wait, in words."""
+    return (
+        f"{count} activities of athlete {athlete_id} wait to be deleted, since they are many. If that is right, run: "
+        f"strava-assets reconcile --athlete {athlete_id} --confirm-deletions. If not: strava-assets login."
+    )
+
+
 def set_starts(connection: Connection, athlete_id: int, starts: Mapping[int, datetime]) -> None:
     """Give rows without a start the one that Strava lists, so that they lie in an hour as any other."""
     statement = text("UPDATE strava_activity SET start_date = :start WHERE athlete_id = :athlete_id AND id = :id")

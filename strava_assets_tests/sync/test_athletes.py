@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from strava_assets.cli.main import main
 from strava_assets.errors import ServiceUnavailable, StravaUnavailable, UnreadableObject
-from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.raw.store import RawStore
 from strava_assets.services import open_store
@@ -253,6 +253,24 @@ def test_a_mass_deletion_waits_with_an_exit_code_and_a_check_until_it_is_confirm
     assert confirmed.exit_code == 0, confirmed.output
     assert rows(environment) == expected_rows(strava)
     assert checks(run(hour))["no_deletions_wait"] == (True, "No deletion waits for a confirmation.")
+    assert "nothing differs" in reconcile().output
+
+
+def test_deletions_that_only_the_refresh_finds_to_be_many_wait_with_an_exit_code_too(
+    strava: Simulation, environment: dict[str, str]
+):
+    """A run died between objects and table, then its activities were deleted: the mirror knew none of them."""
+    day = Window.of(FIRST, FIRST + 23 * HOUR)
+    new = [strava.add_activity(ADA, start_date=strava_time(FIRST + timedelta(minutes=90 + each))) for each in range(30)]
+    assert run(day, select="raw_activities").success
+    for each in new:
+        strava.delete(each)
+    waits = reconcile()
+    assert waits.exit_code == 1, waits.output
+    assert "30 activities of athlete 42 wait to be deleted" in waits.output
+    confirmed = reconcile("--athlete", str(ADA), "--confirm-deletions")
+    assert confirmed.exit_code == 0, confirmed.output
+    assert rows(environment) == expected_rows(strava)
     assert "nothing differs" in reconcile().output
 
 
