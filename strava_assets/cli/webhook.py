@@ -40,8 +40,8 @@ def path() -> None:
 def serve(host: str, port: int) -> None:
     """Receive events until interrupted. /healthz says whether Redis can be reached."""
     # Imported here: the other commands need no web server.
-    from strava_assets.webhooks.receiver import create_app  # noqa: PLC0415
-    from strava_assets.webhooks.server import BACKLOG, BoundedServer  # noqa: PLC0415
+    from strava_assets.bounded_server import BACKLOG  # noqa: PLC0415
+    from strava_assets.webhooks.receiver import create_server  # noqa: PLC0415
 
     settings = Settings.from_environment()
     identity = _identity(settings)
@@ -57,7 +57,7 @@ def serve(host: str, port: int) -> None:
     where = f"http://{host}:{listening.getsockname()[1]}"
     click.echo(f"Receiving events on {where}; the path is what `strava-assets webhook path` prints. Ctrl-C stops it.")
     with suppress(KeyboardInterrupt):
-        BoundedServer(create_app(settings)).run([listening])
+        create_server(settings).run([listening])
 
 
 @command.command("subscribe")

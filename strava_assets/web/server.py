@@ -1,14 +1,17 @@
 """The stock `dagster-webserver` command, with all of its options, and the guard before what it serves."""
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
+import uvicorn
 from dagster_webserver import cli
 from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from strava_assets.bounded_server import BACKLOG, BoundedServer, max_connections
 from strava_assets.report.web import reports_app
 from strava_assets.settings import Settings
 from strava_assets.web.guard import Authority, Guard
@@ -35,9 +38,18 @@ def serve(arguments: Sequence[str] | None = None) -> None:
         pages = {"/reports": reports_app(reports_of(settings))}
         return guarded(dagster, settings, path_prefix=path_prefix, pages=pages)
 
-    # The command looks this name up when it makes its app, so it keeps its options, signals and logs. A release that
-    # makes its app in another way must not start unguarded.
-    if not hasattr(cli, "create_app_from_workspace_process_context"):
+    # The command looks these names up when it makes its app and serves it, so it keeps its options, signals and logs.
+    # A release that does it in another way must not start unguarded.
+    if not (hasattr(cli, "create_app_from_workspace_process_context") and hasattr(cli, "uvicorn")):
         raise RuntimeError("This release of dagster-webserver makes its app in another way: the guard does not fit.")
     cli.create_app_from_workspace_process_context = create_guarded_app
+    vars(cli)["uvicorn"] = SimpleNamespace(run=_serve_bounded)
     cli.cli(arguments, auto_envvar_prefix="DAGSTER_WEBSERVER")
+
+
+def _serve_bounded(app: ASGIApp, **options: Any) -> None:  # noqa: ANN401 - uvicorn.run's
+    """What `uvicorn.run` does, with a bound on connections: too many would take the files that the daemon needs."""
+    config = uvicorn.Config(app, **options)
+    listening = config.bind_socket()
+    listening.listen(BACKLOG)
+    BoundedServer(config, connections=max_connections() // 2, waits_for_answers=True).run([listening])

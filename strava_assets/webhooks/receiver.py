@@ -11,6 +11,7 @@ import time
 from http import HTTPStatus
 from typing import cast
 
+import uvicorn
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -22,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from strava_assets.bounded_server import BoundedServer
 from strava_assets.settings import Settings
 from strava_assets.state import keys
 from strava_assets.webhooks.event_writer import EventWriter
@@ -43,6 +45,13 @@ REDIS_TIMEOUT = 0.6
 
 IDENTITY_MAX_AGE = 1.0
 """Seconds for which the subscription's id is believed to be as it was."""
+
+
+def create_server(settings: Settings) -> BoundedServer:
+    """The app in its web server. No access log: it would show the secret path."""
+    return BoundedServer(
+        uvicorn.Config(create_app(settings), access_log=False, log_level="error", server_header=False, ws="none")
+    )
 
 
 def create_app(settings: Settings) -> Starlette:

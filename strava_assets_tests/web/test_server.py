@@ -4,10 +4,12 @@ import asyncio
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +32,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("web")]
 
 PIPELINES = json.dumps({"query": "{ version }"})
 MUTATION = 'mutation { addDynamicPartition(partitionsDefName: "x", partitionKey: "y") { __typename } }'
+FILES = 256
+"""What the server may open: fewer than a system allows by default."""
+
 LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
@@ -40,8 +45,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     (number,) = free_ports(1)
     environment = os.environ | {"DAGSTER_HOME": str(home), "STRAVA_WEB_HOSTS": "dagster.example.org"}
+    command = [sys.executable, "-m", "strava_assets.web", "--empty-workspace", "--port", str(number)]
     server = subprocess.Popen(
-        [sys.executable, "-m", "strava_assets.web", "--empty-workspace", "--port", str(number)],
+        ["sh", "-c", f'ulimit -n {FILES}; exec "$@"', "sh", *command],
         env=environment,
         cwd=home,
         stdout=subprocess.DEVNULL,
@@ -57,6 +63,25 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         server.terminate()
         server.wait(30)
+
+
+IDLE_CLIENTS = {
+    "no request": b"",
+    "half a request": b"GET /server_info HTTP/1.1\r\nHost: localhost",
+    "half a body": b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+    "a request": b"GET /server_info HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", IDLE_CLIENTS.values(), ids=IDLE_CLIENTS)
+def test_more_idle_connections_than_it_may_have_files_do_not_shut_it(port: int, sent: bytes):
+    with ExitStack() as stack:
+        for _ in range(FILES + 50):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port))).sendall(sent)
+        began = time.monotonic()
+        assert ask(port, "GET", "/server_info")[0] == 200
+        assert ask(port, "POST", "/graphql", PIPELINES)[0] == 200
+        assert time.monotonic() - began < 20
 
 
 def answers(port: int) -> bool:

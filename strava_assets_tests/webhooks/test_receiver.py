@@ -20,6 +20,7 @@ import requests
 from click.testing import CliRunner
 from redis import Redis
 
+from strava_assets.bounded_server import BACKLOG
 from strava_assets.cli.main import main
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.redis import Redis as RedisServer
@@ -29,8 +30,7 @@ from strava_assets.state import keys
 from strava_assets.webhooks import guess_brake
 from strava_assets.webhooks.events import EventStream, Meaning
 from strava_assets.webhooks.identity import WebhookIdentity
-from strava_assets.webhooks.receiver import create_app
-from strava_assets.webhooks.server import BACKLOG, BoundedServer
+from strava_assets.webhooks.receiver import create_server
 from strava_assets_tests.proxy import Proxy
 
 STRAVA_WAITS = 2.0
@@ -48,7 +48,7 @@ def strava_waits() -> float:
 @contextmanager
 def serving() -> Iterator[str]:
     """The receiver in a thread of this process; its URL."""
-    server = BoundedServer(create_app(Settings.from_environment()))
+    server = create_server(Settings.from_environment())
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
@@ -342,7 +342,7 @@ def test_more_idle_connections_than_it_may_have_files_do_not_shut_it(sent: bytes
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("sent", IDLE_CLIENTS.values(), ids=IDLE_CLIENTS)
 def test_an_idle_connection_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("strava_assets.webhooks.server.LIFETIME", 1.0)
+    monkeypatch.setattr("strava_assets.bounded_server.LIFETIME", 1.0)
     with serving() as url:
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname, parts.port), timeout=6) as idle:

@@ -1,17 +1,19 @@
-"""The web server of the receiver: uvicorn, with a bound on connections and on how long each may live.
+"""The web server of receiver and UI: uvicorn, with a bound on connections and on how long each may live.
 
 uvicorn accepts whatever comes and waits for ever for a first request, so that some thousand idle connections use up
 the process's files. Here no more are accepted than there is room for; the others wait in the kernel's queue.
+WebSockets live as long as they like.
 """
 
 import asyncio
 import resource
 import socket
+import sys
 import time
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: a burst of events comes on as many connections."""
@@ -28,7 +30,7 @@ LIFETIME = 30.0
 """Seconds after which a connection is closed, once the request that it may be in is answered."""
 
 GRACE = 5.0
-"""Seconds more for one whose client does not take its answer."""
+"""Seconds more for one whose client does not send its request, or does not take its answer."""
 
 
 def max_connections() -> int:
@@ -40,15 +42,24 @@ def max_connections() -> int:
 class BoundedServer(uvicorn.Server):
     """Serves an app; where connections are too many, those without a request under way are closed."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        # No access log: it would show the secret path.
-        super().__init__(uvicorn.Config(app, access_log=False, log_level="error", server_header=False, ws="none"))
+    def __init__(
+        self, config: uvicorn.Config, *, connections: int | None = None, waits_for_answers: bool = False
+    ) -> None:
+        """`connections` is how many it takes, at most and by default `max_connections()`.
+
+        Unless it `waits_for_answers`, a connection is closed whose answer is not through when its time is over.
+        """
+        super().__init__(config)
+        self._limit = connections or max_connections()
+        self._waits_for_answers = waits_for_answers
         self._opened: dict[Any, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, which uvicorn leaves to asyncio."""
         await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
         self.servers = []
         for listening in sockets or []:
             listening.settimeout(0)
@@ -66,9 +77,9 @@ class BoundedServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop, limit = asyncio.get_running_loop(), max_connections()
+        loop = asyncio.get_running_loop()
         while True:
-            await self._make_room(limit)
+            await self._make_room()
             try:
                 accepted, _ = await loop.sock_accept(listening)
                 # Half a connection, as at a cancellation, would never end.
@@ -79,8 +90,8 @@ class BoundedServer(uvicorn.Server):
                 continue
             self._opened[protocol] = time.monotonic()
 
-    async def _make_room(self, limit: int) -> None:
-        while len(self.server_state.connections) >= limit:
+    async def _make_room(self) -> None:
+        while len(self.server_state.connections) >= self._limit:
             for protocol, opened_at in self._open().items():
                 if time.monotonic() - opened_at > IDLE:
                     # At once, or after the answer where a request is under way.
@@ -94,7 +105,7 @@ class BoundedServer(uvicorn.Server):
             for protocol, opened_at in self._open().items():
                 if now - opened_at > LIFETIME:
                     protocol.shutdown()
-                if now - opened_at > LIFETIME + GRACE:
+                if now - opened_at > LIFETIME + GRACE and not (self._waits_for_answers and _is_answered(protocol)):
                     protocol.transport.abort()
 
     def _open(self) -> dict[Any, float]:
@@ -107,3 +118,9 @@ class BoundedServer(uvicorn.Server):
         return self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
+
+
+def _is_answered(protocol: Any) -> bool:  # noqa: ANN401 - as above
+    """Whether a request has come whole, and its answer is being made or sent."""
+    cycle = protocol.cycle
+    return cycle is not None and not cycle.more_body and not cycle.response_complete
