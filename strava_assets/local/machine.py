@@ -4,6 +4,8 @@ The Makefile runs it before it installs anything, with a Python that has none of
 library is imported here. docs/machines.md has the same as a table.
 """
 
+import codecs
+import locale
 import os
 import platform
 import shutil
@@ -39,6 +41,7 @@ class Machine:
     glibc: tuple[int, int] | None = OLDEST_GLIBC
     folder: Path = Path("/srv/project")
     environment: Path = Path("/srv/project/.venv")
+    encoding: str = "utf-8"
     free_bytes: int = NEEDED_BYTES
     is_root: bool = False
     programs: frozenset[str] = field(default_factory=frozenset)
@@ -58,6 +61,7 @@ class Machine:
             glibc=_glibc(),
             folder=Path.cwd(),
             environment=environment.absolute(),
+            encoding=codecs.lookup(locale.getencoding()).name,
             free_bytes=shutil.disk_usage(Path.cwd()).free,
             is_root=sys.platform != "win32" and os.geteuid() == 0,
             programs=frozenset(name for name in ("setpriv", "weed") if shutil.which(name)),
@@ -73,6 +77,12 @@ def obstacles(machine: Machine, goals: set[str]) -> Iterator[str]:
         yield (
             f"What pip installs does not work in {machine.environment}: the path has {' '.join(found)} in it. "
             "Move the project, or put that elsewhere: make VENV=$HOME/strava_venv up"
+        )
+    if machine.encoding != "utf-8" and not str(machine.folder).isascii():
+        # Where the package is installed from stands in a file that Python reads by the locale, even in its UTF-8 mode.
+        yield (
+            f"The locale's encoding is {machine.encoding}, in which Python cannot read the path {machine.folder}. "
+            "Set another locale (export LC_ALL=C.UTF-8), or move the project."
         )
     if machine.free_bytes < NEEDED_BYTES:
         yield (

@@ -54,6 +54,10 @@ def test_linux_with_glibc_can_have_everything(architecture: str, minor: int) -> 
             Machine(folder=Path(os.fsdecode(b"/srv/\xe9"))),
             "The path '/srv/\\udce9' is not UTF-8. Move the project to another folder.",
         ),
+        (
+            Machine(folder=Path("/srv/läufe"), encoding="ascii"),
+            "The locale's encoding is ascii, in which Python cannot read the path /srv/läufe. Set another locale",
+        ),
         (Machine(free_bytes=NEEDED_BYTES - 10**9), "0.5 GB are free on this disk; the installation needs 1.5 GB"),
     ],
 )
