@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from strava_assets.archive.dates import parse_dates
-from strava_assets.archive.values import is_true, number, number_for_people
+from strava_assets.archive.values import LARGEST_WHOLE_NUMBER, is_true, number, number_for_people
 
 REQUIRED_SHARE = 0.95
 """Of the rows in which the columns are filled, how many have to be as they should."""
@@ -15,6 +15,7 @@ UNITS = (1000.0, 1.0, 1852.0, 1609.344)
 
 SMALLEST_GEAR_ID = 1000
 
+_ID = re.compile("[1-9][0-9]{0,18}")
 _FILE = re.compile(r"activities/[^/]+")
 Rows = Sequence[Sequence[str]]
 Holds = Callable[..., bool | None]
@@ -67,8 +68,8 @@ def are_dates(rows: Rows, column: int) -> Share:
 
 
 def is_id(cell: str) -> bool:
-    """Whether it can be an activity's id."""
-    return cell.isascii() and cell.isdigit()
+    """Whether it can be the id of an activity or an athlete, in the one way to write it."""
+    return bool(_ID.fullmatch(cell)) and int(cell) <= LARGEST_WHOLE_NUMBER
 
 
 def is_file(cell: str) -> bool:

@@ -69,6 +69,10 @@ def load(
             raise ArchiveUnreadable(
                 f"{name} lists activities of athlete {others[0]}, not of {athlete_id}; nothing was imported."
             )
+        if loaded.rejected == loaded.read:
+            raise ArchiveUnreadable(
+                f"{name}: none of its {loaded.read} rows is an activity, so nothing was imported ({loaded.reasons[0]})."
+            )
         staged = loaded.files.total()
         loaded.known, loaded.deleted = count_known(connection, athlete_id)
         store(
@@ -90,13 +94,15 @@ def _rows(
     table: Table, athlete_id: int, loaded: Loaded, rejects: list[ArchiveReject], oldest_kept: datetime | None
 ) -> Iterator[ArchiveRow]:
     """The rows to stage; what is seen on the way is counted."""
+    now = datetime.now(UTC)
     for each in read_activities(table, athlete_id):
         if isinstance(each, ArchiveReject):
             loaded.rejected += 1
             rejects.append(each)
             loaded.reasons.append(f"line {each.line}: {each.faults[0]}")
             continue
-        loaded.newest = max(loaded.newest, each.start)
+        if each.start <= now:  # a device's clock may be ahead by years, the export is not
+            loaded.newest = max(loaded.newest, each.start)
         if oldest_kept and each.start < oldest_kept:
             loaded.too_old += 1
             continue

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 
+from strava_assets.archive.content import is_id
 from strava_assets.archive.export import Export
 from strava_assets.errors import ArchiveUnreadable
 
@@ -48,4 +49,4 @@ def _in_profile(export: Export) -> int | None:
     text = export.read(PROFILE).decode("utf-8-sig", "replace")
     rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     cell = rows[1][0].strip() if len(rows) > 1 else ""
-    return int(cell) if cell.isascii() and cell.isdigit() else None
+    return int(cell) if is_id(cell) else None

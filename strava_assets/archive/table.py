@@ -36,8 +36,8 @@ class Table:
         at = self.columns.position("activity_id") or 0
         last = {line.cells[at]: line.number for line in self.lines if len(line.cells) > at}
         for line in self.lines:
-            is_whole = len(line.cells) == len(self.header)
-            if not is_whole or last[line.cells[at]] == line.number:
+            is_activity = len(line.cells) == len(self.header) and is_id(line.cells[at])
+            if not is_activity or last[line.cells[at]] == line.number:
                 yield line
 
 

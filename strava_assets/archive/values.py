@@ -8,6 +8,9 @@ from math import isfinite
 
 _GROUPING = re.compile(r"[\s'\u2019]")
 _FOR_PEOPLE = re.compile(r"-?\d+(?:[.,]\d{3})*(?:[.,]\d{1,2})?")
+LARGEST_WHOLE_NUMBER = 2**63 - 1
+"""What the tables can hold."""
+
 _SEPARATOR = re.compile(r"[.,]")
 
 
@@ -24,6 +27,8 @@ def number(cell: str) -> float | None:
 def whole_number(cell: str) -> int | None:
     """As `number`, rounded: the export writes whole seconds as `1428.0`."""
     value = number(cell)
+    if value is not None and abs(value) > LARGEST_WHOLE_NUMBER:
+        raise ValueError(f"{cell!r} is too large")
     return None if value is None else round(value)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Engine
 
 from strava_assets.archive.export import Export, open_export, open_zip
 from strava_assets.archive.importing import RawArchive, Tracks, identify, keep_tables, keep_tracks, load_from_bucket
@@ -18,7 +19,8 @@ from strava_assets.archive.loading import Loaded
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
-from strava_assets.mirror.database import athlete_locked
+from strava_assets.mirror.archive import archives
+from strava_assets.mirror.database import athlete_locked, transaction
 from strava_assets.mirror.markdown import inert
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.settings import Settings
@@ -86,13 +88,13 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
         **common,
     )
     def strava_archive(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        """Load every export that is in the bucket, the oldest first; the newest counts where several have an id."""
+        """Load every export that is in the bucket; the newest counts where several have an id."""
         with failures():
             resources = resources_of(context, names)
             store, engine = resources.s3.open_archives(), resources.postgres.open()
             oldest = settings.oldest_archived(datetime.now(UTC))
             loads: dict[str, Loaded] = {}
-            for athlete_id, archive in _in_bucket(store):
+            for athlete_id, archive in _in_order(engine, _in_bucket(store)):
                 with athlete_locked(engine, athlete_id):
                     loads[archive] = load_from_bucket(engine, store, athlete_id, archive, oldest)
         return dg.MaterializeResult(metadata=rows_metadata(loads), check_results=[no_archive_rejects(names, loads)])
@@ -163,6 +165,13 @@ def no_archive_rejects(names: Names, loads: Mapping[str, Loaded]) -> dg.AssetChe
 
 def _in_bucket(store: ArchiveStore) -> list[tuple[int, str]]:
     return [(athlete_id, archive) for athlete_id in store.athletes() for archive in store.archives(athlete_id)]
+
+
+def _in_order(engine: Engine, found: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Exports as they were imported, so that of two that are equally new the same one counts again; new ones last."""
+    with transaction(engine) as connection:
+        order = {(each.athlete_id, each.archive): number for number, each in enumerate(archives(connection))}
+    return sorted(found, key=lambda each: order.get(each, len(order)))
 
 
 @contextmanager

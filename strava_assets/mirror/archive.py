@@ -152,10 +152,11 @@ def store(connection: Connection, archive: Archive, rejects: Iterable[RejectRow]
 
 
 def archives(connection: Connection, athlete_id: int | None = None) -> list[Row[Any]]:
-    """The archives that were imported, with `imported_at`, oldest export first."""
+    """The archives that were imported, in the order that makes the same rows when they are loaded again."""
     statement = f"""
         SELECT {", ".join(Archive._fields)}, imported_at FROM strava_archive
-        WHERE CAST(:athlete_id AS bigint) IS NULL OR athlete_id = :athlete_id ORDER BY athlete_id, exported_at, archive
+        WHERE CAST(:athlete_id AS bigint) IS NULL OR athlete_id = :athlete_id
+        ORDER BY athlete_id, exported_at, imported_at
     """  # noqa: S608 - constants
     return list(connection.execute(text(statement), {"athlete_id": athlete_id}))
 

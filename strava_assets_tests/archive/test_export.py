@@ -189,3 +189,9 @@ def test_whose_export_it_is_is_never_guessed(
     else:
         with open_export(path) as export:
             assert athlete_of(export, named) == result
+
+
+@pytest.mark.parametrize("athlete_id", [0, -1, 10**30])
+def test_a_number_that_is_no_athlete_s_is_no_owner(tmp_path: Path, athlete_id: int):
+    path = ExportFile(EXPORT.activities, athlete_id=athlete_id).zip(tmp_path / "strava.zip")
+    assert "does not say whose it is" in refusal(path)

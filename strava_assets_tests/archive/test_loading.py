@@ -1,5 +1,6 @@
 """How rows of an archive and of the API live together: the invariants of docs/design.md, on a real Postgres."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,6 +148,34 @@ def test_of_two_archives_the_newer_counts_in_whichever_order_they_come(engine: E
         assert names == {
             activity_json["id"]: "Old" if number < 10 else "New" for number, activity_json in enumerate(of)
         }
+
+
+def test_an_activity_of_a_clock_that_is_ahead_makes_no_archive_the_newest(engine: Engine):
+    of = activities(20)
+    older = ExportFile([*of[:10], {**of[10], "name": "Old", "start_date": "2099-01-01T00:00:00Z"}])
+    import_archive(engine, older)
+    loaded = import_archive(engine, ExportFile([{**each, "name": "New"} for each in of]))
+    assert loaded.filled == 11
+    assert {row["name"] for row in rows(engine).values()} == {"New"}
+
+
+def test_of_two_archives_of_the_same_day_the_last_imported_counts_when_all_are_loaded_again(engine: Engine):
+    of = activities(20)
+    exports = [ExportFile([{**each, "name": name} for each in of]) for name in ("One", "Two", "Three")]
+    for export in exports:
+        import_archive(engine, export)
+    with engine.connect() as connection:
+        order = [each.archive for each in archives(connection)]
+    assert order == [hashlib.sha256(export.csv()).hexdigest()[:12] for export in exports]
+
+
+def test_an_archive_without_one_activity_is_refused_with_a_reason(engine: Engine):
+    export = ExportFile(activities(20))
+    export.change_rows = lambda every: [row[:-1] for row in every]
+    with pytest.raises(ArchiveUnreadable, match=r"none of its 20 rows is an activity.*it has 102 fields, the header"):
+        import_archive(engine, export)
+    with engine.connect() as connection:
+        assert archives(connection) == []
 
 
 def test_an_archive_with_activities_of_somebody_else_is_refused(engine: Engine):

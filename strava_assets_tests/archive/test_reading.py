@@ -253,6 +253,23 @@ def test_a_row_that_is_no_activity_is_a_reject_with_its_reasons_and_all_cells():
     assert rejects[1].cells[0] == str(of[2]["id"])
 
 
+@pytest.mark.parametrize("cell", ["0", "-5", "007", str(2**63), "9" * 30, "9" * 5000, "1_0", "x"])
+def test_what_no_table_can_hold_as_an_id_is_a_reject(cell: str):
+    export = ExportFile(of := activities(50))
+    export.change_rows = lambda rows: [[cell, *rows[0][1:]], [cell, *rows[1][1:]], *rows[2:]]
+    good, rejects = read(export)
+    assert [each.id for each in good] == [each["id"] for each in of[2:]]
+    assert [reject.faults for reject in rejects] == [[f"activity_id: {cell[:80]!r} is no id"]] * 2
+
+
+@pytest.mark.parametrize("column", ["moving_time", "elapsed_time_2", "bike"])
+def test_a_number_that_is_too_large_is_a_reject(column: str):
+    export = ExportFile(activities(50))
+    at = export.columns().index(column)
+    export.change_rows = lambda rows: [[*rows[0][:at], "1e300", *rows[0][at + 1 :]], *rows[1:]]
+    assert [reject.faults for reject in read(export)[1]] == [[f"{column}: '1e300' is no number"]]
+
+
 def test_of_equal_ids_the_last_row_counts_and_it_is_reported():
     export = ExportFile(of := activities(50))
     export.change_rows = lambda rows: [*rows, [*rows[7][:2], "The second one", *rows[7][3:]]]

@@ -1,5 +1,6 @@
 """The assets of bulk exports, in real runs on an ephemeral instance."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_without_a_path_the_tables_are_made_again_from_the_bucket(environment: d
     assert metadata(result, "raw_archive")["archives"] == 1
     assert metadata(result, "strava_archive")["inserted"] == len(of)
     assert rows(environment).keys() == {each["id"] for each in of}
+
+
+def test_of_two_exports_of_one_day_the_last_imported_counts_when_the_tables_are_made_again(
+    environment: dict[str, str], tmp_path: Path
+):
+    exports = [ExportFile([{**each, "name": name} for each in activities(20)]) for name in ("One", "Two")]
+    exports.sort(key=lambda export: hashlib.sha256(export.csv()).hexdigest(), reverse=True)
+    for export in exports:
+        assert run(path=str(export.zip(tmp_path / "export_42.zip"))).success
+    last = exports[-1].activities[0]["name"]
+    for _ in range(2):
+        assert run().success
+        assert {row["name"] for row in rows(environment).values()} == {last}
 
 
 def test_rejects_and_what_is_no_export_are_reported(tmp_path: Path):
