@@ -49,6 +49,8 @@ class BoundedServer(uvicorn.Server):
 
         Unless it `waits_for_answers`, a connection is closed whose answer is not through when its time is over.
         """
+        # It bounds a request's header, 64 kB; that of the other one may grow for as long as the connection lives.
+        config.http = "h11"
         super().__init__(config)
         self._limit = connections or max_connections()
         self._waits_for_answers = waits_for_answers

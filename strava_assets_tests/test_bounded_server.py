@@ -74,10 +74,18 @@ def test_a_websocket_lives_as_long_as_it_likes():
         assert page.recv() == "late"
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHost: x", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"]
+)
 def test_a_request_that_does_not_come_is_not_waited_for(sent: bytes):
     with serving(waits_for_answers=True) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(sent)
         began = time.monotonic()
         assert client.recv(1) == b""
         assert time.monotonic() - began < TAKES
+
+
+def test_a_header_without_end_is_refused():
+    with serving(waits_for_answers=True) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 70_000)
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")

@@ -6,8 +6,7 @@ import click
 
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.deletion.purge import STILL_HELD, Purger
-from strava_assets.instance.event_redaction import redact
-from strava_assets.instance.redaction import Redaction
+from strava_assets.instance.purge_redaction import PurgeRedaction
 from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.mirror.compaction import compact
 from strava_assets.mirror.database import engine_for
@@ -27,11 +26,13 @@ def command(*, athlete_id: int, yes: bool) -> None:
     """
     settings = Settings.from_environment()
     with open_instance() as instance:
+        redaction = PurgeRedaction(instance, compact)
         purger = Purger(
             engine_for(settings.database_url),
             open_deletion(settings),
             open_redis(settings),
-            lambda whom, ids: redact(instance, Redaction(whom, ids), compact),
+            redaction.at_once,
+            redaction.at_the_end,
             lambda: _compact(settings),
         )
         if not yes:

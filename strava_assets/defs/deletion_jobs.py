@@ -7,6 +7,7 @@ by hand is `strava-assets purge`.
 
 import subprocess
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,6 +20,7 @@ from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.deletion.retention import prune, prune_archives
 from strava_assets.errors import ServiceUnavailable, StravaAssetsError
 from strava_assets.instance.event_redaction import blank_previews_before, redact
+from strava_assets.instance.purge_redaction import PurgeRedaction
 from strava_assets.instance.redaction import Redaction
 from strava_assets.mirror.compaction import compact, compact_mirror
 from strava_assets.settings import Settings
@@ -73,11 +75,13 @@ def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resour
     errors: list[StravaAssetsError] = []
     with failures():
         redis = resources.tokens.connect()
+        redaction = PurgeRedaction(context.instance, compact, context.run_id)
         purger = Purger(
             resources.postgres.open(),
             resources.s3.open_deletion(),
             redis,
-            lambda athlete_id, ids: redact(context.instance, Redaction(athlete_id, ids), compact),
+            redaction.at_once,
+            redaction.at_the_end,
             partial(_compact_embedded, settings, "--logs"),
         )
         due = Revocations(redis).athletes()
@@ -95,28 +99,42 @@ def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: R
     """Delete, where the retention setting says that something is not kept."""
     now = datetime.now(UTC)
     if oldest_archived := settings.oldest_archived(now):
-        with failures():
-            archived = prune_archives(resources.postgres.open(), resources.s3.open_deletion(), oldest_archived)
-        context.log.info("Before %s: deleted %s activities that only bulk exports had.", oldest_archived, archived)
+        _delete_old_archives(context, settings, resources, oldest_archived)
     oldest_kept = settings.oldest_kept(now)
     if oldest_kept is None:
         context.log.info("STRAVA_RETENTION_DAYS is not set: everything is kept.")
         return
-    # A table that is locked for rewriting daily would be too much; its dead rows are overwritten by the next ones.
-    lightly = partial(compact, is_full=False)
     with failures():
         engine = resources.postgres.open()
         deleted = prune(
             engine,
             resources.s3.open_deletion(),
             oldest_kept,
-            lambda ids: redact(context.instance, Redaction(None, ids, blanks_previews=False), lightly),
+            partial(_redact_activities, context.instance),
         )
-        events = blank_previews_before(context.instance, oldest_kept, lightly)
+        events = blank_previews_before(context.instance, oldest_kept, compact)
         if deleted:
             compact_mirror(engine)
             _compact_embedded(settings)
     context.log.info("Before %s: deleted %s; previews of %s events. %s", oldest_kept, deleted, events, STILL_HELD)
+
+
+def _delete_old_archives(
+    context: dg.OpExecutionContext, settings: Settings, resources: Resources, oldest_kept: datetime
+) -> None:
+    """Delete what only bulk exports have of the time before."""
+    with failures():
+        engine, objects = resources.postgres.open(), resources.s3.open_deletion()
+        deleted = prune_archives(engine, objects, oldest_kept, partial(_redact_activities, context.instance))
+        if deleted:
+            blank_previews_before(context.instance, oldest_kept, compact)
+            compact_mirror(engine)
+            _compact_embedded(settings)
+    context.log.info("Before %s: deleted %s activities that only bulk exports had.", oldest_kept, deleted)
+
+
+def _redact_activities(instance: dg.DagsterInstance, ids: Collection[int]) -> None:
+    redact(instance, Redaction(None, ids, blanks_previews=False), compact)
 
 
 def _compact_embedded(settings: Settings, *options: str) -> None:

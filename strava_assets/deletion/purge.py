@@ -65,14 +65,15 @@ class Data:
 class Purger:
     """Purges athletes.
 
-    `redact` takes an athlete and activities, by their ids, out of what Dagster keeps, and counts texts. `compact` has
-    servers of ours forget deleted objects.
+    `redact` takes an athlete and activities, by their ids, out of what Dagster keeps, and counts texts; `redact_again`
+    does so at the end, with what was written meanwhile. `compact` has servers of ours forget deleted objects.
     """
 
     engine: Engine
     objects: RawDeletion
     redis: Redis
     redact: Callable[[int, Collection[int]], int]
+    redact_again: Callable[[int, Collection[int]], int] = lambda *_: 0
     compact: Callable[[], None] = lambda: None
 
     def kept(self, athlete_id: int) -> Data:
@@ -111,6 +112,8 @@ class Purger:
                 f"Of athlete {athlete_id} there is {left} again: something writes while it is deleted. "
                 f"End what is under way, then repeat: strava-assets purge --athlete {athlete_id}"
             )
+        if not refused:
+            purged += Data(records=self.redact_again(athlete_id, ids))
         compact_mirror(self.engine)
         self.compact()
         if refused:

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from strava_assets.mirror.archive import archives, archives_before, fill, forget, remove_archived_before
+from strava_assets.mirror.archive import (
+    archived_ids_before,
+    archives,
+    archives_before,
+    fill,
+    forget,
+    remove_archived_before,
+)
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion import ids_before, remove_before
 from strava_assets.raw.deletion import RawDeletion
@@ -50,15 +57,23 @@ def prune(
     return Pruned(deleted, removed.rows, removed.rejects)
 
 
-def prune_archives(engine: Engine, objects: RawDeletion, oldest_kept: datetime) -> int:
+def prune_archives(
+    engine: Engine,
+    objects: RawDeletion,
+    oldest_kept: datetime,
+    redact: Callable[[Collection[int]], object] = lambda _ids: None,
+) -> int:
     """Delete what bulk exports have of the time before `oldest_kept`; how many activities only they had.
 
-    An export's objects go when all of it is older: they are one file.
+    An export's objects go when all of it is older: they are one file. `redact` is as in `prune`.
     """
     with transaction(engine) as connection:
         old = archives_before(connection, oldest_kept)
+        ids = archived_ids_before(connection, oldest_kept)
     for athlete_id, archive in old:
         objects.delete_archive(athlete_id, archive)
+    if ids:
+        redact(ids)
     with transaction(engine) as connection:
         for athlete_id, archive in old:
             forget(connection, athlete_id, archive)

@@ -40,7 +40,7 @@ def redact(instance: dg.DagsterInstance, redaction: Redaction, compact: Compact)
     Raises ConfigurationError where Dagster's storage or log manager is none that can be rewritten.
     """
     changed = 0
-    for engine in _databases(instance):
+    for engine in databases(instance):
         with engine.begin() as connection:
             present = TABLES.keys() & set(sa.inspect(connection).get_table_names())
             rewritten = {name: _rewrite(connection, TABLES[name], redaction) for name in sorted(present)}
@@ -57,7 +57,7 @@ def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact:
     # partition, and belongs to the same run.
     runs = sa.select(table.c.run_id).where(table.c.partition < partition_key(hour))
     changed = 0
-    for engine in _databases(instance):
+    for engine in databases(instance):
         with engine.begin() as connection:
             if sa.inspect(connection).has_table(table.name):
                 changed += (found := _rewrite(connection, table, blank, table.c.run_id.in_(runs)))
@@ -66,7 +66,7 @@ def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact:
     return changed
 
 
-def _databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
+def databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
     """Each database that Dagster's storage is in; none for a storage in memory."""
     urls: set[sa.URL] = set()
     for storage in (instance.event_log_storage, instance.run_storage, instance.schedule_storage):

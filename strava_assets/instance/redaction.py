@@ -58,7 +58,9 @@ class Redaction:
         """A short athlete id where the words before it say what it is, inside JSON in JSON, too."""
         if self.athlete_id is None or len(str(self.athlete_id)) >= DISTINCT_DIGITS:
             return None
-        return re.compile(rf"(?i)((?:athletes? |(?:athlete|owner)_id)[\\\"'=: ]{{0,6}}|/)({self.athlete_id})(?![0-9])")
+        return re.compile(
+            rf"(?i)((?:athletes? |(?:athlete|owner)_id|STRAVA_TOKEN)[\\\"'=: ]{{0,6}}|/)({self.athlete_id})(?![0-9])"
+        )
 
     def _without_entries(self, stored: str) -> str:
         try:

@@ -214,6 +214,16 @@ def remove_archived_before(connection: Connection, moment: datetime) -> int:
     return connection.execute(statement, parameters).rowcount
 
 
+def archived_ids_before(connection: Connection, moment: datetime) -> set[int]:
+    """Ids of the activities of which `remove_archived_before` leaves nothing: the API states none of them."""
+    statement = """
+        SELECT id FROM strava_archive_activity AS archived WHERE start_date < :moment AND NOT EXISTS (
+            SELECT FROM strava_activity AS stated WHERE stated.id = archived.id AND stated.source = 'api'
+        ) UNION SELECT id FROM strava_activity WHERE start_date < :moment AND source = 'archive'
+    """
+    return set(connection.execute(text(statement), {"moment": moment}).scalars())
+
+
 def archives_before(connection: Connection, moment: datetime) -> list[tuple[int, str]]:
     """Athlete and name of the archives that have nothing from `moment` on."""
     statement = text("SELECT athlete_id, archive FROM strava_archive WHERE exported_at < :moment")

@@ -21,10 +21,8 @@ def compact_mirror(engine: sa.Engine) -> None:
     compact(engine, list(metadata.tables))
 
 
-def compact(engine: sa.Engine, tables: Sequence[str], *, is_full: bool = True) -> None:
+def compact(engine: sa.Engine, tables: Sequence[str]) -> None:
     """Write the tables anew without dead rows, with statistics of what is there now, and drop old write-ahead log.
-
-    Unless `is_full`, dead rows are only given free, to be overwritten by the next ones, and nobody has to wait.
 
     Raises ServiceUnavailable if a table is locked for long. What only a superuser may do is left out for others: of
     the log, their server's own settings decide.
@@ -33,7 +31,7 @@ def compact(engine: sa.Engine, tables: Sequence[str], *, is_full: bool = True) -
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             for table in tables:
-                connection.execute(sa.text(f"VACUUM ({'FULL, ' if is_full else ''}ANALYZE) {table}"))
+                connection.execute(sa.text(f"VACUUM (FULL, ANALYZE) {table}"))
             connection.execute(sa.text("RESET lock_timeout"))
     except DBAPIError as error:
         raise clear_error(error, engine.url) from None

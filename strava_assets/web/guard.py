@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 from starlette.datastructures import Headers, MutableHeaders
@@ -93,7 +93,7 @@ def refusal(scope: Scope, *, hosts: frozenset[Authority], path_prefix: str = "")
             "the request's Host is none of these."
         )
     origin = headers.get("origin")
-    if origin is not None and _authority(urlsplit(origin).netloc) not in hosts | {host}:
+    if origin is not None and _authority_of_page(origin) not in hosts | {host}:
         return Refusal("the request comes from another page. A reverse proxy's name belongs into STRAVA_WEB_HOSTS.")
     path = scope["path"].removeprefix(path_prefix)
     is_foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
@@ -109,6 +109,11 @@ def _authority(text: str) -> Authority | None:
         return Authority.of(text)
     except ValueError:
         return None
+
+
+def _authority_of_page(origin: str) -> Authority | None:
+    scheme, _, authority = origin.partition("://")
+    return _authority(authority) if scheme.lower() in {"http", "https"} else None
 
 
 def _is_navigation(scope: Scope, headers: Headers) -> bool:

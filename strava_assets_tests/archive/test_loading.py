@@ -256,7 +256,9 @@ def test_retention_of_archives_has_a_setting_of_its_own(engine: Engine, objects:
     refresh(engine, of[:5], hours(of[:5]))
     cut = hour_of(of[20])
     old = {activity_json["id"] for activity_json in of if hour_of(activity_json) < cut}
-    assert prune_archives(engine, objects, cut) == len(old) - 5
+    redacted: list[Any] = []
+    assert prune_archives(engine, objects, cut, redacted.append) == len(old) - 5
+    assert redacted == [old - {activity_json["id"] for activity_json in of[:5]}]
     assert ids(engine, "api") == {activity_json["id"] for activity_json in of[:5]}
     assert not ids(engine, "archive") & old
     assert import_archive(engine, ExportFile(of), oldest_kept=cut).too_old == len(old)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +15,14 @@ import boto3
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from redis import Redis
 
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.cli.main import main
 from strava_assets.defs.build import build_definitions
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.instance.process_tags import PID_TAG, process_tags
 from strava_assets.local.redis import Redis as RedisServer
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.table import metadata
@@ -217,6 +221,52 @@ def test_a_purge_beside_an_import_leaves_nothing(
     assert everything.search(words) == []
     assert ADA not in {athlete.id for athlete in fetched[0].athletes} or pauses == "in the middle of a write"
     assert ADA not in fetched[0].errors
+
+
+def purge() -> Result:
+    return CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
+
+
+def test_what_a_run_names_that_ends_during_a_purge_is_redacted_too(
+    simulation: Simulation, everything: Everything, words: set[str]
+) -> None:
+    with open_instance() as instance:
+        live(simulation, everything, instance)
+        job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
+        late = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=process_tags())
+        with ThreadPoolExecutor(1) as worker:
+            purging = worker.submit(purge)
+            while not purging.done() and rows_of_ada(everything):
+                time.sleep(0.1)
+            time.sleep(2)
+            assert not purging.done()
+            instance.report_engine_event(f"s3://bucket/stravaact/{ADA}/x.json cannot be read", late)
+            instance.report_run_canceled(late)
+            result = purging.result()
+        assert result.exit_code == 0, result.output
+        assert everything.search(words) == []
+
+
+def test_a_run_whose_process_is_gone_is_not_waited_for(
+    simulation: Simulation, everything: Everything, words: set[str]
+) -> None:
+    with open_instance() as instance:
+        live(simulation, everything, instance)
+        job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
+        with subprocess.Popen(["true"]) as gone:
+            pass
+        tags = process_tags() | {PID_TAG: str(gone.pid)}
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        began = time.monotonic()
+        assert purge().exit_code == 0
+        assert time.monotonic() - began < 60
+        assert everything.search(words) == []
+
+
+def rows_of_ada(everything: Everything) -> int:
+    with sa.create_engine(everything.environment["DATABASE_URL"]).connect() as connection:
+        counted = sa.text("SELECT count(*) FROM strava_activity WHERE athlete_id = :athlete_id")
+        return int(connection.execute(counted, {"athlete_id": ADA}).scalar_one())
 
 
 def fetch() -> Fetched:

@@ -26,6 +26,7 @@ SHORT = Redaction(42, {ACTIVITY})
         (SHORT, '{"owner_id": 42, "count": 42}', '{"owner_id": 0, "count": 42}'),
         (SHORT, json.dumps('{"athlete_id": 42, "n": 42}'), json.dumps('{"athlete_id": 0, "n": 42}')),
         (SHORT, "s3://b/42/20261122T130000.json of 42", "s3://b/0/20261122T130000.json of 42"),
+        (SHORT, "The token in STRAVA_TOKEN:42 is left out", "The token in STRAVA_TOKEN:0 is left out"),
         (SHORT, "nothing of theirs: 4242 42", None),
     ],
 )  # fmt: skip

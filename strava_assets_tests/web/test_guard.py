@@ -52,7 +52,7 @@ def test_a_name_that_can_be_pointed_here_is_refused_for_every_method(host: str, 
 @pytest.mark.parametrize(
     "origin",
     ["https://evil.example", "null", "http://localhost:3000", "http://127.0.0.1:8000", "http://127.0.0.1",
-     "", "https://127.0.0.1:3000@evil.example", "file://"],
+     "", "https://127.0.0.1:3000@evil.example", "file://", "//127.0.0.1:3000", "http://[::1"],
 )  # fmt: skip
 def test_another_page_is_refused_also_one_on_another_port_of_this_machine(method: str, origin: str):
     for path in ("/", "/graphql", "/report_asset_materialization/strava_activity"):
