@@ -123,9 +123,7 @@ def _include(left: LeftOut) -> None:
     name = "STRAVA_START_DATE"
     if not sys.stdin.isatty() or os.environ.get(name) != dotenv_values(file).get(name):
         return  # nobody to ask, or the environment counts before the file
-    if not click.confirm(
-        f"Write {name}={left.first} into {file}? Dagster then has {counted(left.hours, 'hour')} more of each asset"
-    ):
+    if not click.confirm(f"Write {name}={left.first} into {file}?"):
         return
     put(file, name, str(left.first))
     click.echo(

@@ -33,6 +33,8 @@ class LeftOut:
         return (
             f"{number} {start} before STRAVA_START_DATE={self.start} and {are} left out of imports and comparisons. "
             f"To include everything, set STRAVA_START_DATE={self.first} in .env, restart, and run: strava-assets import"
+            f". Dagster then has {self.hours:,} more hours of each asset; an import records those of years with "
+            "activities."
         )
 
 
