@@ -97,7 +97,7 @@ def migrate(url: URL) -> str:
 
 def create_dagster_storage(url: URL) -> None:
     """Create or migrate Dagster's own tables, as `dagster instance migrate` does."""
-    # Imported here: Dagster costs seconds, and a missing database should be told before.
+    # Imported here: Dagster costs seconds, and a missing database should be reported before.
     from dagster_postgres import (  # noqa: PLC0415
         PostgresEventLogStorage,
         PostgresRunStorage,

@@ -47,7 +47,7 @@ VARIABLES = (
     Variable(
         "STRAVA_RETENTION_DAYS",
         "",
-        "Activities older than this are pruned from table and bucket; empty keeps everything",
+        "Activities older than this are deleted from table and bucket; empty keeps everything",
     ),
     Variable(
         "STRAVA_ARCHIVE_RETENTION_DAYS",
@@ -87,7 +87,7 @@ VARIABLES = (
 DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
 OLD_NAMES = {"STRAVA_CLIENT_ID": "STRAVA_CLIENT"}
-"""What the old DAG called a variable; read where the new name is absent."""
+"""What the Airflow DAG called a variable; read where the new name is absent."""
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
@@ -196,7 +196,7 @@ class Settings:
     def oldest_kept(self, now: datetime) -> datetime | None:
         """The oldest hour that the retention setting keeps; None where everything is kept.
 
-        Whatever fetches, compares or mirrors starts no earlier, so that nothing pruned comes back.
+        Whatever fetches, compares or mirrors starts no earlier, so that nothing deleted comes back.
         """
         return floor_to_hour(now - self.retention) if self.retention else None
 

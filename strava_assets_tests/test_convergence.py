@@ -202,7 +202,7 @@ class History(RuleBasedStateMachine):
         self.try_to(lambda: self.refresh_all(self.compare(confirmed=athlete, only=athlete)))
 
     @rule(kind=FAULTS, after=st.integers(0, 3))
-    def trouble_ahead(self, kind: Any, after: int) -> None:
+    def fault_ahead(self, kind: Any, after: int) -> None:
         self.simulation.faults.add(kind, after=after)
 
     @rule(first=st.integers(0, 60 * 24 - 1), length=st.integers(1, 200))

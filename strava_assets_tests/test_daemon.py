@@ -1,4 +1,4 @@
-"""The daemon with its code server and runs: killed with SIGKILL, or left without its services. It goes on by itself."""
+"""The daemon with its code server and runs: killed with SIGKILL, or left without its services. It recovers."""
 
 import contextlib
 import json

@@ -45,7 +45,7 @@ def test_the_old_table_bucket_and_token_are_taken_over_as_they_are(
     for arguments in (["init"], ["import"]):
         result = CliRunner().invoke(main, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-    assert "Adopted 2 rows of the old DAG." in result.output
+    assert "Assigned 2 rows of the Airflow DAG to their athlete." in result.output
 
     with engine.connect() as connection:
         rows = {row.id: dict(row._mapping) for row in connection.execute(text("SELECT * FROM strava_activity"))}

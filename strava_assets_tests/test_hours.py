@@ -28,7 +28,7 @@ def test_names_are_those_of_dagster_and_of_the_old_dag():
 @pytest.mark.parametrize(
     "key",
     [
-        "stravaact/20261122T130000.json",  # the old DAG's: the newest 30 activities of a moment, no statement
+        "stravaact/20261122T130000.json",  # the Airflow DAG's: the newest 30 activities of a moment, no statement
         "stravaact/42/20261122T130500.json",
         "stravaact/42/20261399T130000.json",
         "stravaact/42/20261122T130000.json.bak",

@@ -45,11 +45,11 @@ for ask in (
 @pytest.fixture
 def server() -> Iterator[tuple[int, list[str]]]:
     """A server on this machine: its port, and the paths that it was asked for."""
-    asked: list[str] = []
+    reached: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path.split("/")[1])
+            reached.append(self.path.split("/")[1])
             self.send_error(HTTPStatus.NOT_FOUND)
 
         do_HEAD = do_GET  # noqa: N815
@@ -59,14 +59,14 @@ def server() -> Iterator[tuple[int, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server.server_port, asked
+        yield server.server_port, reached
         server.shutdown()
         thread.join()
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
 def test_no_client_asks_a_proxy_for_a_server_on_this_machine(server: tuple[int, list[str]], name: str) -> None:
-    port, asked = server
+    port, reached = server
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     for host in ("127.0.0.1", "localhost"):
         done = subprocess.run(
@@ -77,8 +77,8 @@ def test_no_client_asks_a_proxy_for_a_server_on_this_machine(server: tuple[int, 
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert set(asked) == {"urllib", "requests", "boto3", "obstore"}
-        asked.clear()
+        assert set(reached) == {"urllib", "requests", "boto3", "obstore"}
+        reached.clear()
 
 
 def test_what_was_excepted_stays_excepted() -> None:

@@ -110,7 +110,7 @@ _KINDS: dict[Callable[[str], object], str] = {an_id: "id", is_true: "yes or no"}
 
 
 class _Cells:
-    """The cells of a row, read one at a time; what is wrong is noted, so that all of it is told at once."""
+    """The cells of a row, read one at a time; what is wrong is noted, so that all of it is reported at once."""
 
     def __init__(self, columns: dict[str, str]) -> None:
         self._columns = columns

@@ -175,19 +175,19 @@ class _Search:
         """At the end of the header only the order tells; what is used of it has to look like it."""
         bike, gear = (self._share(name, content.is_gear) for name in ("bike", "gear"))
         if not bike.is_evidence or not gear.is_enough:
-            self._forget({"bike", "gear"} - by_name)
+            self._drop({"bike", "gear"} - by_name)
         upload, filename = self._position("from_upload"), self._position("filename")
         if upload is not None and filename is not None:
             by_hand = [row for row in self.rows if row[upload] == "0.0"]
             with_file = [row for row in by_hand if row[filename]]
             if not Share(len(by_hand), len(by_hand) - len(with_file)).is_enough:
-                self._forget({"from_upload"} - by_name)
+                self._drop({"from_upload"} - by_name)
 
     def _share(self, name: str, holds: Callable[[str], bool]) -> Share:
         at = self._position(name)
         return Share(0, 0) if at is None else share(self.rows, [at], holds)
 
-    def _forget(self, columns: set[str]) -> None:
+    def _drop(self, columns: set[str]) -> None:
         self.names = [None if name in columns else name for name in self.names]
 
     def _turn_cadences(self) -> None:

@@ -15,7 +15,7 @@ from strava_assets.archive.loading import Loaded, load
 from strava_assets.archive.owner import athlete_of
 from strava_assets.archive.table import Table, read_table
 from strava_assets.errors import ArchiveUnreadable
-from strava_assets.mirror.archive import archives, delete_orphans, fill, forget
+from strava_assets.mirror.archive import archives, delete_archive_rows, delete_orphans, fill
 from strava_assets.mirror.database import transaction, wait_for_other_loads
 from strava_assets.raw.archive_store import ACTIVITIES, ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
@@ -108,7 +108,7 @@ def delete_archive(
     deleted = objects.delete_archive(athlete_id, archive)
     with transaction(engine) as connection:
         wait_for_other_loads(connection, athlete_id)
-        forget(connection, athlete_id, archive)
+        delete_archive_rows(connection, athlete_id, archive)
         others = [each.archive for each in archives(connection, athlete_id)]
     for other in others:  # what this one's newer rows stood for
         load_from_bucket(engine, store, athlete_id, other)

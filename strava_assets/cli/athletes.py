@@ -17,7 +17,7 @@ _HEADINGS = ("id", "name", "token until (UTC)", "scopes", "Redis key")
 def command() -> None:
     """Show who is logged in, and until when.
 
-    A token ends after six hours and is renewed by itself when it is used.
+    A token ends after six hours and is renewed automatically when it is used.
     """
     settings = Settings.from_environment()
     store = TokenStore(connect(settings.redis_url))

@@ -1,4 +1,4 @@
-"""`strava-assets compact`: have the embedded S3 forget what was deleted."""
+"""`strava-assets compact`: free the space of deleted objects in the embedded S3."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from strava_assets.settings import Settings
 @click.option("--endpoint", metavar="URL", help="Of the S3 that is meant; default: AWS_ENDPOINT_URL_S3.")
 @click.option("--logs", is_flag=True, help="Empty the logs of Dagster's processes, too.")
 def command(*, endpoint: str | None, logs: bool) -> None:
-    """Have the S3 server that `strava-assets up` runs in this folder forget what was deleted from its buckets.
+    """Free the space of deleted objects in the S3 server that `strava-assets up` runs in this folder.
 
-    A purge and the retention setting do so by themselves. Does nothing to any other S3.
+    A purge and the retention setting do so automatically. Does nothing to any other S3.
     """
     if logs:
         empty_logs(Path.cwd())

@@ -23,7 +23,7 @@ from strava_assets.state.pending_import import PendingImport
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
-from strava_assets.sync.airflow_rows import adopt_old_rows
+from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.sync.history_import import Importer, recorded_windows
 from strava_assets.sync.history_import import Progress as ImportProgress
 from strava_assets.sync.left_out import all_left_out
@@ -41,7 +41,7 @@ def command(first: datetime | None, last: datetime | None) -> None:
     The rows can be queried as soon as the first part is done, seconds after the start.
     """
     settings = Settings.from_environment()
-    asked = asked_window(settings, first, last, datetime.now(UTC))
+    requested = requested_window(settings, first, last, datetime.now(UTC))
     redis = open_redis(settings)
     athlete_ids = [athlete.id for athlete in TokenStore(redis).athletes()]
     fetched_import = PendingImport(redis, first, last, athlete_ids)
@@ -52,26 +52,26 @@ def command(first: datetime | None, last: datetime | None) -> None:
         hours = ", ".join(map(str, windows))
         click.echo(f"The data of {hours} was fetched by an earlier try; what is left is to record it in Dagster.")
     else:
-        sums, left = _fetch(settings, asked)
+        sums, left = _fetch(settings, requested)
         # The hour in progress is recorded when it is over.
-        end = min(asked.end, floor_to_hour(datetime.now(UTC)))
-        if asked.start < end:
+        end = min(requested.end, floor_to_hour(datetime.now(UTC)))
+        if requested.start < end:
             with transaction(engine_for(settings.database_url)) as connection:
                 windows = recorded_windows(
-                    Window(asked.start, end), days_with_activities(connection, Window(asked.start, end))
+                    Window(requested.start, end), days_with_activities(connection, Window(requested.start, end))
                 )
         if not left:
             fetched_import.remember(windows)
         click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
     for window in windows:
         _record(window, sums if window == windows[-1] else {})
-    fetched_import.forget()
+    fetched_import.delete()
     click.echo(f"Done after {time.monotonic() - started:.1f} s.")
     if left:
         raise next((error for error in left if isinstance(error, TransientError)), left[0])
 
 
-def asked_window(settings: Settings, first: datetime | None, last: datetime | None, now: datetime) -> Window:
+def requested_window(settings: Settings, first: datetime | None, last: datetime | None, now: datetime) -> Window:
     """The days asked for, within the partitions and not after the hour in progress."""
     earliest = settings.first_hour(now)
     start = max(first.replace(tzinfo=UTC) if first else earliest, earliest)
@@ -86,7 +86,7 @@ def asked_window(settings: Settings, first: datetime | None, last: datetime | No
     return Window(start, end)
 
 
-def _fetch(settings: Settings, asked: Window) -> tuple[dict[str, int], list[StravaAssetsError]]:
+def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[StravaAssetsError]]:
     """Fetch and mirror; what was done in numbers, and what kept a part from being imported."""
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
@@ -99,8 +99,8 @@ def _fetch(settings: Settings, asked: Window) -> tuple[dict[str, int], list[Stra
 
         with open_client(settings, on_wait=wait) as client:
             client.athletes()
-            if adopted := adopt_old_rows(engine, TokenStore(redis)):
-                display.console.print(f"Adopted {adopted} rows of the old DAG.")
+            if assigned := assign_airflow_rows(engine, TokenStore(redis)):
+                display.console.print(f"Assigned {assigned} rows of the Airflow DAG to their athlete.")
 
             def show(progress: ImportProgress) -> None:
                 display.update(task, description=_described(progress, client))
@@ -108,9 +108,9 @@ def _fetch(settings: Settings, asked: Window) -> tuple[dict[str, int], list[Stra
             importer = Importer(
                 client, open_store(settings), engine, ResumePoints(redis), settings.max_delete_share, show
             )
-            fetched, progress = importer.run(asked)
+            fetched, progress = importer.run(requested)
             now = datetime.now(UTC)
-            of_all = asked.start <= settings.first_hour(now)
+            of_all = requested.start <= settings.first_hour(now)
             left_out = all_left_out(client, settings.start_date, settings.oldest_kept(now)) if of_all else []
             display.update(task, description=_described(progress, client))
     for athlete_id, reached in fetched.resumed.items():
@@ -156,10 +156,10 @@ def _record(window: Window, sums: dict[str, int]) -> None:
         def watch() -> None:
             pause = 2.0
             while not finished.wait(pause):
-                asked = time.monotonic()
+                requested = time.monotonic()
                 display.update(task, completed=max(0, _recorded(instance) - before))
                 # Counting takes longer the more there is: it must not hold up what it counts.
-                pause = max(2.0, 20 * (time.monotonic() - asked))
+                pause = max(2.0, 20 * (time.monotonic() - requested))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()

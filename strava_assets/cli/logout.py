@@ -1,4 +1,4 @@
-"""`strava-assets logout`: end an athlete's grant on Strava, and forget the token."""
+"""`strava-assets logout`: end an athlete's grant on Strava, and delete the token."""
 
 import click
 
@@ -14,10 +14,10 @@ from strava_assets.strava.tokens import Token, TokenStore
 
 @click.command("logout")
 @click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whom; needed where several are logged in.")
-@click.option("--force", is_flag=True, help="Forget the token even if Strava cannot be told.")
+@click.option("--force", is_flag=True, help="Delete the token even if Strava cannot be told.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
-    """Withdraw an athlete's access on Strava and forget the token.
+    """Withdraw an athlete's access on Strava and delete the token.
 
     What was collected stays; `strava-assets purge` deletes it.
     """
@@ -35,7 +35,7 @@ def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
     try:
         unheard = log_out(key, oauth, tokens, even_if_strava_does_not_know=force)
     except StravaUnavailable as error:
-        raise StravaUnavailable(f"{error} The token is kept; --force forgets it without telling Strava.") from error
+        raise StravaUnavailable(f"{error} The token is kept; --force deletes it without telling Strava.") from error
     if unheard:
         click.echo(f"{unheard} So Strava still lists this application; end it on https://www.strava.com/settings/apps.")
     click.echo(f"{whom} is logged out. What was collected stays; strava-assets purge deletes it.")

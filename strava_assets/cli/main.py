@@ -19,7 +19,7 @@ _COMMANDS = {
     "up": ("up", "Run everything on this machine: servers, Dagster's UI and daemon."),
     "init": ("init", "Migrate both databases and create the bucket; safe to repeat."),
     "login": ("login", "Let an athlete log in with Strava."),
-    "logout": ("logout", "Withdraw an athlete's access on Strava and forget the token."),
+    "logout": ("logout", "Withdraw an athlete's access on Strava and delete the token."),
     "athletes": ("athletes", "Show who is logged in, and until when."),
     "doctor": ("doctor", "Check every service, token and setting, and say how to repair what is wrong."),
     "import": ("import_history", "Fetch the whole history, or a part of it, in one run."),
@@ -32,7 +32,7 @@ _COMMANDS = {
     "backup": ("backup", "Save databases, raw objects and logins into a folder."),
     "restore": ("restore", "Put a backup into new databases, or in the place of what they hold."),
     "prune-events": ("prune_events", "Take old runs' step by step events out of Dagster's event log."),
-    "compact": ("compact", "Have the embedded S3 forget what was deleted; a purge does so by itself."),
+    "compact": ("compact", "Free the space of deleted objects in the embedded S3; a purge does so automatically."),
     "psql": ("psql", "Open the mirror's database, or run a query on it."),
 }
 """Each command's module in this package, where it is the click command named `command`, and its line in `--help`."""

@@ -31,7 +31,7 @@ SHOWN = 50
 
 @click.command(name="reconcile", help=__doc__)
 @click.option("--dry-run", is_flag=True, help="Only show what differs.")
-@click.option("--athlete", type=int, help="Look at this athlete alone.")
+@click.option("--athlete", type=int, help="Compare this athlete alone.")
 @click.option(
     "--confirm-deletions",
     is_flag=True,
@@ -67,7 +67,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
 
 
 def _refresh(settings: Settings, comparison: Comparison) -> list[Window]:
-    """Refresh what differs, each range by itself, and what fails in smaller pieces; what could not be refreshed."""
+    """Refresh what differs, each range alone, and what fails in smaller pieces; what could not be refreshed."""
     ResumePoints(open_redis(settings)).discard(comparison.windows)
     failed: list[Window] = []
     in_a_row = 0

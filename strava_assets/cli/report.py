@@ -36,7 +36,7 @@ def command(*, athlete_id: int | None, output: Path | None, opens: bool, renews:
     athlete_id = chosen(athlete_id, known)
     if renews:
         links = ReportLinks(connect(settings.redis_url))
-        links.forget(athlete_id)
+        links.delete(athlete_id)
         click.echo(
             f"Beside Dagster's pages, the report of athlete {athlete_id} is now: /reports/of/{links.word(athlete_id)}"
         )

@@ -18,7 +18,7 @@ from strava_assets.raw.s3_errors import clear_errors
 from strava_assets.services import open_deletion, open_redis, open_store, s3_access
 from strava_assets.settings import Settings
 from strava_assets.state.access_evidence import EvidenceStore
-from strava_assets.state.pending_import import forget_pending_imports
+from strava_assets.state.pending_import import delete_pending_imports
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.tokens import Token, TokenStore, further_key
 
@@ -162,6 +162,6 @@ def _restore_logins(settings: Settings, source: Path) -> int:
         count += 1
     for token in tokens.tokens().values():
         if token.athlete_id is not None:
-            points.forget(token.athlete_id)
-    forget_pending_imports(redis)
+            points.delete(token.athlete_id)
+    delete_pending_imports(redis)
     return count

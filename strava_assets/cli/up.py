@@ -24,7 +24,7 @@ from strava_assets.local.own_command import own_command, up_command
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
-from strava_assets.local.settings_file import FOLDER, forget_other_servers, try_to_lock, write_settings
+from strava_assets.local.settings_file import FOLDER, try_to_lock, unset_other_servers, write_settings
 from strava_assets.local.simulated_strava import SimulatedStrava
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
@@ -49,7 +49,7 @@ def command(port: int, archive: Path | None) -> None:
     Migrates, creates the bucket, fetches the last 30 days, then serves Dagster's UI and runs its schedule and
     sensors until Ctrl-C.
     """
-    forgotten = forget_other_servers()
+    unset = unset_other_servers()
     Settings.from_environment()
     if archive:
         with open_export(archive) as export:
@@ -64,7 +64,7 @@ def command(port: int, archive: Path | None) -> None:
     _end_what_was_left_behind(folder)
     if not is_free(port):
         raise ConfigurationError(f"Port {port} is in use. Stop what uses it, or choose another: {up_command(port + 1)}")
-    up = _Up(folder, port, interruption, forgotten, archive)
+    up = _Up(folder, port, interruption, unset, archive)
     try:
         up.run()
         os.set_inheritable(lock, True)  # noqa: FBT003
@@ -103,7 +103,7 @@ class _Up:
     """The steps of `up`."""
 
     def __init__(
-        self, folder: Path, port: int, interruption: Interruption, forgotten: list[str], archive: Path | None
+        self, folder: Path, port: int, interruption: Interruption, unset: list[str], archive: Path | None
     ) -> None:
         self._folder = folder
         self._archive = archive
@@ -114,7 +114,7 @@ class _Up:
         self._interruption = interruption
         self._started: list[EmbeddedServer] = []
         self._settings: dict[str, str] = {}
-        self._forgotten = forgotten
+        self._unset = unset
         code = CodeServer(folder / "code_server")
         self._dagster = DagsterServer(folder / "dagster_server", port, code.workspace)
         self._code = code
@@ -197,7 +197,7 @@ class _Up:
             dagster_url = dagster_url.update_query_dict({"options": "-c synchronous_commit=off"})
         self._settings["DAGSTER_POSTGRES_URL"] = dagster_url.render_as_string(hide_password=False)
         os.environ.update(self._settings)
-        write_settings(self._folder, self._settings, self._forgotten)
+        write_settings(self._folder, self._settings, self._unset)
 
     def _fetch_last_days(self, settings: Settings) -> None:
         if (hours := missing_hours(settings)) is None:

@@ -103,22 +103,22 @@ def list_subscriptions() -> None:
 @command.command("delete")
 @click.argument("subscription_id", type=int, required=False, metavar="[ID]")
 @click.option("--forget-path", is_flag=True, help="Make another secret path for the next subscription.")
-def delete(subscription_id: int | None, *, forget_path: bool) -> None:
+def delete(subscription_id: int | None, *, delete_path: bool) -> None:
     """End a subscription, by default the only one. Strava then sends no more events."""
     settings = Settings.from_environment()
     identity, subscriptions = _identity(settings), Subscriptions(settings)
-    if forget_path:
-        identity.forget_path()
+    if delete_path:
+        identity.delete_path()
     if subscription_id is None:
         existing = subscriptions.existing()
         if not existing:
-            identity.forget_subscription()
+            identity.delete_subscription()
             click.echo("There is no subscription.")
             return
         subscription_id = existing[0].id
     if not subscriptions.delete(subscription_id):
         raise PermanentError(f"Strava knows no subscription {subscription_id}. See: strava-assets webhook list")
-    identity.forget_subscription()
+    identity.delete_subscription()
     click.echo(f"Subscription {subscription_id} is deleted.")
 
 

@@ -39,7 +39,7 @@ from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.withdrawal import doubts
-from strava_assets.sync.airflow_rows import adopt_old_rows
+from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.load import mirror_window
 
@@ -115,8 +115,8 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
             may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info
         ) as client:
             client.athletes()
-            if adopted := adopt_old_rows(engine, resources.tokens.open()):
-                context.log.info("Adopted %s rows of the old DAG.", adopted)
+            if assigned := assign_airflow_rows(engine, resources.tokens.open()):
+                context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", assigned)
             fetched = Fetcher(client, store, ResumePoints(redis), engine, settings.max_delete_share).fetch(window)
             report_hours(context, store, fetched)
             summary = {

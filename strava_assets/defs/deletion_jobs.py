@@ -17,7 +17,7 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.deletion.purge import STILL_HELD, Purger
-from strava_assets.deletion.retention import prune, prune_archives
+from strava_assets.deletion.retention import delete_old_activities, delete_old_archives
 from strava_assets.errors import ServiceUnavailable, StravaAssetsError
 from strava_assets.instance.event_redaction import blank_previews_before, redact
 from strava_assets.instance.purge_redaction import PurgeRedaction
@@ -106,7 +106,7 @@ def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: R
         return
     with failures():
         engine = resources.postgres.open()
-        deleted = prune(
+        deleted = delete_old_activities(
             engine,
             resources.s3.open_deletion(),
             oldest_kept,
@@ -125,7 +125,7 @@ def _delete_old_archives(
     """Delete what only bulk exports have of the time before."""
     with failures():
         engine, objects = resources.postgres.open(), resources.s3.open_deletion()
-        deleted = prune_archives(engine, objects, oldest_kept, partial(_redact_activities, context.instance))
+        deleted = delete_old_archives(engine, objects, oldest_kept, partial(_redact_activities, context.instance))
         if deleted:
             blank_previews_before(context.instance, oldest_kept, compact)
             compact_mirror(engine)

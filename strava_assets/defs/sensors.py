@@ -116,7 +116,7 @@ def _process_events(
 def _process(
     waiting: Sequence[PendingEvent], settings: Settings, resources: Resources, redis: Redis, *, now: datetime
 ) -> ProcessedEvents:
-    """Put the hours that events are about into the refetch queue, and forget the events. An error is only told."""
+    """Put the hours that events are about into the refetch queue, and delete the events. An error is only reported."""
     processed = ProcessedEvents()
     try:
         with resources.api.open(may_use_reserve=False, max_wait=timedelta(0)) as client:

@@ -52,14 +52,14 @@ def _follow_up(
 ) -> dg.RunRequest | dg.SkipReason:
     """One tick. It names nobody: what a tick says is kept after a purge."""
     now = datetime.now(UTC)
-    looks = _look_at_doubts(resources)
+    message_of_checks = _check_doubted_logins(resources)
     try:
         with failures(but=(ConfigurationError, ServiceUnavailable)):
             revocations = Revocations(resources.tokens.connect())
             waiting, due = revocations.athletes(), revocations.due(now)
     except (ConfigurationError, ServiceUnavailable) as error:
         return dg.SkipReason(str(error))
-    message = f"{looks} Athletes to purge: {len(waiting)}."
+    message = f"{message_of_checks} Athletes to purge: {len(waiting)}."
     if settings.purge_on_revoke == "confirm" and waiting:
         return dg.SkipReason(f"{message} Run strava-assets purge; the check all_athletes_fetched says for whom.")
     if not due:
@@ -73,10 +73,10 @@ def _follow_up(
     return dg.RunRequest(tags=reason_tags(PURGE))
 
 
-def _look_at_doubts(resources: Resources) -> str:
+def _check_doubted_logins(resources: Resources) -> str:
     """Ask Strava about logins in doubt; what came of it. Purges do not wait for it."""
     try:
         with resources.api.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
-            return f"Logins asked about: {client.look_at_doubts()}."
+            return f"Logins asked about: {client.check_doubted_logins()}."
     except StravaAssetsError as error:
         return str(error)

@@ -14,16 +14,16 @@ from sqlalchemy import Engine
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.mirror.compaction import compact_mirror
 from strava_assets.mirror.database import athlete_locked, transaction
-from strava_assets.mirror.deletion import count_of_athlete, ids_of_athlete, remove_athlete
+from strava_assets.mirror.deletion import count_of_athlete, delete_athlete, ids_of_athlete
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.compaction import compact as compact_redis
-from strava_assets.state.pending_import import forget_pending_imports
+from strava_assets.state.pending_import import delete_pending_imports
 from strava_assets.state.report_links import ReportLinks
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.tokens import TokenStore
-from strava_assets.sync.airflow_rows import adopt_old_rows
+from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.webhooks.pending_events import PendingEvents
 
 STILL_HELD = (
@@ -66,7 +66,7 @@ class Purger:
     """Purges athletes.
 
     `redact` takes an athlete and activities, by their ids, out of what Dagster keeps, and counts texts; `redact_again`
-    does so at the end, with what was written meanwhile. `compact` has servers of ours forget deleted objects.
+    does so at the end, with what was written meanwhile. `compact` has embedded servers free deleted objects.
     """
 
     engine: Engine
@@ -87,17 +87,17 @@ class Purger:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
         tokens = TokenStore(self.redis)
         # Rows that know no athlete are found by the token, so they must be named before it goes.
-        adopt_old_rows(self.engine, tokens)
-        purged = Data(tokens=len(forgotten := tokens.forget(athlete_id)))
+        assign_airflow_rows(self.engine, tokens)
+        purged = Data(tokens=len(deleted_keys := tokens.delete_athlete(athlete_id)))
         refused: ConfigurationError | None = None
         with athlete_locked(self.engine, athlete_id, by_purge=True):
             purged += Data(
                 objects=self.objects.delete_athlete(athlete_id),
                 old_objects=self.objects.delete_of_old_dag(athlete_id),
-                entries=ResumePoints(self.redis).forget(athlete_id)
-                + PendingEvents(self.redis).forget(athlete_id)
-                + ReportLinks(self.redis).forget(athlete_id)
-                + forget_pending_imports(self.redis),
+                entries=ResumePoints(self.redis).delete(athlete_id)
+                + PendingEvents(self.redis).delete_athlete(athlete_id)
+                + ReportLinks(self.redis).delete(athlete_id)
+                + delete_pending_imports(self.redis),
             )
             with transaction(self.engine) as connection:
                 ids = ids_of_athlete(connection, athlete_id)
@@ -106,7 +106,7 @@ class Purger:
             except ConfigurationError as error:
                 refused = error  # no repetition would change it, so the rest goes nevertheless
             with transaction(self.engine) as connection:
-                purged += Data(rows=remove_athlete(connection, athlete_id))
+                purged += Data(rows=delete_athlete(connection, athlete_id))
         if left := self.kept(athlete_id):
             raise ServiceUnavailable(
                 f"Of athlete {athlete_id} there is {left} again: something writes while it is deleted. "
@@ -118,7 +118,7 @@ class Purger:
         self.compact()
         if refused:
             raise ConfigurationError(f"All else of athlete {athlete_id} is deleted. {refused}")
-        for key in forgotten:
+        for key in deleted_keys:
             EvidenceStore(self.redis).disprove(key)
         Revocations(self.redis).unmark(athlete_id)
         compact_redis(self.redis)

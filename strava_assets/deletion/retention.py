@@ -11,16 +11,16 @@ from strava_assets.mirror.archive import (
     archives,
     archives_before,
     fill,
-    forget,
-    remove_archived_before,
+    delete_archive_rows,
+    delete_archived_before,
 )
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion import ids_before, remove_before
+from strava_assets.mirror.deletion import delete_before, ids_before
 from strava_assets.raw.deletion import RawDeletion
 
 
 @dataclass(frozen=True)
-class Pruned:
+class DeletedByAge:
     """What was deleted; objects with all versions and delete markers."""
 
     objects: int
@@ -34,12 +34,12 @@ class Pruned:
         return f"{self.objects} objects, {self.rows} rows, {self.rejects} rejects"
 
 
-def prune(
+def delete_old_activities(
     engine: Engine,
     objects: RawDeletion,
     oldest_kept: datetime,
     redact: Callable[[Collection[int]], object] = lambda _ids: None,
-) -> Pruned:
+) -> DeletedByAge:
     """Delete everything of hours before `oldest_kept`, the hour that Settings.oldest_kept names.
 
     `redact` takes activities, by their ids, out of what Dagster keeps. Objects go first, so that no row can be made
@@ -51,13 +51,13 @@ def prune(
     if ids:
         redact(ids)
     with transaction(engine) as connection:
-        removed = remove_before(connection, oldest_kept)
+        rows = delete_before(connection, oldest_kept)
         for athlete_id in {each.athlete_id for each in archives(connection)}:
             fill(connection, athlete_id)  # what was the API's is the archive's again
-    return Pruned(deleted, removed.rows, removed.rejects)
+    return DeletedByAge(deleted, rows.rows, rows.rejects)
 
 
-def prune_archives(
+def delete_old_archives(
     engine: Engine,
     objects: RawDeletion,
     oldest_kept: datetime,
@@ -65,7 +65,7 @@ def prune_archives(
 ) -> int:
     """Delete what bulk exports have of the time before `oldest_kept`; how many activities only they had.
 
-    An export's objects go when all of it is older: they are one file. `redact` is as in `prune`.
+    An export's objects go when all of it is older: they are one file. `redact` is as in `delete_old_activities`.
     """
     with transaction(engine) as connection:
         old = archives_before(connection, oldest_kept)
@@ -76,5 +76,5 @@ def prune_archives(
         redact(ids)
     with transaction(engine) as connection:
         for athlete_id, archive in old:
-            forget(connection, athlete_id, archive)
-        return remove_archived_before(connection, oldest_kept)
+            delete_archive_rows(connection, athlete_id, archive)
+        return delete_archived_before(connection, oldest_kept)

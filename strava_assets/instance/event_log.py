@@ -34,7 +34,7 @@ from strava_assets.settings import Settings
 # That Dagster may change a parameter concerns whoever raises the pinned version, not everybody who runs a command.
 warnings.simplefilter("ignore", BetaWarning)
 
-# Dagster reads it at each event; 1 would write every materialisation of a range by itself. This module is
+# Dagster reads it at each event; 1 would write every materialisation of a range one by one. This module is
 # imported by every process that has the storage, before its first event.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 

@@ -31,7 +31,7 @@ BATCH = 2000
 """Rows that are read at once."""
 
 Compact = Callable[[sa.Engine, Sequence[str]], None]
-"""Has a Postgres forget what some of its tables held before."""
+"""Clears what a Postgres still holds of deleted rows of some tables."""
 
 
 def redact(instance: dg.DagsterInstance, redaction: Redaction, compact: Compact) -> int:

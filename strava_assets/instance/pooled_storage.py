@@ -23,14 +23,14 @@ def _check(connection: Any, _record: object, _proxy: object) -> None:  # noqa: A
         raise DisconnectionError("Postgres has ended this connection") from None  # the pool makes another
 
 
-_KEPT = 5
+_POOL_SIZE = 5
 """Connections."""
 
 _engines: dict[tuple[str, int], Engine] = {}
 """Of this process, by URL and time limit: each connection is a process of Postgres', so there are few of them."""
 
 
-class _Kept:
+class _Pooled:
     """What the three storages have in common; before the stock one among a class' bases."""
 
     _engine: Engine
@@ -50,7 +50,7 @@ class _Kept:
             engine = create_engine(
                 self.postgres_url,
                 isolation_level="AUTOCOMMIT",
-                pool_size=_KEPT,
+                pool_size=_POOL_SIZE,
                 pool_use_lifo=True,
                 pool_recycle=pool_recycle,
                 max_overflow=max_overflow,
@@ -61,13 +61,13 @@ class _Kept:
         self._engine = _engines[key]
 
 
-class PooledEventLogStorage(_Kept, PostgresEventLogStorage):
+class PooledEventLogStorage(_Pooled, PostgresEventLogStorage):
     """Stock event log storage, with connections that can be kept."""
 
 
-class PooledRunStorage(_Kept, PostgresRunStorage):
+class PooledRunStorage(_Pooled, PostgresRunStorage):
     """Stock run storage, with connections that can be kept."""
 
 
-class PooledScheduleStorage(_Kept, PostgresScheduleStorage):
+class PooledScheduleStorage(_Pooled, PostgresScheduleStorage):
     """Stock schedule storage, with connections that can be kept."""

@@ -20,7 +20,7 @@ _PREFIXES = {"DATABASE_URL": "PG", "AWS_ENDPOINT_URL_S3": "AWS_"}
 """How the variables begin that every client of such a server reads, whichever server that is."""
 
 
-def forget_other_servers(settings: Iterable[str] = _PREFIXES) -> list[str]:
+def unset_other_servers(settings: Iterable[str] = _PREFIXES) -> list[str]:
     """Remove from this process's environment what belongs to other servers, where none of `settings` names one.
 
     The embedded ones are used then; an exported PGPORT or AWS_PROFILE would mislead their clients. Returns the names.
@@ -32,15 +32,15 @@ def forget_other_servers(settings: Iterable[str] = _PREFIXES) -> list[str]:
     return found
 
 
-def write_settings(folder: Path, settings: Mapping[str, str], forgotten: Iterable[str] = ()) -> Path:
+def write_settings(folder: Path, settings: Mapping[str, str], unset: Iterable[str] = ()) -> Path:
     """Write `settings` to the file `env` in `folder`, at once and whole; returns its path.
 
-    The variables `forgotten` belong to other servers: who reads the file in a shell is rid of them.
+    The variables `unset` belong to other servers: who reads the file in a shell is rid of them.
     """
     file, unfinished = folder / "env", folder / "env.unfinished"
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600)
-    lines = [f"unset {name}" for name in forgotten if name not in settings]
+    lines = [f"unset {name}" for name in unset if name not in settings]
     lines += [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
     unfinished.write_text("".join(f"{line}\n" for line in lines))
     unfinished.rename(file)
@@ -63,7 +63,7 @@ def load_settings_of_running_servers(project: Path) -> None:
     settings = read_settings(folder)
     if not settings or not is_in_use(folder):
         return
-    forget_other_servers(name for name in _PREFIXES if name in settings)
+    unset_other_servers(name for name in _PREFIXES if name in settings)
     for name, value in settings.items():
         if not os.environ.get(name) or name == "DAGSTER_HOME":
             os.environ[name] = value

@@ -161,7 +161,7 @@ def archives(connection: Connection, athlete_id: int | None = None) -> list[Row[
     return list(connection.execute(text(statement), {"athlete_id": athlete_id}))
 
 
-def forget(connection: Connection, athlete_id: int, archive: str) -> None:
+def delete_archive_rows(connection: Connection, athlete_id: int, archive: str) -> None:
     """Delete an archive and what is only in it; what others have is filled in by loading them again."""
     key = {"athlete_id": athlete_id, "archive": archive}
     for table in ("strava_archive", "strava_archive_activity", "strava_archive_reject"):
@@ -206,7 +206,7 @@ def delete_not_on_strava(connection: Connection, athlete_id: int | None = None) 
     return connection.execute(text("DELETE FROM strava_activity WHERE id = ANY(:ids)"), parameters).rowcount
 
 
-def remove_archived_before(connection: Connection, moment: datetime) -> int:
+def delete_archived_before(connection: Connection, moment: datetime) -> int:
     """Delete what only archives have of the time before `moment`, all athletes'; how many activities."""
     parameters = {"moment": moment}
     connection.execute(text("DELETE FROM strava_archive_activity WHERE start_date < :moment"), parameters)

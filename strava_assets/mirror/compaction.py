@@ -17,7 +17,7 @@ def compact_mirror(engine: sa.Engine) -> None:
     """Compact our own tables."""
     with engine.begin() as connection:
         for table in metadata.tables.values():
-            _forget_statistics_if_empty(connection, table)
+            _reset_statistics_if_empty(connection, table)
     compact(engine, list(metadata.tables))
 
 
@@ -40,7 +40,7 @@ def compact(engine: sa.Engine, tables: Sequence[str]) -> None:
             connection.execute(sa.text(statement))
 
 
-def _forget_statistics_if_empty(connection: sa.Connection, table: sa.Table) -> None:
+def _reset_statistics_if_empty(connection: sa.Connection, table: sa.Table) -> None:
     """ANALYZE keeps the statistics of a table without rows, so it is shown one, which nobody else sees."""
     has_statistics = sa.text("SELECT EXISTS (SELECT FROM pg_stats WHERE tablename = :name)")
     is_filled = connection.execute(sa.select(sa.exists().select_from(table))).scalar()

@@ -13,7 +13,7 @@ from strava_assets.mirror.table import metadata
 _OF_ATHLETES = [table for table in metadata.tables.values() if "athlete_id" in table.c]
 
 
-class Removed(NamedTuple):
+class DeletedRows(NamedTuple):
     """How much was deleted by age."""
 
     rows: int
@@ -24,25 +24,25 @@ class Removed(NamedTuple):
     """Activities of which it is remembered that Strava no longer lists them."""
 
 
-def remove_athlete(connection: Connection, athlete_id: int) -> int:
+def delete_athlete(connection: Connection, athlete_id: int) -> int:
     """Delete everything of the athlete, after waiting for a load of them that is under way; how many rows.
 
     Every table about athletes says in `athlete_id` whose each row is, so a new table need not be named here.
     """
     wait_for_other_loads(connection, athlete_id)
-    removed = sum(
+    deleted = sum(
         connection.execute(table.delete().where(table.c.athlete_id == athlete_id)).rowcount for table in _OF_ATHLETES
     )
     release_claims(connection)
-    return removed
+    return deleted
 
 
-def remove_before(connection: Connection, moment: datetime) -> Removed:
+def delete_before(connection: Connection, moment: datetime) -> DeletedRows:
     """Delete everything of hours before `moment`, all athletes'; rows of bulk exports stay."""
-    return _remove(connection, "start_date < :value AND source = 'api'", "hour < :value", moment)
+    return _delete(connection, "start_date < :value AND source = 'api'", "hour < :value", moment)
 
 
-def remove_rows(connection: Connection, athlete_id: int, ids: Collection[int | str]) -> None:
+def delete_rows(connection: Connection, athlete_id: int, ids: Collection[int | str]) -> None:
     """Delete rows of the athlete's, which it was decided to be gone, and which lie in no hour."""
     connection.execute(
         text(
@@ -87,7 +87,7 @@ def count_of_athlete(connection: Connection, athlete_id: int) -> int:
     return sum(connection.execute(select(*counts)).one())
 
 
-def _remove(connection: Connection, rows: str, hours: str, value: object) -> Removed:
+def _delete(connection: Connection, rows: str, hours: str, value: object) -> DeletedRows:
     # The conditions are this module's own words; only the value comes from outside.
     conditions = {
         "strava_activity": rows,
@@ -95,7 +95,7 @@ def _remove(connection: Connection, rows: str, hours: str, value: object) -> Rem
         "strava_mirrored_object": hours,
         "strava_unlisted_activity": hours,
     }
-    return Removed(
+    return DeletedRows(
         *(
             connection.execute(text(f"DELETE FROM {table} WHERE {condition}"), {"value": value}).rowcount  # noqa: S608
             for table, condition in conditions.items()

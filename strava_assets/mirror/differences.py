@@ -42,7 +42,7 @@ class Differences:
         return {hour for kind in self.by_kind().values() for hours in kind.values() for hour in hours}
 
     def leave_out(self, is_unknown: Callable[[datetime], bool]) -> None:
-        """Forget differences in hours of which nothing is known."""
+        """Drop differences in hours of which nothing is known."""
         for name, kind in self.by_kind().items():
             setattr(self, name, {key: hours for key, hours in kind.items() if not any(map(is_unknown, hours))})
 

@@ -60,7 +60,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     hours, rejected = _stage(connection, athlete_id, snapshots)
     deletions, rows = _count_deletions(connection, athlete_id)
     is_refused = guard.refusal(athlete_id, deletions, rows) is not None
-    connection.execute(_FORGET_LEFT_OBJECTS, {"athlete_id": athlete_id})
+    connection.execute(_DELETE_LEFT_OBJECTS, {"athlete_id": athlete_id})
     of_athlete = {"athlete_id": athlete_id}
     deleted = connection.execute(_DELETE, {**of_athlete, "only_decided": is_refused}).scalar_one()
     staged = connection.execute(text("SELECT count(DISTINCT id) FROM staged")).scalar_one()
@@ -70,7 +70,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     if is_refused:
         connection.execute(_LEAVE_OUT_HOURS_OF_KEPT_ROWS, of_athlete)
     connection.execute(_REMEMBER_OBJECTS, of_athlete)
-    connection.execute(_FORGET_DECISIONS, of_athlete)
+    connection.execute(_DELETE_DECISIONS, of_athlete)
     if deleted:
         release_claims(connection)
     unmatched = connection.execute(_UNMATCHED, of_athlete).scalars().all()
@@ -143,7 +143,7 @@ _LEAVE_OUT_HOURS_OF_KEPT_ROWS = text(
 )
 """So that the next comparison has them fetched again, and it is decided what became of the rows."""
 
-_FORGET_DECISIONS = text(
+_DELETE_DECISIONS = text(
     "DELETE FROM strava_unlisted_activity "
     "WHERE athlete_id = :athlete_id AND may_be_deleted AND hour IN (SELECT hour FROM snapshot_hours)"
 )
@@ -177,7 +177,7 @@ _UNMATCHED = text(
     """
 )
 
-_FORGET_LEFT_OBJECTS = text(
+_DELETE_LEFT_OBJECTS = text(
     """
     DELETE FROM strava_mirrored_object
     WHERE athlete_id = :athlete_id AND hour NOT IN (SELECT hour FROM snapshot_hours) AND hour IN (
@@ -191,7 +191,7 @@ _FORGET_LEFT_OBJECTS = text(
     )
     """
 )
-"""An activity that came here from another hour is in that hour's object still: have the next look fetch it again."""
+"""An activity that came from another hour is in that hour's object still: the next comparison fetches it again."""
 
 _REMEMBER_OBJECTS = text(
     """

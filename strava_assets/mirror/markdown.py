@@ -1,4 +1,4 @@
-"""Text from outside within Markdown, which Dagster's UI renders: an image in a title would be loaded by itself."""
+"""Text from outside within Markdown, which Dagster's UI renders: an image in a title would be loaded automatically."""
 
 import re
 

@@ -78,7 +78,7 @@ def known_hours(
 
 
 def rows_without_start(connection: Connection, athlete_id: int) -> set[int | str]:
-    """The ids of rows that lie in no hour: the old DAG's, whose `start_date` could be empty."""
+    """The ids of rows that lie in no hour: the Airflow DAG's, whose `start_date` could be empty."""
     statement = text("SELECT id FROM strava_activity WHERE athlete_id = :athlete_id AND start_date IS NULL")
     return set(connection.execute(statement, {"athlete_id": athlete_id}).scalars())
 

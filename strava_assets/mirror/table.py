@@ -44,7 +44,7 @@ def _column(name: str, field: FieldInfo) -> Column[Any]:
         DateTime(timezone=False) if name == "start_date_local" else _SQL_TYPES[_python_type(field.annotation)],
         primary_key=name == "id",
         autoincrement=False,
-        # Only the id is required: rows adopted from the old DAG know neither their athlete nor a digest
+        # Only the id is required: rows taken over from the Airflow DAG know neither their athlete nor a digest
         # until the first import.
         nullable=name not in {"id", "source"},
         server_default=text("'api'") if name == "source" else None,

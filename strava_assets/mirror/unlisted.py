@@ -47,7 +47,7 @@ def decide(connection: Connection, athlete_id: int, allowed: Collection[Place], 
     copy_rows(connection, columns, iter(rows))
 
 
-def forget_listed(connection: Connection, athlete_id: int, keys: Iterable[int | str]) -> None:
+def delete_listed(connection: Connection, athlete_id: int, keys: Iterable[int | str]) -> None:
     """Strava lists these after all: nothing of them waits to be deleted."""
     connection.execute(
         text(

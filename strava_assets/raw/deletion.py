@@ -70,7 +70,7 @@ class RawDeletion:
         return self._delete(archive_prefix(self._prefix, athlete_id, archive), lambda _key: True)
 
     def delete_of_old_dag(self, athlete_id: int) -> int:
-        """Delete the old DAG's objects that hold activities of the athlete; how many versions that was."""
+        """Delete the Airflow DAG's objects that hold activities of the athlete; how many versions that was."""
         with self._clear_errors():
             old = [each for each in self._versions(self._old_prefix) if from_old_object_key(each.key)]
             with ThreadPoolExecutor(READERS) as readers:
@@ -79,7 +79,7 @@ class RawDeletion:
             return self._delete_all(each for each in old if each.key in theirs)
 
     def delete_before(self, moment: datetime) -> int:
-        """Delete the objects of all athletes' hours before `moment`, the old DAG's too; how many versions."""
+        """Delete the objects of all athletes' hours before `moment`, the Airflow DAG's too; how many versions."""
 
         def is_before(key: str) -> bool:
             named = from_object_key(key)

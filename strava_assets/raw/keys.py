@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 TS_NODASH_FORMAT = "%Y%m%dT%H%M%S"
-"""The hour in an object's key, e.g. `20261122T130000`: Airflow's ts_nodash, as the old DAG wrote it."""
+"""The hour in an object's key, e.g. `20261122T130000`: Airflow's ts_nodash, as the Airflow DAG wrote it."""
 
 
 _OBJECT_KEY = re.compile(r"(?:^|/)(?P<athlete_id>\d+)/(?P<ts_nodash>\d{8}T\d{4}00)\.json$")
@@ -36,7 +36,7 @@ def report_key(prefix: str, athlete_id: int) -> str:
 def from_object_key(key: str) -> tuple[int, datetime] | None:
     """The athlete and the hour that an object's key names.
 
-    None for anything else in the bucket, such as the old DAG's `stravaact/20261122T130000.json`: those
+    None for anything else in the bucket, such as the Airflow DAG's `stravaact/20261122T130000.json`: those
     held the newest 30 activities of a moment, not the activities of that hour.
     """
     if not (match := _OBJECT_KEY.search(key)):
@@ -49,7 +49,7 @@ def from_object_key(key: str) -> tuple[int, datetime] | None:
 
 
 def from_old_object_key(key: str) -> datetime | None:
-    """The hour in which the old DAG wrote an object, by its key `stravaact/20261122T130000.json`; else None."""
+    """The hour in which the Airflow DAG wrote an object, by its key `stravaact/20261122T130000.json`; else None."""
     if _OBJECT_KEY.search(key) or not (match := _OLD_OBJECT_KEY.search(key)):
         return None
     try:

@@ -37,10 +37,10 @@ def create_app(simulation: Simulation) -> Starlette:
         return JSONResponse(profile | PROFILE if "profile:read_all" in grant.scopes else profile)
 
     def activities(request: HttpRequest, grant: Grant) -> Response:
-        asked = request.query_params
+        query = request.query_params
         try:
-            page, per_page = int(asked.get("page", 1)), int(asked.get("per_page", 30))
-            after, before = (int(asked[name]) if name in asked else None for name in ("after", "before"))
+            page, per_page = int(query.get("page", 1)), int(query.get("per_page", 30))
+            after, before = (int(query[name]) if name in query else None for name in ("after", "before"))
         except ValueError:
             return bad_request("Application", "parameters")
         if after is not None and after > simulation.clock.time():

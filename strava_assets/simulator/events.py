@@ -28,16 +28,20 @@ class Notice(NamedTuple):
 
 
 def notices(before: Fields | None, after: Fields | None, *, sees_all: bool) -> list[Notice]:
-    """What is told of an activity that was `before` and is `after` now; None where it did not or does not exist.
+    """What is reported of an activity that was `before` and is `after` now; None where it did not or does not exist.
 
-    Only title, type and privacy are told. Without activity:read_all a private activity does not exist.
+    Only title, type and privacy are reported. Without activity:read_all a private activity does not exist.
     """
     if not sees_all:
         before, after = (None if each and each.get("private") else each for each in (before, after))
     if before is None or after is None:
         return [Notice("create", {})] if after is not None else [Notice("delete", {})] if before is not None else []
     watched = {"title": "name", "type": "type", "private": "private"}
-    updates = {told: _as_text(after.get(name)) for told, name in watched.items() if before.get(name) != after.get(name)}
+    updates = {
+        name_in_event: _as_text(after.get(name))
+        for name_in_event, name in watched.items()
+        if before.get(name) != after.get(name)
+    }
     return [Notice("update", updates)] if updates else []
 
 

@@ -30,8 +30,8 @@ class RateLimits:
     def count(self, now: float, requests: int = 1) -> bool:
         """Count a request made `now` (or several, of another program); whether it is allowed. A refused one counts."""
         for length in (QUARTER, DAY):
-            window = (length, int(now // length))
-            self.used[window] = self.used.get(window, 0) + requests
+            period = (length, int(now // length))
+            self.used[period] = self.used.get(period, 0) + requests
         quarter, day = self._usage(now)
         return quarter <= min(self.overall.quarter, self.read.quarter) and day <= min(self.overall.day, self.read.day)
 

@@ -78,7 +78,7 @@ class Tokens:
         with self._lock:
             if (found := self.refresh.pop(refresh_token, None)) is None:
                 return None
-            self._forget_expired()
+            self._drop_expired()
             athlete_id, scopes, access = found
             known = self.access.get(access)
             lives_on = known is not None and known.expires_at - self._clock.time() > RENEWED_WITHIN
@@ -106,6 +106,6 @@ class Tokens:
             self.access = {key: each for key, each in self.access.items() if each.athlete_id != athlete_id}
             self.refresh = {key: each for key, each in self.refresh.items() if each[0] != athlete_id}
 
-    def _forget_expired(self) -> None:
+    def _drop_expired(self) -> None:
         now = self._clock.time()
         self.access = {key: each for key, each in self.access.items() if each.expires_at > now}

@@ -30,8 +30,8 @@ class Evidence:
     """The access token is past its own date, so that the API can tell nothing."""
     renewal_may_be_lost: bool = False
     """A renewal was begun whose answer may have been lost: the refresh token may be void for that alone."""
-    looks: int = 0
-    looked: datetime | None = None
+    checks: int = 0
+    last_check: datetime | None = None
     """How often Strava was asked since something was seen, and when last."""
 
 
@@ -54,8 +54,8 @@ class EvidenceStore:
             refused_again=_moment(facts.get("refused_again")) if is_refresh else None,
             access_ended=access_ended,
             renewal_may_be_lost=facts.get("renewal") == _fingerprint(refresh_token),
-            looks=int(facts.get("looks", 0)),
-            looked=_moment(facts.get("looked")),
+            checks=int(facts.get("checks", 0)),
+            last_check=_moment(facts.get("last_check")),
         )
 
     def begin_renewal(self, token_key: str, refresh_token: str) -> None:
@@ -87,14 +87,14 @@ class EvidenceStore:
         with answering(self._redis):
             is_same = self._redis.hget(_key(token_key), "refused_token") == fingerprint.encode()
         if not is_same:
-            self._set(token_key, refused=moment, refused_token=fingerprint, looks="0")
+            self._set(token_key, refused=moment, refused_token=fingerprint, checks="0")
         self._set(token_key, refused_again=moment)
 
-    def count_look(self, token_key: str, now: datetime) -> None:
+    def count_check(self, token_key: str, now: datetime) -> None:
         """Strava was asked again, and its answer leaves things as unclear as before."""
         with answering(self._redis):
-            self._redis.hincrby(_key(token_key), "looks", 1)
-        self._set(token_key, looked=repr(now.timestamp()))
+            self._redis.hincrby(_key(token_key), "checks", 1)
+        self._set(token_key, last_check=repr(now.timestamp()))
 
     def disprove(self, token_key: str) -> None:
         """A renewal succeeded, or the athlete logged in: the grant lives, and nothing seen before counts."""

@@ -62,7 +62,7 @@ class DelayedQueue:
         ]
 
     def settle(self, due: Due) -> None:
-        """Forget an entry that was due, unless it was put again, with another note, meanwhile."""
+        """Delete an entry that was due, unless it was put again, with another note, meanwhile."""
         with answering(self._redis):
             self._redis.eval(_SETTLE, 2, self._key, self._notes, due.entry, due.note)
 
@@ -71,8 +71,8 @@ class DelayedQueue:
         with answering(self._redis):
             return [entry.decode() for entry in cast("list[bytes]", self._redis.zrange(self._key, 0, -1))]
 
-    def remove(self, entries: Iterable[str]) -> None:
-        """Forget entries, due or not."""
+    def delete(self, entries: Iterable[str]) -> None:
+        """Delete entries, due or not."""
         listed = list(entries)
         if listed:
             with answering(self._redis):

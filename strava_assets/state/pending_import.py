@@ -40,14 +40,14 @@ class PendingImport:
             return []
         return [Window(*map(datetime.fromisoformat, each.split("/"))) for each in value.decode().split(",")]
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """The window is recorded."""
         with answering(self._redis):
             self._redis.delete(self._key)
 
 
-def forget_pending_imports(redis: Redis) -> int:
-    """Forget every import that waits, since an athlete's data is being deleted; how many there were."""
+def delete_pending_imports(redis: Redis) -> int:
+    """Delete every import that waits, since an athlete's data is being deleted; how many there were."""
     with answering(redis):
         found = list(redis.scan_iter(match=f"{keys.PENDING_IMPORT}*", count=1000))
         return int(redis.delete(*found)) if found else 0

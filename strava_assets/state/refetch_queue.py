@@ -44,14 +44,14 @@ class RefetchQueue:
         note = json.dumps({"requested_at": now.isoformat(), "reason": reason})
         if self._queue.put(_entry(window), not_before or now, note):
             within = (_window(entry) for entry in self._queue.all())
-            self._queue.remove(_entry(each) for each in within if each != window and window.covers(each))
+            self._queue.delete(_entry(each) for each in within if each != window and window.covers(each))
 
     def due(self, now: datetime) -> list[Requested]:
         """The windows whose moment has come, the longest due first; they stay until they are settled."""
         return [_requested(each) for each in self._queue.due(now)]
 
     def settle(self, requested: Requested) -> None:
-        """Forget a window, because it was fetched; one that was requested again meanwhile stays."""
+        """Delete a window, because it was fetched; one that was requested again meanwhile stays."""
         self._queue.settle(requested.due)
 
 

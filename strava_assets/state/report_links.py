@@ -33,7 +33,7 @@ class ReportLinks:
             found = cast("bytes | None", self._redis.hget(keys.REPORT_ATHLETE, word))
         return int(found) if found else None
 
-    def forget(self, athlete_id: int) -> int:
+    def delete(self, athlete_id: int) -> int:
         """End the athlete's link; how many there were."""
         with answering(self._redis):
             word = cast("bytes | None", self._redis.hget(keys.REPORT_LINK, str(athlete_id)))

@@ -45,8 +45,8 @@ class ResumePoints:
                 if found := list(self._redis.scan_iter(match=pattern, count=1000)):
                     self._redis.delete(*found)
 
-    def forget(self, athlete_id: int) -> int:
-        """Remove all of an athlete's; how many there were."""
+    def delete(self, athlete_id: int) -> int:
+        """Delete all of an athlete's; how many there were."""
         with answering(self._redis):
             found = list(self._redis.scan_iter(match=f"{keys.RESUME_POINT}{athlete_id}:*", count=1000))
             return int(self._redis.delete(*found)) if found else 0

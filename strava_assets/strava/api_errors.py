@@ -49,7 +49,7 @@ def complaints(answer: Answer) -> list[Complaint]:
     ]
 
 
-def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsError:
+def of_api(answer: Answer, request: str, athlete_id: int | None) -> StravaAssetsError:
     """The error for an answer of the API that no retry can change. `asked` is method and path, `GET /athlete`."""
     listed_errors = complaints(answer)
     if _is_inactive(listed_errors):
@@ -58,18 +58,18 @@ def of_api(answer: Answer, asked: str, athlete_id: int | None) -> StravaAssetsEr
         return scope_missing(athlete_id)
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return AccessRefused(
-            f"Strava answers {asked} with 401 for {whom(athlete_id)}, although it has just renewed their token, so the "
-            "grant lives. Try again later.",
+            f"Strava answers {request} with 401 for {whom(athlete_id)}, although it has just renewed their token, so "
+            "the grant lives. Try again later.",
             athlete_id,
         )
     if any(entry.field == "after" and entry.code == "future" for entry in listed_errors):
         return PermanentError("This machine's clock is ahead of Strava's; synchronise it (NTP).")
     if answer.status in range(300, 400):
         return StravaUnavailable(
-            f"{asked} was answered with a redirect ({answer.status}), which is not followed since it would carry "
+            f"{request} was answered with a redirect ({answer.status}), which is not followed since it would carry "
             "the token elsewhere; check STRAVA_API_URL."
         )
-    return PermanentError(f"Strava refuses {asked}: {answer.status} {described(answer)}.")
+    return PermanentError(f"Strava refuses {request}: {answer.status} {described(answer)}.")
 
 
 def is_scope_missing(answer: Answer) -> bool:
@@ -86,7 +86,7 @@ def blames_application(answer: Answer) -> bool:
     )
 
 
-def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bool = False) -> StravaAssetsError:
+def of_oauth(answer: Answer, athlete_id: int | None, request: str, *, of_login: bool = False) -> StravaAssetsError:
     """The error for a refused exchange, renewal or revocation of a token."""
     listed_errors = complaints(answer)
     code = _body(answer).get("error")
@@ -107,7 +107,7 @@ def of_oauth(answer: Answer, athlete_id: int | None, asked: str, *, of_login: bo
             "Strava does not accept STRAVA_CLIENT_ID with STRAVA_CLIENT_SECRET. "
             "Compare both with https://www.strava.com/settings/api."
         )
-    return PermanentError(f"Strava refuses {asked}: {answer.status} {described(answer)}.")
+    return PermanentError(f"Strava refuses {request}: {answer.status} {described(answer)}.")
 
 
 def scope_missing(athlete_id: int | None) -> ScopeMissing:

@@ -105,7 +105,7 @@ class StravaClient:
     def athletes(self) -> list[Athlete]:
         """Who is logged in, each athlete once, the first one first.
 
-        A token of the old DAG, which does not say whose it is, costs one request the first time. If Strava
+        A token of the Airflow DAG, which does not say whose it is, costs one request the first time. If Strava
         refuses it, or a token cannot be read, that is raised when nobody else is logged in, and `left_out` otherwise.
         """
         athletes: dict[int, Athlete] = {}
@@ -136,14 +136,14 @@ class StravaClient:
     def hear_of_revocation(self, athlete: Athlete) -> None:
         """A webhook event says that the athlete withdrew access: note it, and ask Strava if it is the first.
 
-        An event proves nothing by itself. Raises AccessRevoked or LoginLost where Strava refuses the login as well.
+        An event alone proves nothing. Raises AccessRevoked or LoginLost where Strava refuses the login as well.
         """
         if self._access.hear_of_revocation(athlete.token_key):
             self._profile(athlete.token_key)
 
-    def look_at_doubts(self) -> int:
+    def check_doubted_logins(self) -> int:
         """Ask Strava about each login that is in doubt and whose turn has come; how many those were."""
-        due = [athlete for athlete in self.athletes() if self._access.is_look_due(athlete.token_key)]
+        due = [athlete for athlete in self.athletes() if self._access.is_check_due(athlete.token_key)]
         for athlete in due:
             with suppress(AthleteError):  # what Strava answered is recorded as evidence
                 self._profile(athlete.token_key)

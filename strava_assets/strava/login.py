@@ -73,7 +73,7 @@ def complete(grant: Grant, oauth: OAuth, tokens: TokenStore, client: StravaClien
 
     Raises ScopeMissing, with nothing stored, where Strava names fewer scopes than are needed.
     """
-    # A token of the old DAG does not say whose it is. If Strava does not say so either, it is void, and makes room.
+    # A token of the Airflow DAG does not say whose it is. If Strava does not say so either, it is void, and makes room.
     with suppress(AthleteError):
         client.athletes()
     answer = oauth.exchange(grant.code)

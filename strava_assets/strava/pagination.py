@@ -25,7 +25,7 @@ PER_PAGE = 200
 ALL_TIME = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 """The window of a listing of everything."""
 
-ASK_AGAIN = 2
+REPEATS = 2
 """How often a page is asked for again that lacks what it must hold; after that it was deleted meanwhile."""
 
 _MANY = PER_PAGE // 2
@@ -101,7 +101,7 @@ class Listing:
         self._tail: dict[int | str, float] = {}
         self._complete_until = self._window.start
         self._last_hour = floor_to_hour(self._window.start)
-        self._asked_again = 0
+        self._repeats = 0
         self._since_after: set[int | str] = set()
         self._was_short = False
         self._is_cutting = False
@@ -145,15 +145,15 @@ class Listing:
         self, request: Request, starts: list[datetime], length: int, *, has_new_id: bool, lacks_seen: bool
     ) -> Request | None:
         if has_new_id:
-            self._asked_again = 0
+            self._repeats = 0
             after = self._clamped(floor(starts[-1].timestamp()) - _OVERLAP) if starts else request.after
             if after > request.after:
                 return Request(after, request.before, 1)
             # All of it lies within the second that was asked for. Where that fills a page, only page numbers
             # lead out of it; where not, the page may have been cut, and shows the rest when it is asked for again.
             return replace(request, page=request.page + 1) if length >= PER_PAGE else request
-        if lacks_seen and self._asked_again < ASK_AGAIN:
-            self._asked_again += 1
+        if lacks_seen and self._repeats < REPEATS:
+            self._repeats += 1
             return request
         return self._behind_the_end(request, starts, length)
 

@@ -1,6 +1,6 @@
-"""Strava's request limits, as pure functions: headers to usage, clock to the next window, usage to words.
+"""Strava's request limits, as pure functions: headers to usage, clock to the next period, usage to words.
 
-Windows are fixed, not sliding: quarter hours at :00, :15, :30 and :45, the day ends at midnight UTC. Limits
+Periods are fixed, not sliding: quarter hours at :00, :15, :30 and :45, the day ends at midnight UTC. Limits
 hold per application, for all its athletes together. https://developers.strava.com/docs/rate-limits/
 """
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 QUARTER = timedelta(minutes=15)
 
-WindowName = Literal["quarter", "day"]
+Period = Literal["quarter", "day"]
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def day_index(now: datetime) -> int:
     return int(now.timestamp() // timedelta(days=1).total_seconds())
 
 
-def window_end(window: WindowName, now: datetime) -> datetime:
+def period_end(period: Period, now: datetime) -> datetime:
     """When the quarter hour or the day in which `now` lies is over, and counting starts again."""
-    if window == "day":
+    if period == "day":
         return datetime.combine(now.astimezone(UTC).date(), time(), UTC) + timedelta(days=1)
     return datetime.fromtimestamp((quarter_index(now) + 1) * QUARTER.total_seconds(), UTC)
 
@@ -106,28 +106,28 @@ def refused_until(reported: Usage, now: datetime) -> datetime:
     """Until when nothing more may be asked after a 429, which should not have happened.
 
     In the first half minute of a quarter hour the likely reason is that Strava's clock is behind this
-    machine's, and the window that was spent there is about to end.
+    machine's, and the period that was spent there is about to end.
     """
     families = (reported.read, reported.overall)
     if any(family and family.used.day >= family.limit.day for family in families):
-        return window_end("day", now)
-    since_start = now - (window_end("quarter", now) - QUARTER)
-    return now + timedelta(minutes=1) if since_start < timedelta(seconds=30) else window_end("quarter", now)
+        return period_end("day", now)
+    since_start = now - (period_end("quarter", now) - QUARTER)
+    return now + timedelta(minutes=1) if since_start < timedelta(seconds=30) else period_end("quarter", now)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """A window in which no further request may be sent by this caller, and until when."""
+    """A period in which no further request may be sent by this caller, and until when."""
 
-    window: WindowName
+    period: Period
     used: int | None
     limit: int | None
-    kept_back: int
+    reserved: int
     until: datetime
 
     def __str__(self) -> str:
-        name = "15-minute" if self.window == "quarter" else "daily"
+        name = "15-minute" if self.period == "quarter" else "daily"
         if self.used is None or self.limit is None:
             return f"Strava refused a request: {name} rate limit reached"
-        reserved = f", {self.kept_back} reserved for the hourly schedule" if self.kept_back else ""
-        return f"Strava's {name} rate limit reached: {self.used} of {self.limit} requests used{reserved}"
+        reserve = f", {self.reserved} reserved for the hourly schedule" if self.reserved else ""
+        return f"Strava's {name} rate limit reached: {self.used} of {self.limit} requests used{reserve}"

@@ -1,9 +1,9 @@
 """The request budget that all processes share, in Redis, so that Strava's limits are never exceeded.
 
 A request is reserved before it is sent, in one atomic step; what its answer's headers say corrects the
-count. What is known of a window: `sent` were reserved by us, `answered` of them are accounted for, and
+count. What is known of a period: `sent` were reserved by us, `answered` of them are accounted for, and
 `others` is what Strava counted beyond those, by other programs with the same client id. Sent plus others
-is never below Strava's own count. A request that is on the way when a window ends may be counted on either
+is never below Strava's own count. A request that is on the way when a period ends may be counted on either
 side, so it counts on both.
 """
 
@@ -24,15 +24,15 @@ from strava_assets.strava.rate_limits import (
     DEFAULT_OVERALL_LIMIT,
     DEFAULT_READ_LIMIT,
     QUARTER,
+    Period,
     Quota,
     Spent,
     Usage,
-    WindowName,
     day_index,
+    period_end,
     quarter_index,
     refused_until,
     usage,
-    window_end,
 )
 
 logger = logging.getLogger(__name__)
@@ -47,53 +47,53 @@ local key = KEYS[1]
 local function number(name, default)
   return tonumber(redis.call('HGET', key, name) or default)
 end
-local function limit_of(family, window, default)
-  local limit = number(family .. ':' .. window .. ':limit', default)
+local function limit_of(family, period, default)
+  local limit = number(family .. ':' .. period .. ':limit', default)
   return limit > 0 and limit or tonumber(default)
 end
-local function drop_windows_ahead(now)
+local function drop_periods_ahead(now)
   if number('quarter:index', -1) * QUARTER_SECONDS > now + TOLERATED_SECONDS then
-    for _, window in ipairs({'quarter', 'day'}) do
-      redis.call('HDEL', key, window .. ':index', window .. ':sent', window .. ':answered',
-        window .. ':read:others', window .. ':overall:others')
+    for _, period in ipairs({'quarter', 'day'}) do
+      redis.call('HDEL', key, period .. ':index', period .. ':sent', period .. ':answered',
+        period .. ':read:others', period .. ':overall:others')
     end
     redis.call('HDEL', key, 'blocked_until')
   end
 end
-local function roll(window, index)
-  local last = number(window .. ':index', -1)
+local function roll(period, index)
+  local last = number(period .. ':index', -1)
   if index > last then
     local on_the_way = 0
     if index == last + 1 then
-      on_the_way = number(window .. ':sent', 0) - number(window .. ':answered', 0)
+      on_the_way = number(period .. ':sent', 0) - number(period .. ':answered', 0)
     end
-    redis.call('HSET', key, window .. ':index', index, window .. ':sent', 0, window .. ':answered', 0,
-      window .. ':read:others', on_the_way, window .. ':overall:others', on_the_way)
+    redis.call('HSET', key, period .. ':index', index, period .. ':sent', 0, period .. ':answered', 0,
+      period .. ':read:others', on_the_way, period .. ':overall:others', on_the_way)
   end
 end
 """.replace("QUARTER_SECONDS", f"{QUARTER.total_seconds():.0f}").replace(
     "TOLERATED_SECONDS", f"{CLOCKS_DIFFER.total_seconds():.0f}"
 )
-"""What both scripts share. Windows that a clock far ahead has begun would not end for as long: they are dropped."""
+"""What both scripts share. Periods that a clock far ahead has begun would not end for as long: they are dropped."""
 
 _RESERVE = f"""{_ROLL}
 local share = tonumber(ARGV[1])
 local index = {{quarter = tonumber(ARGV[2]), day = tonumber(ARGV[3])}}
 local default = {{
   read = {{quarter = ARGV[4], day = ARGV[5]}}, overall = {{quarter = ARGV[6], day = ARGV[7]}}}}
-drop_windows_ahead(tonumber(ARGV[8]))
+drop_periods_ahead(tonumber(ARGV[8]))
 local blocked_until = number('blocked_until', 0)
 if blocked_until > tonumber(ARGV[8]) then
   return {{'blocked', tostring(blocked_until)}}
 end
-for _, window in ipairs({{'day', 'quarter'}}) do
-  roll(window, index[window])
+for _, period in ipairs({{'day', 'quarter'}}) do
+  roll(period, index[period])
   for _, family in ipairs({{'read', 'overall'}}) do
-    local limit = limit_of(family, window, default[family][window])
-    local used = number(window .. ':sent', 0) + number(window .. ':' .. family .. ':others', 0)
+    local limit = limit_of(family, period, default[family][period])
+    local used = number(period .. ':sent', 0) + number(period .. ':' .. family .. ':others', 0)
     local kept = math.floor(limit * share)
     if used + 1 > limit - kept then
-      return {{window, used, limit, kept}}
+      return {{period, used, limit, kept}}
     end
   end
 end
@@ -102,7 +102,7 @@ redis.call('HINCRBY', key, 'day:sent', 1)
 redis.call('EXPIRE', key, {int(_LIFETIME.total_seconds())})
 return {{'ok', number('quarter:index', 0), number('day:index', 0)}}
 """
-"""Count one request in every window, or say which window has no room for it."""
+"""Count one request in every period, or say which period has no room for it."""
 
 _SETTLE = f"""{_ROLL}
 local reserved = {{quarter = tonumber(ARGV[1]), day = tonumber(ARGV[2])}}
@@ -111,21 +111,21 @@ local used = {{
   read = {{quarter = ARGV[5], day = ARGV[6]}}, overall = {{quarter = ARGV[9], day = ARGV[10]}}}}
 local limit = {{
   read = {{quarter = ARGV[7], day = ARGV[8]}}, overall = {{quarter = ARGV[11], day = ARGV[12]}}}}
-drop_windows_ahead(tonumber(ARGV[14]))
-for _, window in ipairs({{'quarter', 'day'}}) do
-  roll(window, index[window])
-  local same = reserved[window] == number(window .. ':index', -1)
+drop_periods_ahead(tonumber(ARGV[14]))
+for _, period in ipairs({{'quarter', 'day'}}) do
+  roll(period, index[period])
+  local same = reserved[period] == number(period .. ':index', -1)
   local answered = 0
   if same then
-    answered = redis.call('HINCRBY', key, window .. ':answered', 1)
+    answered = redis.call('HINCRBY', key, period .. ':answered', 1)
   end
   for _, family in ipairs({{'read', 'overall'}}) do
-    local others = window .. ':' .. family .. ':others'
-    if same and used[family][window] ~= '' then
-      redis.call('HSET', key, others, math.max(number(others, 0), tonumber(used[family][window]) - answered))
+    local others = period .. ':' .. family .. ':others'
+    if same and used[family][period] ~= '' then
+      redis.call('HSET', key, others, math.max(number(others, 0), tonumber(used[family][period]) - answered))
     end
-    if limit[family][window] ~= '' then
-      redis.call('HSET', key, family .. ':' .. window .. ':limit', limit[family][window])
+    if limit[family][period] ~= '' then
+      redis.call('HSET', key, family .. ':' .. period .. ':limit', limit[family][period])
     end
   end
 end
@@ -134,12 +134,12 @@ if ARGV[13] ~= '' then
 end
 redis.call('EXPIRE', key, {int(_LIFETIME.total_seconds())})
 """
-"""Account for one answer. What one that crossed a boundary says of its old window is of no use any more."""
+"""Account for one answer. What one that crossed a boundary says of its old period is of no use any more."""
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """The windows in which a request was counted before it was sent."""
+    """The periods in which a request was counted before it was sent."""
 
     quarter: int
     day: int
@@ -148,8 +148,8 @@ class Reservation:
 class Budget:
     """One caller's view of the application's shared budget.
 
-    `reserve_share` of each window is left to callers with `may_use_reserve`, which is the hourly run. A spent
-    window is waited out if it ends within `max_wait`; `on_wait` is told in a sentence before.
+    `reserve_share` of each period is left to callers with `may_use_reserve`, which is the hourly run. A spent
+    period is waited out if it ends within `max_wait`; `on_wait` is told in a sentence before.
     """
 
     def __init__(
@@ -208,8 +208,8 @@ class Budget:
             )
 
     def quota(self) -> Quota:
-        """How much of the read windows is used."""
-        names = [f"{window}:{name}" for window in ("quarter", "day") for name in ("index", "sent", "read:others")] + [
+        """How much of the read periods is used."""
+        names = [f"{period}:{name}" for period in ("quarter", "day") for name in ("index", "sent", "read:others")] + [
             "read:quarter:limit",
             "read:day:limit",
         ]
@@ -218,12 +218,12 @@ class Budget:
         known = {name: None if value is None else int(value) for name, value in zip(names, values, strict=True)}
         now = self._now()
 
-        def used(window: WindowName, index: int) -> int | None:
-            if known[f"read:{window}:limit"] is None:
+        def used(period: Period, index: int) -> int | None:
+            if known[f"read:{period}:limit"] is None:
                 return None
-            if known[f"{window}:index"] != index:
+            if known[f"{period}:index"] != index:
                 return 0
-            return (known[f"{window}:sent"] or 0) + (known[f"{window}:read:others"] or 0)
+            return (known[f"{period}:sent"] or 0) + (known[f"{period}:read:others"] or 0)
 
         return Quota(
             used("quarter", quarter_index(now)),
@@ -261,10 +261,10 @@ class Budget:
             return Reservation(int(outcome[1]), int(outcome[2]))
         if kind == "blocked":
             until = datetime.fromtimestamp(float(outcome[1]), UTC)
-            window: WindowName = "day" if until > window_end("quarter", now) + timedelta(minutes=1) else "quarter"
-            return Spent(window, None, None, 0, until)
-        window = "day" if kind == "day" else "quarter"
-        return Spent(window, int(outcome[1]), int(outcome[2]), int(outcome[3]), window_end(window, now))
+            period: Period = "day" if until > period_end("quarter", now) + timedelta(minutes=1) else "quarter"
+            return Spent(period, None, None, 0, until)
+        period = "day" if kind == "day" else "quarter"
+        return Spent(period, int(outcome[1]), int(outcome[2]), int(outcome[3]), period_end(period, now))
 
     def _seconds_to_wait(self, spent: Spent) -> float:
         """Until a little after the boundary, since no two clocks agree, and not all at the same moment."""
@@ -275,7 +275,7 @@ class Budget:
 
 
 def _moment(spent: Spent) -> str:
-    return "00:00 UTC" if spent.window == "day" else f"{spent.until:%H:%M} UTC"
+    return "00:00 UTC" if spent.period == "day" else f"{spent.until:%H:%M} UTC"
 
 
 def _arguments(reported: Usage) -> list[int | str]:

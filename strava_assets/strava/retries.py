@@ -29,7 +29,7 @@ class TryAgain(Exception):
         self.pause = pause
 
 
-def repeat(asked: str, once: Callable[[], T], clock: Clock, *, attempts: int = ATTEMPTS) -> T:
+def repeat(request: str, once: Callable[[], T], clock: Clock, *, attempts: int = ATTEMPTS) -> T:
     """Call `once` until it succeeds, at most `attempts` times. `asked` is method and path, `GET /athlete`.
 
     Raises StravaUnavailable or MalformedPage, as the last failure would have it, in the end.
@@ -39,23 +39,23 @@ def repeat(asked: str, once: Callable[[], T], clock: Clock, *, attempts: int = A
             return once()
         except TryAgain as error:
             if attempt == attempts:
-                raise error.giving_up(_gave_up(asked, attempts, str(error))) from error
+                raise error.giving_up(_gave_up(request, attempts, str(error))) from error
             pause = error.pause
         except requests.RequestException as error:
             if attempt == attempts:
-                raise StravaUnavailable(_gave_up(asked, attempts, _connection_trouble(error))) from error
+                raise StravaUnavailable(_gave_up(request, attempts, _connection_error(error))) from error
             pause = True
         if pause:
             clock.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.75, 1.25))
     raise ValueError("at least one attempt is needed")
 
 
-def _gave_up(asked: str, attempts: int, reason: str) -> str:
+def _gave_up(request: str, attempts: int, reason: str) -> str:
     failed = "failed" if attempts == 1 else f"failed after {attempts} attempts; last error"
-    return f"{asked} {failed}: {reason}."
+    return f"{request} {failed}: {reason}."
 
 
-def _connection_trouble(error: requests.RequestException) -> str:
+def _connection_error(error: requests.RequestException) -> str:
     if beyond := unbounded(error):
         return str(beyond)
     if isinstance(error, requests.exceptions.SSLError):

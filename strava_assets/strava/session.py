@@ -50,7 +50,7 @@ class ApiSession:
         StravaUnavailable or MalformedPage where a later try may help, AthleteError where it is the athlete's login,
         ApplicationInactive, ConfigurationError or PermanentError where somebody must repair something.
         """
-        asked = f"GET {path}"
+        request = f"GET {path}"
 
         def once() -> T | None:
             answer = self._ask_with_valid_token(token_key, path, parameters)
@@ -64,7 +64,7 @@ class ApiSession:
                 )
                 raise TryAgain(reason, MalformedPage) from error
 
-        return repeat(asked, once, self._clock, attempts=attempts)
+        return repeat(request, once, self._clock, attempts=attempts)
 
     def _ask_with_valid_token(self, token_key: str, path: str, parameters: Mapping[str, str | int]) -> Answer:
         token = self._access.token(token_key)

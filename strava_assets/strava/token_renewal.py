@@ -112,13 +112,13 @@ class Access:
             # The grant lives, and yet its refresh token is void: the one that replaced it was lost.
             self._evidence.begin_renewal(key, token.refresh_token)
         elif evidence.event and is_due(evidence, now):
-            self._evidence.count_look(key, now)
+            self._evidence.count_check(key, now)
 
     def hear_of_revocation(self, key: str) -> bool:
         """A webhook event says that access was withdrawn; True for the first since the grant was proven to live."""
         return self._evidence.see_event(key, self._clock.now())
 
-    def is_look_due(self, key: str) -> bool:
+    def is_check_due(self, key: str) -> bool:
         """Whether the grant is in doubt, and Strava is to be asked about it now."""
         evidence = self._seen(key, self._load(key))
         return judge(evidence) is not Verdict.LIVES and is_due(evidence, self._clock.now())
@@ -139,7 +139,7 @@ class Access:
             try:
                 renewed = repeat(EXCHANGE, lambda: self._renew_once(key, token, started), self._clock)
             except RefreshTokenRefused:
-                # A process that holds no lock, such as the old DAG's, may have renewed it meanwhile.
+                # A process that holds no lock, such as the Airflow DAG's, may have renewed it meanwhile.
                 if (now_stored := self._load(key)).refresh_token != token.refresh_token:
                     return now_stored
                 raise self._see_refusal(key, token) from None
@@ -168,7 +168,7 @@ class Access:
         """Record that the OAuth server refuses the refresh token, and mark the athlete if that proves a withdrawal."""
         now = self._clock.now()
         self._evidence.see_refusal(key, token.refresh_token, now)
-        self._evidence.count_look(key, now)
+        self._evidence.count_check(key, now)
         evidence = self._seen(key, token)
         if token.athlete_id is not None and judge(evidence) is Verdict.WITHDRAWN:
             self._revocations.mark(token.athlete_id, now)
@@ -197,7 +197,7 @@ class Access:
                 ) from error
             if not saved:
                 raise AthleteGone(
-                    f"The token in {key} was removed while it was renewed: nobody is logged in there now."
+                    f"The token in {key} was deleted while it was renewed: nobody is logged in there now."
                 )
             return
 

@@ -97,14 +97,14 @@ class Token:
 
     @property
     def athlete_id(self) -> int | None:
-        """Whose token it is; None in a token of the old DAG that was never identified."""
+        """Whose token it is; None in a token of the Airflow DAG that was never identified."""
         athlete = self.fields.get("athlete")
         value = athlete.get("id") if isinstance(athlete, dict) else None
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     @property
     def athlete_name(self) -> str | None:
-        """The athlete's first and last name, if Strava told them."""
+        """The athlete's first and last name, if Strava returned them."""
         athlete = self.fields.get("athlete")
         names = [athlete.get("firstname"), athlete.get("lastname")] if isinstance(athlete, dict) else []
         return " ".join(name for name in names if isinstance(name, str) and name) or None
@@ -161,12 +161,12 @@ class TokenStore:
             self.redis.set(key, token.to_json())
 
     def replace(self, key: str, token: Token) -> bool:
-        """Store the token under `key` if one is there still; False if it was removed meanwhile."""
+        """Store the token under `key` if one is there still; False if it was deleted meanwhile."""
         with answering(self.redis):
             return bool(self.redis.set(key, token.to_json(), xx=True))
 
     def delete(self, key: str) -> None:
-        """Remove the token under `key`, if there is one, and what was seen of it."""
+        """Delete the token under `key`, if there is one, and what was seen of it."""
         with answering(self.redis):
             self.redis.delete(key)
         EvidenceStore(self.redis).disprove(key)
@@ -195,8 +195,8 @@ class TokenStore:
                 athletes.setdefault(athlete.id, athlete)
         return list(athletes.values())
 
-    def forget(self, athlete_id: int) -> list[str]:
-        """Remove every token of the athlete, after a renewal that is under way; returns the keys."""
+    def delete_athlete(self, athlete_id: int) -> list[str]:
+        """Delete every token of the athlete, after a renewal that is under way; returns the keys."""
         keys = [key for key, token in self.tokens().items() if token.athlete_id == athlete_id]
         for key in keys:
             with self.locked(key):

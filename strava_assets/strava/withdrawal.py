@@ -41,16 +41,16 @@ def judge(evidence: Evidence) -> Verdict:
     return Verdict.WITHDRAWN if is_told else Verdict.UNKNOWN
 
 
-def next_look(evidence: Evidence) -> datetime | None:
+def next_check(evidence: Evidence) -> datetime | None:
     """Before which moment Strava is not asked again; None where it may be asked at any time."""
-    if evidence.looked is None or not evidence.looks:
+    if evidence.last_check is None or not evidence.checks:
         return None
-    return evidence.looked + PAUSES[min(evidence.looks, len(PAUSES)) - 1]
+    return evidence.last_check + PAUSES[min(evidence.checks, len(PAUSES)) - 1]
 
 
 def is_due(evidence: Evidence, now: datetime) -> bool:
     """Whether Strava may be asked again."""
-    not_before = next_look(evidence)
+    not_before = next_check(evidence)
     return not_before is None or now >= not_before
 
 

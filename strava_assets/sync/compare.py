@@ -11,7 +11,7 @@ from strava_assets.hours import HOUR, Window, merge_into_windows
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
 from strava_assets.mirror.queries import mirrored_etags, rows_without_start, stored
-from strava_assets.mirror.unlisted import Place, forget_listed, waiting_deletions
+from strava_assets.mirror.unlisted import Place, delete_listed, waiting_deletions
 from strava_assets.raw.store import RawStore
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
@@ -88,7 +88,7 @@ class Comparer:
     def compare(self, window: Window, confirmed: int | None = None, only: int | None = None) -> Comparison:
         """What differs, athlete by athlete.
 
-        `confirmed` is the athlete whose deletions were confirmed, `only` the one athlete to look at. One
+        `confirmed` is the athlete whose deletions were confirmed, `only` the one athlete to compare. One
         athlete's error is noted and the others go on. Deletions that have to wait are noted as well, and no difference.
         Raises ConfigurationError when nobody (or not `only`) is logged in, and the error when it is everybody's.
         """
@@ -114,7 +114,7 @@ class Comparer:
         with transaction(self.engine) as connection:
             here = stored(connection, athlete.id, window, listed)
             mirrored = mirrored_etags(connection, athlete.id, window)
-            forget_listed(connection, athlete.id, listed)
+            delete_listed(connection, athlete.id, listed)
         found = differences(listed, here)
         found.unmirrored = unmirrored(objects, mirrored)
         found.leave_out(lambda hour: hour not in listing)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from strava_assets.errors import MalformedPage, StravaAssetsError
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction, wait_for_other_loads
-from strava_assets.mirror.deletion import remove_rows
+from strava_assets.mirror.deletion import delete_rows
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import rows_without_start, stored
 from strava_assets.mirror.unlisted import Place, decide, decided, set_starts
@@ -88,7 +88,7 @@ class Review:
     ) -> Verdict:
         """Read the athlete's whole listing, decide on everything here that it lacks, and remember it.
 
-        Rows of the old DAG that have no start get the one that Strava lists, or are deleted as any other.
+        Rows of the Airflow DAG that have no start get the one that Strava lists, or are deleted as any other.
         """
         with transaction(self.engine) as connection:
             without_start = rows_without_start(connection, athlete.id)
@@ -122,7 +122,7 @@ class Review:
             set_starts(connection, athlete.id, starts)
             decide(connection, athlete.id, allowed, waiting)
             if not refusal:
-                remove_rows(connection, athlete.id, never)
+                delete_rows(connection, athlete.id, never)
         return Verdict(allowed, refusal or _contradiction(athlete, set(lost) - allowed))
 
     def _incomplete(self, athlete: Athlete, gone: Sequence[int]) -> MalformedPage | None:

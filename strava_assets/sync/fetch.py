@@ -63,15 +63,15 @@ class Fetched:
 
 
 def _nothing_more(_athlete: Athlete, _hours: Hours, _etags: Etags) -> None:
-    """What a fetch does with complete hours besides writing them, unless told otherwise."""
+    """What a fetch does with complete hours besides writing them, by default."""
 
 
 @dataclass(frozen=True)
 class Fetcher:
     """Fetches windows from Strava into the bucket.
 
-    `engine` leads to the mirror, which knows hours that have to be stated even if they are empty now; `on_hours` is
-    told of each batch of complete hours once they are written, with the ETags of their objects.
+    `engine` leads to the mirror, which knows hours that need an object even if they are empty now; `on_hours` is
+    called with each batch of complete hours once they are written, with the ETags of their objects.
     """
 
     client: StravaClient
@@ -85,7 +85,7 @@ class Fetcher:
         """Fetch every athlete's activities of the window and write them as raw objects.
 
         A single hour always gets its object. In a longer window those hours do that have activities, an
-        object already, or are known to the mirror, so that what vanished upstream is stated to be gone.
+        object already, or are known to the mirror, so that what vanished upstream is recorded as gone.
 
         One athlete's error is noted, and the others go on; it is raised when nobody could be read. Raises
         ConfigurationError when nobody is logged in.
@@ -133,13 +133,13 @@ class _FetchOfAthlete:
         rest = Window(reached, self._window.end)
         self._existing = self._with.store.objects(athlete_id, rest)
         with transaction(self._with.engine) as connection:
-            to_state = set(self._existing) | known_hours(connection, athlete_id, rest)
+            even_if_empty = set(self._existing) | known_hours(connection, athlete_id, rest)
             for key, known in stored(connection, athlete_id, rest, ()).items():
                 self._here[known.hour].add(key)
         if self._is_single_hour:
-            to_state.add(self._window.start)
+            even_if_empty.add(self._window.start)
         listing = Around(self._with.client, self._athlete, rest)
-        for complete, hours in _complete_hours(listing, rest, to_state):
+        for complete, hours in _complete_hours(listing, rest, even_if_empty):
             self._listed.update({activity_key(each): hour for hour, found in hours.items() for each in found})
             losses = self._losses(hours)
             self._write({hour: found for hour, found in hours.items() if hour not in losses})
@@ -196,21 +196,21 @@ class _FetchOfAthlete:
 
 
 def _complete_hours(
-    listing: Around, window: Window, to_state: Collection[datetime]
+    listing: Around, window: Window, even_if_empty: Collection[datetime]
 ) -> Iterator[tuple[datetime, Hours]]:
     """Page by page: the moment up to which everything is known, and the hours completed by the page.
 
-    `to_state` are hours that are told even when they are empty. Hours in a gap of the listing are not told.
+    `even_if_empty` are hours that are yielded though they are empty. Hours in a gap of the listing never are.
     """
     growing: defaultdict[datetime, dict[int | str, RawActivity]] = defaultdict(dict)
-    told = window.start
+    done_until = window.start
     for page in listing.pages():
         for listed in page.activities:
-            if listed.hour >= told:  # the overlap of two pages may reach back into an hour that was told
+            if listed.hour >= done_until:  # the overlap of two pages may reach back into an hour that was yielded
                 growing[listed.hour][activity_key(listed.activity)] = listed.activity
         complete = page.complete_until if page.complete_until >= window.end else floor_to_hour(page.complete_until)
-        span = Window(told, complete)
-        hours: Hours = {hour: [] for hour in to_state if hour in span}
+        span = Window(done_until, complete)
+        hours: Hours = {hour: [] for hour in even_if_empty if hour in span}
         hours.update({hour: list(growing.pop(hour).values()) for hour in sorted(growing) if hour in span})
-        told = max(told, complete)
+        done_until = max(done_until, complete)
         yield complete, {hour: found for hour, found in hours.items() if hour in listing}

@@ -73,7 +73,7 @@ class Importer:
 YEAR = timedelta(days=366)
 
 
-def recorded_windows(asked: Window, days: Collection[date]) -> list[Window]:
+def recorded_windows(requested: Window, days: Collection[date]) -> list[Window]:
     """The hours to record: the years with activities, and the last hours.
 
     All from the first requested hour on, so that every hour is filled; but where nothing happened for more than a year,
@@ -81,13 +81,13 @@ def recorded_windows(asked: Window, days: Collection[date]) -> list[Window]:
 
     Dagster writes two events an hour: 50 empty years before a single activity would be most of its database.
     """
-    first_day = datetime.combine(min(days), time(), UTC) if days else asked.end
-    start = asked.start if first_day - asked.start <= YEAR else first_day
+    first_day = datetime.combine(min(days), time(), UTC) if days else requested.end
+    start = requested.start if first_day - requested.start <= YEAR else first_day
     years = {day.year for day in days} | set(range(start.year, first_day.year))
-    windows = [Window(max(asked.start, asked.end - 24 * HOUR), asked.end)]
+    windows = [Window(max(requested.start, requested.end - 24 * HOUR), requested.end)]
     for year in sorted(years, reverse=True):
         of_year = Window(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))
-        first, end = max(start, of_year.start), min(of_year.end, asked.end)
+        first, end = max(start, of_year.start), min(of_year.end, requested.end)
         if end >= windows[0].start:
             windows[0] = Window(min(first, windows[0].start), windows[0].end)
         elif first < end:

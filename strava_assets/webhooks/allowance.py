@@ -29,7 +29,7 @@ class Allowance:
     """The requests that events may still cost today (UTC), over all processes."""
 
     def __init__(self, redis: Redis, daily_limit: int | None, now: datetime) -> None:
-        """`daily_limit` is the application's, as far as Strava has told."""
+        """`daily_limit` is the application's, as far as Strava has reported it."""
         self._redis = redis
         self._limit = int((daily_limit or DEFAULT_LIMIT) * SHARE)
         self._key = f"{keys.EVENT_REQUESTS}{now.astimezone(UTC):%Y-%m-%d}"

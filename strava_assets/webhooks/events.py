@@ -138,14 +138,14 @@ class EventStream:
         return [Waiting(entry_id.decode(), _event(fields)) for entry_id, fields in self._entries(count)]
 
     def settle(self, entry_id: str) -> None:
-        """Forget every event up to this one."""
+        """Delete every event up to this one."""
         with answering(self._redis):
             # Not XTRIM MINID, which Redis knows since 6.2 only.
             while entries := self._redis.xrange(keys.EVENTS, max=entry_id, count=1000):
                 self._redis.xdel(keys.EVENTS, *(each for each, _ in cast("list[tuple[bytes, object]]", entries)))
 
-    def forget(self, owner_id: int) -> int:
-        """Remove an athlete's events; how many there were."""
+    def delete_athlete(self, owner_id: int) -> int:
+        """Delete an athlete's events; how many there were."""
         events = ((entry_id, _event(fields)) for entry_id, fields in self._entries(None))
         of_owner = [entry_id for entry_id, event in events if event and event.owner_id == owner_id]
         with answering(self._redis):

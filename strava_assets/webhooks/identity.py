@@ -40,12 +40,12 @@ class WebhookIdentity:
         with answering(self._redis):
             self._redis.hset(keys.WEBHOOK, SUBSCRIPTION, str(subscription_id))
 
-    def forget_subscription(self) -> None:
+    def delete_subscription(self) -> None:
         """From now on, no event is believed."""
         with answering(self._redis):
             self._redis.hdel(keys.WEBHOOK, SUBSCRIPTION)
 
-    def forget_path(self) -> None:
+    def delete_path(self) -> None:
         """From now on the path is another one, since somebody else knows this one."""
         with answering(self._redis):
             self._redis.hdel(keys.WEBHOOK, PATH, REFUSED)

@@ -1,6 +1,6 @@
 """Events that wait in Redis: those that are new, and those to look up again later.
 
-They are taken at least once: what a tick of the sensor dealt with is forgotten at its end, after the hours to fetch are
+They are taken at least once: what a tick of the sensor dealt with is deleted at its end, after the hours to fetch are
 in the refetch queue.
 """
 
@@ -57,13 +57,13 @@ class PendingEvents:
             return False
         return self._later.put(_entry(event), now + pauses[pending.tries], str(pending.tries + 1))
 
-    def forget_others(self, event: Event) -> None:
+    def delete_others(self, event: Event) -> None:
         """Look up the same activity for no other kind of event any more: it is gone."""
         others = {"create", "update", "delete"} - {event.aspect}
-        self._later.remove(_entry(replace(event, aspect=aspect)) for aspect in others)
+        self._later.delete(_entry(replace(event, aspect=aspect)) for aspect in others)
 
     def settle(self, handled: Iterable[PendingEvent]) -> None:
-        """Forget what was dealt with, new events in their order. Doing so again is harmless."""
+        """Delete what was dealt with, new events in their order. Doing so again is harmless."""
         last_new = None
         for each in handled:
             if isinstance(each.place, Due):
@@ -73,12 +73,12 @@ class PendingEvents:
         if last_new:
             self._stream.settle(last_new)
 
-    def forget(self, athlete_id: int) -> int:
-        """Remove every event of an athlete; how many there were."""
+    def delete_athlete(self, athlete_id: int) -> int:
+        """Delete every event of an athlete; how many there were."""
         entries = self._later.all()
         theirs = [entry for entry in entries if (event := _event(entry)) and event.owner_id == athlete_id]
-        self._later.remove(theirs)
-        return len(theirs) + self._stream.forget(athlete_id)
+        self._later.delete(theirs)
+        return len(theirs) + self._stream.delete_athlete(athlete_id)
 
 
 def activities_of(pending: Iterable[PendingEvent]) -> dict[int, set[int]]:

@@ -210,7 +210,7 @@ class EventProcessor:
             self._pending.look_up_later(pending, self._now, PAUSES_OF_DENIED)
             return
         if event.aspect == "delete":
-            self._pending.forget_others(event)
+            self._pending.delete_others(event)
         self._processed.hours |= {hour for hour in (found.hour, here and here.hour) if hour}
         self._processed.outcomes[
             f"{event.aspect}d" if found.exists or event.aspect == "delete" else "not at Strava"

@@ -11,11 +11,11 @@ from sqlalchemy import Engine, text
 
 from strava_assets.archive.activities import ArchivedActivity, read_activities
 from strava_assets.archive.table import read_table
-from strava_assets.deletion.retention import prune, prune_archives
+from strava_assets.deletion.retention import delete_old_activities, delete_old_archives
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.hours import Window
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
-from strava_assets.mirror.deletion import count_of_athlete, remove_athlete
+from strava_assets.mirror.deletion import count_of_athlete, delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import stored
 from strava_assets.raw.deletion import RawDeletion
@@ -139,7 +139,7 @@ def test_of_two_archives_the_newer_counts_in_whichever_order_they_come(engine: E
     newer = ExportFile([{**activity_json, "name": "New"} for activity_json in of[10:]])
     for first, second in ((older, newer), (newer, older)):
         with engine.begin() as connection:
-            remove_athlete(connection, ATHLETE)
+            delete_athlete(connection, ATHLETE)
         import_archive(engine, first)
         loaded = import_archive(engine, second)
         assert loaded.inserted == (20 if second is newer else 10)
@@ -223,7 +223,7 @@ def test_a_purge_leaves_nothing_of_an_archive(engine: Engine):
     with engine.begin() as connection:
         there = count_of_athlete(connection, ATHLETE)
         assert there > 19 + 1 + 20 + 1
-        assert remove_athlete(connection, ATHLETE) == there
+        assert delete_athlete(connection, ATHLETE) == there
         assert count_of_athlete(connection, ATHLETE) == 0
 
 
@@ -243,9 +243,9 @@ def test_retention_of_the_api_s_rows_gives_the_archive_s_back(engine: Engine, ob
     refresh(engine, of, hours(of))
     assert ids(engine, "api") == set(archived)
     cut = hour_of(of[20])
-    pruned = prune(engine, objects, cut)
+    deleted_by_age = delete_old_activities(engine, objects, cut)
     old = {activity_json["id"] for activity_json in of if hour_of(activity_json) < cut}
-    assert pruned.rows == len(old)
+    assert deleted_by_age.rows == len(old)
     assert ids(engine, "archive") == old
     assert all(rows(engine)[each] == archived[each] for each in old)
 
@@ -257,13 +257,13 @@ def test_retention_of_archives_has_a_setting_of_its_own(engine: Engine, objects:
     cut = hour_of(of[20])
     old = {activity_json["id"] for activity_json in of if hour_of(activity_json) < cut}
     redacted: list[Any] = []
-    assert prune_archives(engine, objects, cut, redacted.append) == len(old) - 5
+    assert delete_old_archives(engine, objects, cut, redacted.append) == len(old) - 5
     assert redacted == [old - {activity_json["id"] for activity_json in of[:5]}]
     assert ids(engine, "api") == {activity_json["id"] for activity_json in of[:5]}
     assert not ids(engine, "archive") & old
     assert import_archive(engine, ExportFile(of), oldest_kept=cut).too_old == len(old)
     assert not ids(engine, "archive") & old
-    prune_archives(engine, objects, hour_of(of[-1]) + timedelta(days=1))
+    delete_old_archives(engine, objects, hour_of(of[-1]) + timedelta(days=1))
     with engine.connect() as connection:
         assert archives(connection) == []
 

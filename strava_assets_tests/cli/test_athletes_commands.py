@@ -92,7 +92,7 @@ def test_login_opens_the_browser_stores_the_token_and_says_what_covers_the_histo
     ]
     assert "Thank you. Close this window" in page.read_text()
     assert json.loads(stored.get("STRAVA_TOKEN") or "")["scope"] == ["activity:read_all", "read"]
-    assert len(strava.asked("/api/v3/athlete/activities")) == 2
+    assert len(strava.requests_to("/api/v3/athlete/activities")) == 2
 
 
 def test_login_without_a_browser_takes_the_pasted_address(
@@ -132,7 +132,7 @@ def test_login_with_an_unticked_box_stores_nothing_and_does_not_use_the_code(
         "strava-assets login again and leave its box ticked.\n"
     )
     assert not stored.exists("STRAVA_TOKEN")
-    assert strava.asked("/oauth/token") == []
+    assert strava.requests_to("/oauth/token") == []
 
 
 def test_login_learns_that_redis_is_away_before_anybody_grants_anything(
@@ -175,7 +175,7 @@ def test_logout_without_strava_keeps_the_token_unless_forced(
             "Ana (7) is logged out. What was collected stays; strava-assets purge deletes it.\n"
         )
     else:
-        assert result.stderr == f"error: {away} The token is kept; --force forgets it without telling Strava.\n"
+        assert result.stderr == f"error: {away} The token is kept; --force deletes it without telling Strava.\n"
     assert (result.returncode, stored.exists("STRAVA_TOKEN")) == ((0, 0) if force else (75, 1))
 
 

@@ -134,8 +134,8 @@ def test_a_backup_takes_the_place_of_other_data_and_keeps_the_newer_login(
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", newer)
     assert everything(environment) != before
 
-    asked = CliRunner().invoke(main, ["restore", "--replace", str(folder)], input="n\n")
-    assert "Delete" in asked.stdout
+    declined = CliRunner().invoke(main, ["restore", "--replace", str(folder)], input="n\n")
+    assert "Delete" in declined.stdout
     assert everything(environment) != before
     for _ in range(2):
         assert "0 logins are restored" in strava_assets("restore", "--replace", "--yes", str(folder))

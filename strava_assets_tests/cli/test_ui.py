@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 NOW = floor_to_hour(datetime.now(UTC))
 RECENT = Window(NOW - timedelta(days=28), NOW - timedelta(hours=3))
-# Older than what `up` fetches by itself.
+# Older than what `up` fetches automatically.
 LONG_AGO = Window(NOW - timedelta(days=47), NOW - timedelta(days=40))
 HOURS = [partition_key(hour) for hour in LONG_AGO.hours()]
 ASSETS = [{"path": ["raw_activities"]}, {"path": ["strava_activity"]}]
-ASKED = {"assetSelection": ASSETS, "partitionNames": HOURS}
+REQUESTED = {"assetSelection": ASSETS, "partitionNames": HOURS}
 CHECKS = [(0, "all_athletes_fetched"), (1, "no_rejects"), (1, "plausible_values"), (1, "rows_match_objects")]
 GRAPH = "/locations/strava_assets/asset-groups/strava/lineage"
 
 _LAUNCH = """
-mutation ($asked: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $asked) {
+mutation ($requested: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $requested) {
     __typename
     ... on LaunchBackfillSuccess { backfillId }
   }
@@ -79,14 +79,14 @@ def backfill(beginning_up: Callable[[], Up], request: pytest.FixtureRequest) -> 
     page: Page | None = None if missing() else request.getfixturevalue("page")
     up.wait_for_ui()
     if page is None:
-        launched = up.graphql(_LAUNCH, asked=ASKED)["launchPartitionBackfill"]
+        launched = up.graphql(_LAUNCH, requested=REQUESTED)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess"
         return str(launched["backfillId"])
     page.goto(GRAPH)
     with page.expect_request(lambda request: "launchPartitionBackfill" in (request.post_data or "")) as sent:
         created = materialize_all(page, f"[{HOURS[0]}...{HOURS[-1]}]", "Launch backfill", "Created backfill")
-    asked = json.loads(sent.value.post_data or "")["variables"]["backfillParams"]
-    assert {name: asked[name] for name in ASKED} == ASKED
+    requested = json.loads(sent.value.post_data or "")["variables"]["backfillParams"]
+    assert {name: requested[name] for name in REQUESTED} == REQUESTED
     return created
 
 

@@ -66,7 +66,7 @@ def test_an_hour_is_stored_to_the_letter_and_mirrored(strava: Simulation, enviro
 
 
 @pytest.mark.usefixtures("strava")
-def test_an_hour_without_activities_costs_one_request_and_states_so(environment: dict[str, str]):
+def test_an_hour_without_activities_costs_one_request_and_is_recorded(environment: dict[str, str]):
     result = run(HOUR_AGO)
     assert result.success
     assert list(bodies(environment).values()) == ["[]"]
@@ -88,8 +88,8 @@ def test_a_range_writes_only_hours_that_say_something(strava: Simulation, enviro
 
 
 @pytest.mark.usefixtures("strava")
-def test_a_row_whose_hour_has_no_object_is_stated_to_be_gone(environment: dict[str, str]):
-    """A row of the old DAG whose activity was deleted long ago would otherwise never go."""
+def test_a_row_whose_hour_has_no_object_is_recorded_as_gone(environment: dict[str, str]):
+    """A row of the Airflow DAG whose activity was deleted long ago would otherwise never go."""
     engine = create_engine(make_url(environment["DATABASE_URL"]))
     with engine.begin() as connection:
         connection.execute(

@@ -436,7 +436,7 @@ def test_one_entry_waits_for_each_activity_and_kind_and_no_more_than_a_bound(pla
             pending.look_up_later(PendingEvent(event, 0, "0-1"), now)
     assert platform.redis.zcard(keys.EVENTS_LATER) == MAX_LATER
     assert platform.redis.hlen(f"{keys.EVENTS_LATER}:notes") == MAX_LATER
-    assert pending.forget(42) == MAX_LATER
+    assert pending.delete_athlete(42) == MAX_LATER
     assert platform.redis.hlen(f"{keys.EVENTS_LATER}:notes") == 0
 
 

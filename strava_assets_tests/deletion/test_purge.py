@@ -17,7 +17,7 @@ from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.cli.main import main
 from strava_assets.defs.build import build_definitions
 from strava_assets.deletion.purge import STILL_HELD, Data, Purger
-from strava_assets.deletion.retention import Pruned, prune
+from strava_assets.deletion.retention import DeletedByAge, delete_old_activities
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
@@ -102,7 +102,7 @@ def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
 ):
     folder = f"stravaact/{ADA}/"
     theirs = f"stravaact/{BEN}/{HOUR_AGO:%Y%m%dT%H}0000.json"
-    # Deleted by hand: what remains is a version and a marker. And what the old DAG wrote.
+    # Deleted by hand: what remains is a version and a marker. And what the Airflow DAG wrote.
     client.put_object(Bucket=bucket, Key=f"{folder}20250101T000000.json", Body=b"[]")
     client.delete_object(Bucket=bucket, Key=f"{folder}20250101T000000.json")
     old_hers, old_his = "stravaact/20240101T000000.json", "stravaact/20240101T010000.json"
@@ -246,8 +246,8 @@ def test_retention_deletes_whole_hours_from_table_and_bucket_alike(
     old_key = f"stravaact/{HOUR_AGO - HOUR:%Y%m%dT%H}0000.json"
     client.put_object(Bucket=bucket, Key=old_key, Body=b"[]")
     engine, objects = engine_for(settings.database_url), open_deletion(settings)
-    assert prune(engine, objects, HOUR_AGO - HOUR) == Pruned(0, 0, 0)
-    assert prune(engine, objects, HOUR_AGO + HOUR) == Pruned(objects=5, rows=3, rejects=2)
+    assert delete_old_activities(engine, objects, HOUR_AGO - HOUR) == DeletedByAge(0, 0, 0)
+    assert delete_old_activities(engine, objects, HOUR_AGO + HOUR) == DeletedByAge(objects=5, rows=3, rejects=2)
     assert versions(client, bucket) == []
     assert scalars(environment["DATABASE_URL"], "SELECT id FROM strava_activity") == []
 

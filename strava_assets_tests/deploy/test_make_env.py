@@ -28,10 +28,10 @@ def test_every_password_that_compose_asks_for_is_there_and_random(checkout: Path
     file = checkout / ".env"
     assert file.stat().st_mode & 0o077 == 0
     made = dotenv_values(file)
-    asked = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yaml").read_text()))
-    passwords = [made[name] or "" for name in asked]
+    required = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yaml").read_text()))
+    passwords = [made[name] or "" for name in required]
     assert all(re.fullmatch(r"[0-9a-f]{48}", password) for password in passwords)
-    assert len(set(passwords)) == len(asked)
+    assert len(set(passwords)) == len(required)
     file.unlink()
     make_env(checkout)
     assert set(passwords).isdisjoint(dotenv_values(file).values())

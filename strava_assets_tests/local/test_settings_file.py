@@ -8,10 +8,10 @@ import pytest
 
 from strava_assets.local.settings_file import (
     FOLDER,
-    forget_other_servers,
     load_settings_of_running_servers,
     read_settings,
     try_to_lock,
+    unset_other_servers,
     write_settings,
 )
 
@@ -57,9 +57,9 @@ def test_other_variables_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PGPORT", "5433")
     monkeypatch.setenv("XPGPORT", "5433")
     monkeypatch.setenv("DATABASE_URL", "postgresql://h/d")
-    assert "PGPORT" not in forget_other_servers()
+    assert "PGPORT" not in unset_other_servers()
     monkeypatch.setenv("DATABASE_URL", "")
-    assert "PGPORT" in forget_other_servers()
+    assert "PGPORT" in unset_other_servers()
     assert "PGPORT" not in os.environ
     assert "XPGPORT" in os.environ
 

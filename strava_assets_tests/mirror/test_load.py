@@ -7,14 +7,14 @@ from sqlalchemy import Engine, text
 
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
-from strava_assets.mirror.deletion import remove_athlete
+from strava_assets.mirror.deletion import delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, mirror
 from strava_assets.mirror.queries import mirrored_etags
 from strava_assets.mirror.unlisted import Place, decide
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.raw.snapshot import HourSnapshot
-from strava_assets.sync.airflow_rows import adopt_rows, has_unowned_rows
+from strava_assets.sync.airflow_rows import assign_rows, has_unowned_rows
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ATHLETE = 42
@@ -199,7 +199,7 @@ def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO strava_activity (id, start_date) VALUES (1, :noon)"), {"noon": NOON})
         assert has_unowned_rows(connection)
-        assert adopt_rows(connection, ATHLETE) == 1
+        assert assign_rows(connection, ATHLETE) == 1
         assert not has_unowned_rows(connection)
     assert load(engine, snapshot(NOON, activity(1))) == Loaded(hours=1, updated=1)
 
@@ -227,7 +227,7 @@ def test_an_activity_of_two_athletes_is_the_firsts_row_and_the_others_reject_unt
     (reject,) = rejects(engine)
     assert (reject.athlete_id, reject.id, reject.errors) == (43, 1, ["id: it is an activity of athlete 42"])
     with engine.begin() as connection:
-        remove_athlete(connection, ATHLETE)
+        delete_athlete(connection, ATHLETE)
         assert mirrored_etags(connection, 43, Window.of(NOON, NOON)) == {}  # so that its object is loaded again
     assert load(engine, second, athlete=43) == Loaded(hours=1, inserted=1, unchanged=1)
     assert {row.id: row.athlete_id for row in rows(engine).values()} == {1: 43, 3: 43}

@@ -33,7 +33,7 @@ def access_to(s3: dict[str, str], bucket: str, prefix: str = "stravaact") -> S3A
 
 
 @dataclass
-class Asked:
+class Request:
     """A request before it goes on to the server; what `judge` changes goes on changed."""
 
     method: str
@@ -49,36 +49,36 @@ class Refusal:
     code: str
 
 
-Judge = Callable[[Asked], Refusal | None]
+Judge = Callable[[Request], Refusal | None]
 
 
-def without_versions(asked: Asked) -> Refusal | None:
+def without_versions(request: Request) -> Refusal | None:
     """Garage, Cloudflare's R2."""
-    return Refusal(501, "NotImplemented") if "versions" in asked.query else None
+    return Refusal(501, "NotImplemented") if "versions" in request.query else None
 
 
-def deaf_to_versions(asked: Asked) -> Refusal | None:
-    asked.query.pop("versions", None)
+def deaf_to_versions(request: Request) -> Refusal | None:
+    request.query.pop("versions", None)
     return None
 
 
-def wants_md5(asked: Asked) -> Refusal | None:
+def wants_md5(request: Request) -> Refusal | None:
     """Older MinIO and Ceph."""
-    if asked.method != "POST" or "delete" not in asked.query:
+    if request.method != "POST" or "delete" not in request.query:
         return None
-    digest = base64.b64encode(hashlib.md5(asked.body, usedforsecurity=False).digest()).decode()
-    return None if asked.headers.get("Content-MD5") == digest else Refusal(400, "MissingContentMD5")
+    digest = base64.b64encode(hashlib.md5(request.body, usedforsecurity=False).digest()).decode()
+    return None if request.headers.get("Content-MD5") == digest else Refusal(400, "MissingContentMD5")
 
 
-def without_bulk_deletion(asked: Asked) -> Refusal | None:
+def without_bulk_deletion(request: Request) -> Refusal | None:
     """Google's interoperability API."""
-    return Refusal(501, "NotImplemented") if asked.method == "POST" and "delete" in asked.query else None
+    return Refusal(501, "NotImplemented") if request.method == "POST" and "delete" in request.query else None
 
 
-def without_newer_checksums(asked: Asked) -> Refusal | None:
+def without_newer_checksums(request: Request) -> Refusal | None:
     """Whatever is older than 2022."""
-    names = [name for name in asked.headers if name.lower().startswith(("x-amz-checksum", "x-amz-sdk-checksum"))]
-    return Refusal(501, "NotImplemented") if names or "aws-chunked" in str(asked.headers) else None
+    names = [name for name in request.headers if name.lower().startswith(("x-amz-checksum", "x-amz-sdk-checksum"))]
+    return Refusal(501, "NotImplemented") if names or "aws-chunked" in str(request.headers) else None
 
 
 @dataclass
@@ -86,9 +86,9 @@ class S3Proxy:
     """A context manager; `settings` lead to it. With a `folder`, it speaks TLS with a certificate of its own there."""
 
     s3: dict[str, str]
-    judge: Judge = lambda _asked: None
+    judge: Judge = lambda _request: None
     folder: Path | None = None
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -106,19 +106,22 @@ class S3Proxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def _forward(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
+    def _forward(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         """Sign the request anew, since it may have been changed, and send it on."""
-        url = f"{self.s3['AWS_ENDPOINT_URL_S3']}{asked.path}"
-        if asked.query:
-            url += f"?{urlencode(asked.query, quote_via=quote)}"
+        url = f"{self.s3['AWS_ENDPOINT_URL_S3']}{request.path}"
+        if request.query:
+            url += f"?{urlencode(request.query, quote_via=quote)}"
         kept = {"content-type", "content-md5", "range"}
-        request = AWSRequest(
-            asked.method, url, {name: each for name, each in asked.headers.items() if name.lower() in kept}, asked.body
+        signed = AWSRequest(
+            request.method,
+            url,
+            {name: each for name, each in request.headers.items() if name.lower() in kept},
+            request.body,
         )
-        request.headers["X-Amz-Content-SHA256"] = hashlib.sha256(asked.body).hexdigest()
+        signed.headers["X-Amz-Content-SHA256"] = hashlib.sha256(request.body).hexdigest()
         credentials = Credentials(self.s3["AWS_ACCESS_KEY_ID"], self.s3["AWS_SECRET_ACCESS_KEY"])
-        S3SigV4Auth(credentials, "s3", self.s3["AWS_DEFAULT_REGION"]).add_auth(request)
-        onward = urllib.request.Request(url, asked.body or None, dict(request.headers.items()), method=asked.method)
+        S3SigV4Auth(credentials, "s3", self.s3["AWS_DEFAULT_REGION"]).add_auth(signed)
+        onward = urllib.request.Request(url, request.body or None, dict(signed.headers.items()), method=request.method)
         try:
             with urllib.request.urlopen(onward, timeout=30) as answer:
                 return answer.status, dict(answer.headers), answer.read()
@@ -136,13 +139,13 @@ class S3Proxy:
                 parts = urlsplit(self.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 query = dict(parse_qsl(parts.query, keep_blank_values=True))
-                asked = Asked(self.command, parts.path, query, dict(self.headers), body)
-                proxy.requests.append(asked)
-                if refusal := proxy.judge(asked):
+                request = Request(self.command, parts.path, query, dict(self.headers), body)
+                proxy.requests.append(request)
+                if refusal := proxy.judge(request):
                     status, headers = refusal.status, {"Content-Type": "application/xml"}
                     body = f"<Error><Code>{refusal.code}</Code><Message>no</Message></Error>".encode()
                 else:
-                    status, headers, body = proxy._forward(asked)
+                    status, headers, body = proxy._forward(request)
                 self.send_response(status)
                 length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
                 for name, value in headers.items():

@@ -63,8 +63,8 @@ def test_a_purge_and_the_retention_leave_no_object_whatever_the_server_knows(
 
 
 def test_a_server_that_denies_deletion_is_not_taken_for_one_that_knows_less(s3: dict[str, str], bucket: str) -> None:
-    def denies(asked: s3_proxy.Asked) -> s3_proxy.Refusal | None:
-        return s3_proxy.Refusal(403, "AccessDenied") if "versions" in asked.query else None
+    def denies(request: s3_proxy.Request) -> s3_proxy.Refusal | None:
+        return s3_proxy.Refusal(403, "AccessDenied") if "versions" in request.query else None
 
     with S3Proxy(s3, denies) as proxy, pytest.raises(ConfigurationError, match="denies deletion"):
         RawDeletion(access_to(proxy.settings, bucket)).delete_athlete(42)

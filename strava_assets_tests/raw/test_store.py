@@ -51,7 +51,7 @@ def test_listing_gives_only_the_windows_hours_of_the_athlete(store: RawStore, s3
     store.write(42, {hour: [] for hour in hours})
     store.write(4, {NOON: []})
     client = access_to(s3, bucket).client()
-    client.put_object(Bucket=bucket, Key="stravaact/20261122T120000.json", Body=b"[]")  # the old DAG's
+    client.put_object(Bucket=bucket, Key="stravaact/20261122T120000.json", Body=b"[]")  # the Airflow DAG's
     assert list(store.objects(42, Window(NOON - HOUR, NOON + HOUR))) == [NOON - HOUR, NOON]
     assert list(store.objects(42, EVER)) == hours
     assert store.athletes() == [4, 42]

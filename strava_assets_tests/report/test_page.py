@@ -107,14 +107,14 @@ def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
     files: dict[int, str], tmp_path: Path, scheme: Any, width: int
 ):
     console: list[str] = []
-    asked: list[str] = []
+    requested: list[str] = []
     with browser.opened("about:blank", tmp_path / "profile") as page:
         page.context.set_offline(True)
         page.set_viewport_size({"width": width, "height": 1000 if width > WIDE else 780})
         page.emulate_media(color_scheme=scheme)
         page.on("console", lambda message: console.append(message.text))
         page.on("pageerror", lambda error: console.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requested.append(request.url))
         for athlete_id, url in files.items():
             page.goto(url)
             if athlete_id != NOTHING:
@@ -126,7 +126,7 @@ def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
             assert page.evaluate(LOOKS) == [], athlete_id
             assert page.title().startswith("Training report")
     assert console == []
-    assert asked == list(files.values())
+    assert requested == list(files.values())
 
 
 @pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))

@@ -1,4 +1,4 @@
-"""Request limits: fixed windows, headers, refusals that count."""
+"""Request limits: fixed periods, headers, refusals that count."""
 
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
@@ -30,7 +30,7 @@ def test_refused_requests_spend_the_day():
     assert limits.headers(midnight)["X-ReadRateLimit-Usage"] == "5,6"
 
 
-def test_windows_are_fixed_not_sliding():
+def test_periods_are_fixed_not_sliding():
     limits, midnight = RateLimits(read=Limit(1, 9)), 1_768_003_200.0
     assert limits.count(midnight + 899)
     assert limits.count(midnight + 900)

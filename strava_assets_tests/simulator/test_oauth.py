@@ -13,7 +13,7 @@ BACK = "http://127.0.0.1:1/back"
 
 
 @pytest.fixture
-def asked(simulation: Simulation) -> dict[str, str]:
+def authorize_query(simulation: Simulation) -> dict[str, str]:
     return {
         "client_id": simulation.client_id,
         "redirect_uri": BACK,
@@ -32,19 +32,21 @@ def decide(url: str, fields: dict[str, Any]) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(landing).query).items()}
 
 
-def test_the_page_offers_athletes_and_scopes_to_untick(simulation: Simulation, url: str, asked: dict[str, str]):
+def test_the_page_offers_athletes_and_scopes_to_untick(
+    simulation: Simulation, url: str, authorize_query: dict[str, str]
+):
     simulation.add_athlete(43, name="Bo <b>")
-    page = requests.get(f"{url}/oauth/authorize", params=asked, timeout=10).text
+    page = requests.get(f"{url}/oauth/authorize", params=authorize_query, timeout=10).text
     assert '<input type="checkbox" name="scope" value="activity:read_all" checked>' in page
     assert '<option value="43">Bo &lt;b&gt;</option>' in page
     assert 'name="state" value="s&amp;&lt;"' in page
 
 
 def test_a_login_gives_what_was_granted_and_its_code_works_once(
-    simulation: Simulation, url: str, asked: dict[str, str]
+    simulation: Simulation, url: str, authorize_query: dict[str, str]
 ):
-    query = decide(url, {**asked, "athlete_id": "42", "scope": ["read"], "decision": "authorize"})
-    assert query["state"] == asked["state"]
+    query = decide(url, {**authorize_query, "athlete_id": "42", "scope": ["read"], "decision": "authorize"})
+    assert query["state"] == authorize_query["state"]
     assert query["scope"] == "read"
     first, second = (
         ask_for_token(simulation, url, grant_type="authorization_code", code=query["code"]) for _ in range(2)
@@ -55,25 +57,25 @@ def test_a_login_gives_what_was_granted_and_its_code_works_once(
 
 
 def test_several_scopes_are_named_with_spaces_in_the_token_and_commas_in_the_redirect(
-    simulation: Simulation, url: str, asked: dict[str, str]
+    simulation: Simulation, url: str, authorize_query: dict[str, str]
 ):
     scopes = ["activity:read_all", "read"]
-    query = decide(url, {**asked, "athlete_id": "42", "scope": scopes, "decision": "authorize"})
+    query = decide(url, {**authorize_query, "athlete_id": "42", "scope": scopes, "decision": "authorize"})
     assert query["scope"] == "activity:read_all,read"
     token = ask_for_token(simulation, url, grant_type="authorization_code", code=query["code"]).json()
     assert token["scope"] == "activity:read_all read"
     assert renew(simulation, url, token).json()["scope"] == "activity:read_all read"
 
 
-def test_a_code_is_short_lived(simulation: Simulation, url: str, asked: dict[str, str]):
-    query = decide(url, {**asked, "athlete_id": "42", "scope": ["read"], "decision": "authorize"})
+def test_a_code_is_short_lived(simulation: Simulation, url: str, authorize_query: dict[str, str]):
+    query = decide(url, {**authorize_query, "athlete_id": "42", "scope": ["read"], "decision": "authorize"})
     simulation.advance(3600)
     answer = ask_for_token(simulation, url, grant_type="authorization_code", code=query["code"])
     assert complaint(answer) == (400, "AuthorizationCode//expired")
 
 
-def test_cancelling_is_access_denied(url: str, asked: dict[str, str]):
-    assert decide(url, {**asked, "decision": "cancel"}) == {"state": "s&<", "error": "access_denied"}
+def test_cancelling_is_access_denied(url: str, authorize_query: dict[str, str]):
+    assert decide(url, {**authorize_query, "decision": "cancel"}) == {"state": "s&<", "error": "access_denied"}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,13 @@ def test_cancelling_is_access_denied(url: str, asked: dict[str, str]):
         ({"response_type": "token"}, "Application/response_type/invalid"),
     ],
 )
-def test_a_wrong_authorize_url_is_refused(url: str, asked: dict[str, str], changed: dict[str, str], message: str):
-    assert complaint(requests.get(f"{url}/oauth/authorize", params={**asked, **changed}, timeout=10)) == (400, message)
+def test_a_wrong_authorize_url_is_refused(
+    url: str, authorize_query: dict[str, str], changed: dict[str, str], message: str
+):
+    assert complaint(requests.get(f"{url}/oauth/authorize", params={**authorize_query, **changed}, timeout=10)) == (
+        400,
+        message,
+    )
 
 
 def test_a_refresh_token_works_once(simulation: Simulation, url: str):

@@ -22,7 +22,7 @@ LIFETIME = 6 * 3600
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     method: str
     path: str
     query: dict[str, str]
@@ -54,8 +54,8 @@ class ScriptedStrava:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
-        self.script: Callable[[Asked], Reply | None] = lambda _: None
-        self.requests: list[Asked] = []
+        self.script: Callable[[Request], Reply | None] = lambda _: None
+        self.requests: list[Request] = []
         self.athletes: dict[int, list[dict[str, Any]]] = {}
         self.access: dict[str, int] = {}
         self.refresh: dict[str, int] = {}
@@ -100,7 +100,7 @@ class ScriptedStrava:
             "expires_in": int(lifetime),
         }
 
-    def asked(self, path: str) -> list[Asked]:
+    def requests_to(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
 
     def __enter__(self) -> Self:
@@ -112,51 +112,51 @@ class ScriptedStrava:
         self._server.server_close()
         self._thread.join()
 
-    def _reply(self, asked: Asked) -> Reply:
-        self.requests.append(asked)
-        if (reply := self.script(asked)) is not None:
+    def _reply(self, request: Request) -> Reply:
+        self.requests.append(request)
+        if (reply := self.script(request)) is not None:
             return reply
-        if asked.path.startswith("/oauth/"):
-            return getattr(self, f"_{asked.path.removeprefix('/oauth/')}")(asked)  # type: ignore[no-any-return]
-        return self._api(asked)
+        if request.path.startswith("/oauth/"):
+            return getattr(self, f"_{request.path.removeprefix('/oauth/')}")(request)  # type: ignore[no-any-return]
+        return self._api(request)
 
-    def _authorize(self, asked: Asked) -> Reply:
+    def _authorize(self, request: Request) -> Reply:
         code = f"code-{len(self.codes) + 1}"
         self.codes[code] = min(self.athletes)
-        query = urlencode({"state": asked.query["state"], "code": code, "scope": self.granted})
-        return Reply(302, "", {"Location": f"{asked.query['redirect_uri']}?{query}"})
+        query = urlencode({"state": request.query["state"], "code": code, "scope": self.granted})
+        return Reply(302, "", {"Location": f"{request.query['redirect_uri']}?{query}"})
 
-    def _token(self, asked: Asked) -> Reply:
-        if asked.form.get("client_secret") != CLIENT_SECRET:
+    def _token(self, request: Request) -> Reply:
+        if request.form.get("client_secret") != CLIENT_SECRET:
             return fault(401, "Application", "", "invalid")
-        if asked.form["grant_type"] == "refresh_token":
-            athlete_id = self.refresh.get(asked.form["refresh_token"])
+        if request.form["grant_type"] == "refresh_token":
+            athlete_id = self.refresh.get(request.form["refresh_token"])
             if athlete_id is None:
                 return fault(400, "RefreshToken", "refresh_token", "invalid")
             return Reply(200, {**self.issue(athlete_id), "scope": self.granted.replace(",", " ")})
-        athlete_id = self.codes.pop(asked.form["code"], None)
+        athlete_id = self.codes.pop(request.form["code"], None)
         if athlete_id is None:
             return fault(400, "AuthorizationCode", "code", "invalid")
         return Reply(200, {**self.issue(athlete_id), "athlete": self._profile(athlete_id)})
 
-    def _revoke(self, asked: Asked) -> Reply:
-        owner = self.refresh.get(asked.form["token"]) or self.access.get(asked.form["token"])
+    def _revoke(self, request: Request) -> Reply:
+        owner = self.refresh.get(request.form["token"]) or self.access.get(request.form["token"])
         for tokens in (self.access, self.refresh):
             for token in [token for token, whose in tokens.items() if whose == owner]:
                 del tokens[token]
         return Reply(200, {})
 
-    def _api(self, asked: Asked) -> Reply:
+    def _api(self, request: Request) -> Reply:
         headers = self.count()
         if headers is None:
             return Reply(429, {"message": "Rate Limit Exceeded", "errors": []})
-        athlete_id = self.access.get(asked.headers.get("Authorization", "").removeprefix("Bearer "))
+        athlete_id = self.access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if athlete_id is None:
             reply = fault(401, "Athlete", "access_token", "invalid")
-        elif asked.path == "/api/v3/athlete":
+        elif request.path == "/api/v3/athlete":
             reply = Reply(200, self._profile(athlete_id))
-        elif asked.path == "/api/v3/athlete/activities":
-            reply = Reply(200, self._listed(athlete_id, asked.query))
+        elif request.path == "/api/v3/athlete/activities":
+            reply = Reply(200, self._listed(athlete_id, request.query))
         else:
             reply = Reply(404, {"message": "Record Not Found", "errors": []})
         return Reply(reply.status, reply.body, {**headers, **reply.headers})
@@ -206,10 +206,10 @@ class ScriptedStrava:
             def _serve(self) -> None:
                 parts = urlsplit(self.path)
                 form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                asked = Asked(
+                request = Request(
                     self.command, parts.path, dict(parse_qsl(parts.query)), dict(parse_qsl(form)), dict(self.headers)
                 )
-                reply = answer(asked)
+                reply = answer(request)
                 if reply.reset:
                     self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)

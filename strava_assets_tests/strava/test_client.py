@@ -26,7 +26,7 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.tokens import Athlete
 from strava_assets_tests.strava.fake_clock import FakeClock
-from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Asked, Reply, ScriptedStrava, fault
+from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Reply, Request, ScriptedStrava, fault
 
 LIST = "/api/v3/athlete/activities"
 ANA = Athlete(7, "Ana Díaz", "STRAVA_TOKEN", None, None)
@@ -54,9 +54,9 @@ def listed(client: StravaClient, window: Window | None = None) -> list[int | Non
     return [listed.activity.id for page in client.activities(ANA, window) for listed in page.activities]
 
 
-def first_replies(*replies: Reply, path: str = LIST) -> Callable[[Asked], Reply | None]:
+def first_replies(*replies: Reply, path: str = LIST) -> Callable[[Request], Reply | None]:
     left = list(replies)
-    return lambda asked: left.pop(0) if asked.path == path and left else None
+    return lambda request: left.pop(0) if request.path == path and left else None
 
 
 def test_the_token_of_the_old_dag_is_asked_once_whose_it_is(
@@ -100,10 +100,10 @@ def test_a_window_is_asked_for_with_a_second_around_it_and_the_token_in_the_head
     client: StravaClient, strava: ScriptedStrava
 ) -> None:
     assert listed(client, Window.of(HOUR, HOUR)) == []
-    (asked,) = strava.requests
+    (request,) = strava.requests
     start = int(HOUR.timestamp())
-    assert asked.query == {"after": str(start - 1), "before": str(start + 3601), "per_page": "200"}
-    assert asked.headers["Authorization"] == "Bearer access-1-of-7"
+    assert request.query == {"after": str(start - 1), "before": str(start + 3601), "per_page": "200"}
+    assert request.headers["Authorization"] == "Bearer access-1-of-7"
 
 
 def test_each_page_comes_as_soon_as_it_is_there(client: StravaClient, strava: ScriptedStrava) -> None:
@@ -246,14 +246,14 @@ def test_a_refused_token_is_renewed_once_and_the_question_asked_again(
 ) -> None:
     strava.access.clear()
     assert listed(client) == []
-    assert [asked.path for asked in strava.requests] == [LIST, LIST, "/oauth/token", LIST]
+    assert [request.path for request in strava.requests] == [LIST, LIST, "/oauth/token", LIST]
 
 
 def test_a_token_refused_also_after_its_renewal_is_not_renewed_again_and_means_nothing(
     client: StravaClient, strava: ScriptedStrava
 ) -> None:
-    def refuse(asked: Asked) -> Reply | None:
-        return None if asked.path == "/oauth/token" else fault(401, "Athlete", "access_token", "invalid")
+    def refuse(request: Request) -> Reply | None:
+        return None if request.path == "/oauth/token" else fault(401, "Athlete", "access_token", "invalid")
 
     strava.script = refuse
     for _ in range(2):
@@ -264,7 +264,7 @@ def test_a_token_refused_also_after_its_renewal_is_not_renewed_again_and_means_n
             "so the grant lives. Try again later."
         )
         assert raised.value.athlete_id == 7
-    assert len(strava.asked("/oauth/token")) == 1
+    assert len(strava.requests_to("/oauth/token")) == 1
 
 
 def test_a_login_known_to_lack_the_scope_is_refused_without_a_request(
@@ -307,10 +307,10 @@ def test_an_import_larger_than_a_days_quota_waits_and_goes_on_by_itself_without_
     start, pages = clock.now(), 2500
     messages: list[str] = []
 
-    def one_more(asked: Asked) -> Reply | None:
-        if asked.path != LIST or asked.headers["Authorization"].removeprefix("Bearer ") not in strava.access:
+    def one_more(request: Request) -> Reply | None:
+        if request.path != LIST or request.headers["Authorization"].removeprefix("Bearer ") not in strava.access:
             return None
-        after = int(asked.query["after"])
+        after = int(request.query["after"])
         number = 1 if after < 1_500_000_000 else (after - 1_500_000_000) // 1000 + 2
         headers = strava.count()
         moment = datetime.fromtimestamp(1_500_000_000 + 1000 * number - 999, UTC).isoformat()

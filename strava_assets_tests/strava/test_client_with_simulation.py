@@ -129,8 +129,8 @@ def test_an_athlete_logs_in_beside_the_first_and_out_again(
     oauth, tokens = OAuth(settings, clock), TokenStore(connect(settings.redis_url))
     login = Login.begin(oauth, "http://127.0.0.1:65432/strava")
     assert requests.get(login.url, timeout=10).ok
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(login.url).query).items()}
-    form = {**asked, "athlete_id": "43", "scope": ["read", "activity:read_all"], "decision": "authorize"}
+    authorize_query = {name: values[0] for name, values in parse_qs(urlsplit(login.url).query).items()}
+    form = {**authorize_query, "athlete_id": "43", "scope": ["read", "activity:read_all"], "decision": "authorize"}
     landing = requests.post(login.url, data=form, allow_redirects=False, timeout=10).headers["Location"]
     athlete = complete(login.grant(landing), oauth, tokens, client)
     assert [athlete.id for athlete in client.athletes()] == [42, 43]

@@ -15,7 +15,7 @@ from strava_assets.state.connection import connect
 from strava_assets.strava.clock import REAL
 from strava_assets.strava.interruption import SIGNALS, uninterrupted
 from strava_assets.strava.tokens import Token, TokenStore
-from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Asked, ScriptedStrava
+from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Request, ScriptedStrava
 
 KEY = "STRAVA_TOKEN"
 
@@ -44,11 +44,11 @@ def test_a_signal_in_the_second_of_a_renewal_waits_until_the_token_is_saved(
     redis_url: str, number: signal.Signals, program: str
 ) -> None:
     store = TokenStore(connect(redis_url))
-    asked, answer = threading.Event(), threading.Event()
+    reached, answer = threading.Event(), threading.Event()
 
-    def hold_the_renewal(request: Asked) -> None:
+    def hold_the_renewal(request: Request) -> None:
         if request.path == "/oauth/token":
-            asked.set()
+            reached.set()
             answer.wait(30)
 
     with ScriptedStrava(REAL.now) as strava:
@@ -65,7 +65,7 @@ def test_a_signal_in_the_second_of_a_renewal_waits_until_the_token_is_saved(
         with subprocess.Popen(
             [sys.executable, "-c", program], env=environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
-            assert asked.wait(60)
+            assert reached.wait(60)
             process.send_signal(number)
             time.sleep(0.3)
             assert process.poll() is None

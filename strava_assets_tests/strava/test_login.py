@@ -165,7 +165,7 @@ def test_scopes_that_only_the_token_answer_names_count_too(
     strava: ScriptedStrava, oauth: OAuth, tokens: TokenStore, client: StravaClient
 ) -> None:
     body = {**strava.issue(7), "athlete": {"id": 7}, "scope": "read activity:read"}
-    strava.script = lambda asked: Reply(200, body) if asked.path == "/oauth/token" else None
+    strava.script = lambda request: Reply(200, body) if request.path == "/oauth/token" else None
     with pytest.raises(ScopeMissing):
         complete(grant_to(strava, 7, scopes=None), oauth, tokens, client)
     assert tokens.keys() == []
@@ -184,16 +184,16 @@ def test_a_logout_ends_the_grant_and_removes_the_token(
     assert log_out(key, oauth, tokens, even_if_strava_does_not_know=False) is None
     assert tokens.keys() == []
     assert strava.refresh == strava.access == {}
-    (asked,) = strava.asked("/oauth/revoke")
-    assert asked.headers["Authorization"].startswith("Basic ")
-    assert asked.form == {"token": "refresh-1-of-7"}
+    (request,) = strava.requests_to("/oauth/revoke")
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert request.form == {"token": "refresh-1-of-7"}
 
 
 def test_a_logout_that_strava_cannot_be_told_keeps_the_token_unless_forced(
     strava: ScriptedStrava, oauth: OAuth, tokens: TokenStore, client: StravaClient
 ) -> None:
     key = complete(grant_to(strava, 7), oauth, tokens, client).token_key
-    strava.script = lambda asked: Reply(503) if asked.path == "/oauth/revoke" else None
+    strava.script = lambda request: Reply(503) if request.path == "/oauth/revoke" else None
     with pytest.raises(StravaUnavailable):
         log_out(key, oauth, tokens, even_if_strava_does_not_know=False)
     assert tokens.keys() == [key]
@@ -213,7 +213,7 @@ def test_a_void_token_is_no_obstacle_to_a_logout_and_a_wrong_client_secret_is(
     strava: ScriptedStrava, oauth: OAuth, tokens: TokenStore, client: StravaClient, reply: Reply, *, is_kept: bool
 ) -> None:
     key = complete(grant_to(strava, 7), oauth, tokens, client).token_key
-    strava.script = lambda asked: reply if asked.path == "/oauth/revoke" else None
+    strava.script = lambda request: reply if request.path == "/oauth/revoke" else None
     if is_kept:
         with pytest.raises(
             ConfigurationError, match="Strava does not accept STRAVA_CLIENT_ID with STRAVA_CLIENT_SECRET"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from strava_assets.strava.rate_limits import Limit, Quota, Reported, Usage, refused_until, usage, window_end
+from strava_assets.strava.rate_limits import Limit, Quota, Reported, Usage, period_end, refused_until, usage
 
 NOW = datetime(2026, 11, 22, 13, 7, 30, tzinfo=UTC)
 
@@ -36,26 +36,26 @@ def test_headers_become_usage(headers: dict[str, str], read: Reported | None) ->
         ("2026-11-22T13:00:00Z", "2026-11-22T13:15:00Z", "2026-11-23T00:00:00Z"),
         ("2026-11-22T13:14:59Z", "2026-11-22T13:15:00Z", "2026-11-23T00:00:00Z"),
         ("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
-        # 01:20 in Nepal, whose offset is no whole quarter of an hour's multiple from here: windows are UTC's.
+        # 01:20 in Nepal, whose offset is no whole quarter of an hour's multiple from here: periods are UTC's.
         ("2026-11-22T01:20:00+05:45", "2026-11-21T19:45:00Z", "2026-11-22T00:00:00Z"),
     ],
 )
-def test_windows_end_at_fixed_quarter_hours_and_at_midnight_utc(now: str, quarter: str, day: str) -> None:
+def test_periods_end_at_fixed_quarter_hours_and_at_midnight_utc(now: str, quarter: str, day: str) -> None:
     moment = datetime.fromisoformat(now)
-    assert window_end("quarter", moment) == datetime.fromisoformat(quarter)
-    assert window_end("day", moment) == datetime.fromisoformat(day)
+    assert period_end("quarter", moment) == datetime.fromisoformat(quarter)
+    assert period_end("day", moment) == datetime.fromisoformat(day)
 
 
 @pytest.mark.parametrize(
     ("used", "now", "until"),
     [
-        (Limit(100, 400), NOW, window_end("quarter", NOW)),
-        (Limit(30, 1000), NOW, window_end("day", NOW)),
+        (Limit(100, 400), NOW, period_end("quarter", NOW)),
+        (Limit(30, 1000), NOW, period_end("day", NOW)),
         # Seconds after a boundary Strava's clock may be the one that is behind.
         (Limit(100, 400), NOW.replace(minute=0, second=5), NOW.replace(minute=1, second=5)),
     ],
 )
-def test_after_a_429_nothing_is_asked_until_the_window_ends(used: Limit, now: datetime, until: datetime) -> None:
+def test_after_a_429_nothing_is_asked_until_the_period_ends(used: Limit, now: datetime, until: datetime) -> None:
     reported = Usage(read=Reported(used, Limit(100, 1000)), overall=None)
     assert refused_until(reported, now) == until
 

@@ -1,4 +1,4 @@
-"""The shared request budget on a real Redis: limits hold among processes, windows are waited for, 429s are honoured."""
+"""The shared request budget on a real Redis: limits hold among processes, periods are waited for, 429s are honoured."""
 
 import multiprocessing
 import random
@@ -63,7 +63,7 @@ def test_before_the_first_header_a_new_applications_limits_hold(redis_url: str) 
     assert take_until_spent(budget(redis_url, FakeClock().clock)) == 100
 
 
-def test_a_quarter_of_the_window_is_kept_for_those_who_may_use_the_reserve(redis_url: str) -> None:
+def test_a_quarter_of_the_period_is_reserved_for_those_who_may_use_the_reserve(redis_url: str) -> None:
     clock = FakeClock().clock
     assert take_until_spent(budget(redis_url, clock, may_use_reserve=False)) == 75
     assert take_until_spent(budget(redis_url, clock)) == 25
@@ -91,7 +91,7 @@ def test_requests_on_the_way_are_counted_on_top_of_what_headers_say(redis_url: s
     assert counting.quota().quarter_used == 53
 
 
-def test_a_new_window_starts_at_zero_and_the_day_goes_on(redis_url: str) -> None:
+def test_a_new_period_starts_at_zero_and_the_day_goes_on(redis_url: str) -> None:
     clock = FakeClock()
     counting = budget(redis_url, clock.clock)
     counting.settle(counting.take(), headers(Limit(90, 90)))
@@ -100,7 +100,7 @@ def test_a_new_window_starts_at_zero_and_the_day_goes_on(redis_url: str) -> None
     assert take_until_spent(counting) == 100
 
 
-def test_requests_on_the_way_when_a_window_ends_count_in_the_next_one_too(redis_url: str) -> None:
+def test_requests_on_the_way_when_a_period_ends_count_in_the_next_one_too(redis_url: str) -> None:
     clock = FakeClock(NOON.replace(minute=14, second=59))
     counting = budget(redis_url, clock.clock)
     counting.settle(counting.take(), headers(Limit(1, 1)))
@@ -145,7 +145,7 @@ def test_a_spent_day_is_not_waited_out(redis_url: str) -> None:
     assert clock.slept == []
 
 
-def test_a_429_stops_everybody_until_the_window_ends(redis_url: str) -> None:
+def test_a_429_stops_everybody_until_the_period_ends(redis_url: str) -> None:
     clock = FakeClock(NOON.replace(minute=5))
     refused, other = budget(redis_url, clock.clock), budget(redis_url, clock.clock)
     refused.settle(refused.take(), None, refused=True)
@@ -201,10 +201,10 @@ def test_stravas_own_count_never_exceeds_its_limit_however_requests_overtake_eac
             except RateLimitExceeded:
                 continue
         elif action == "arrive" and sent:
-            windows = ("quarter", quarter_index(clock.now())), ("day", day_index(clock.now()))
-            for window in windows:
-                counts[window] = counts.get(window, 0) + 1
-            used = Limit(counts[windows[0]], counts[windows[1]])
+            periods = ("quarter", quarter_index(clock.now())), ("day", day_index(clock.now()))
+            for period in periods:
+                counts[period] = counts.get(period, 0) + 1
+            used = Limit(counts[periods[0]], counts[periods[1]])
             assert used.quarter <= limit.quarter
             assert used.day <= limit.day
             arrived.append((sent.pop(order.randrange(len(sent))), headers(used, limit)))

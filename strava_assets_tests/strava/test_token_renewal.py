@@ -21,7 +21,7 @@ from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.token_renewal import Access
 from strava_assets.strava.tokens import Token, TokenStore
 from strava_assets_tests.strava.fake_clock import FakeClock
-from strava_assets_tests.strava.scripted_strava import Asked, Reply, ScriptedStrava
+from strava_assets_tests.strava.scripted_strava import Reply, Request, ScriptedStrava
 
 KEY = "STRAVA_TOKEN"
 MINUTE = 60
@@ -82,10 +82,10 @@ def test_a_token_about_to_end_is_renewed_and_saved_with_all_its_other_fields(
         "expires_in": 6 * 3600,
         "scope": ["read", "activity:read_all"],
     }
-    (asked,) = strava.requests
-    assert asked.form["grant_type"] == "refresh_token"
-    assert asked.query == {}
-    assert "Authorization" not in asked.headers
+    (request,) = strava.requests
+    assert request.form["grant_type"] == "refresh_token"
+    assert request.query == {}
+    assert "Authorization" not in request.headers
 
 
 def test_a_token_that_names_no_end_is_used_until_strava_refuses_it(
@@ -159,7 +159,7 @@ def test_an_answer_that_never_arrived_looks_lost_and_not_revoked(
 ) -> None:
     log_in(strava, store, -1)
 
-    def renew_but_lose_the_answer(_asked: Asked) -> Reply:
+    def renew_but_lose_the_answer(_request: Request) -> Reply:
         strava.issue(7, 6 * 3600)
         return Reply(reset=True)
 
@@ -190,8 +190,8 @@ def test_a_token_that_redis_does_not_take_is_reported_to_be_lost(
 ) -> None:
     log_in(strava, store, MINUTE)
 
-    def refuse_writes(asked: Asked) -> None:
-        if asked.path == "/oauth/token":
+    def refuse_writes(request: Request) -> None:
+        if request.path == "/oauth/token":
             store.redis.config_set("min-replicas-to-write", 1)
 
     strava.script = refuse_writes
@@ -212,7 +212,7 @@ def test_redis_may_be_away_for_as_long_as_the_lock_lives_between_answer_and_save
 ) -> None:
     log_in(strava, store, MINUTE)
 
-    def refuse_writes(_asked: Asked) -> None:
+    def refuse_writes(_request: Request) -> None:
         store.redis.config_set("min-replicas-to-write", 1)
 
     strava.script = refuse_writes
@@ -234,8 +234,8 @@ def test_a_token_that_the_old_dag_renewed_without_the_lock_is_used(
 ) -> None:
     log_in(strava, store, MINUTE)
 
-    def rotate_first(asked: Asked) -> None:
-        if asked.path == "/oauth/token" and len(strava.requests) == 1:
+    def rotate_first(request: Request) -> None:
+        if request.path == "/oauth/token" and len(strava.requests) == 1:
             log_in(strava, store, 6 * 3600)
 
     strava.script = rotate_first
@@ -247,8 +247,8 @@ def test_a_token_that_the_old_dag_renewed_while_strava_was_away_is_used(
 ) -> None:
     log_in(strava, store, MINUTE)
 
-    def rotate_and_be_away_once(asked: Asked) -> Reply | None:
-        if asked.path != "/oauth/token" or len(strava.requests) > 1:
+    def rotate_and_be_away_once(request: Request) -> Reply | None:
+        if request.path != "/oauth/token" or len(strava.requests) > 1:
             return None
         log_in(strava, store, 6 * 3600)
         return Reply(503)
@@ -307,7 +307,7 @@ def test_a_token_removed_during_its_renewal_stays_removed(
     ],
 )
 def test_an_ended_token_that_cannot_be_renewed_now_says_that_strava_is_away(
-    strava: ScriptedStrava, store: TokenStore, access: Access, script: Callable[[Asked], Reply], message: str
+    strava: ScriptedStrava, store: TokenStore, access: Access, script: Callable[[Request], Reply], message: str
 ) -> None:
     log_in(strava, store, -1)
     strava.script = script

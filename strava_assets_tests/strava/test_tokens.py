@@ -1,4 +1,4 @@
-"""Tokens in a real Redis: the old DAG's is used as it is, nothing of it is lost, and none is ever shown."""
+"""Tokens in a real Redis: the Airflow DAG's is used as it is, nothing of it is lost, and none is ever shown."""
 
 import json
 import threading
@@ -106,7 +106,7 @@ def test_forgetting_an_athlete_removes_all_of_their_tokens_and_nobody_elses(stor
     put(store, "STRAVA_TOKEN", {"access_token": "a", "athlete": {"id": 7}})
     put(store, "STRAVA_TOKEN:7", {"access_token": "b"})
     put(store, "STRAVA_TOKEN:8", {"access_token": "c"})
-    assert len(store.forget(7)) == 2
+    assert len(store.delete_athlete(7)) == 2
     assert store.keys() == ["STRAVA_TOKEN:8"]
 
 

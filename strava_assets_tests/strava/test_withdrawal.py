@@ -73,8 +73,8 @@ def test_the_verdict_on_each_row_of_the_table(evidence: Evidence, verdict: Verdi
 
 def test_doubt_is_asked_again_at_growing_intervals_for_good() -> None:
     assert is_due(Evidence(), T0)
-    for looks, pause in enumerate([*PAUSES, PAUSES[-1], PAUSES[-1]], start=1):
-        seen = Evidence(looks=looks, looked=T0)
+    for checks, pause in enumerate([*PAUSES, PAUSES[-1], PAUSES[-1]], start=1):
+        seen = Evidence(checks=checks, last_check=T0)
         assert not is_due(seen, T0 + pause - timedelta(seconds=1))
         assert is_due(seen, T0 + pause)
     assert sorted(PAUSES) == list(PAUSES)

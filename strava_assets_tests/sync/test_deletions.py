@@ -257,7 +257,7 @@ def test_edits_are_written_though_the_whole_listing_cannot_be_read(platform: Pla
 
 
 def test_a_row_without_a_start_is_deleted_with_its_activity_or_gets_its_start(platform: Platform):
-    """As the old DAG left them: in no hour, so no hour's comparison would find them."""
+    """As the Airflow DAG left them: in no hour, so no hour's comparison would find them."""
     gone, early = 7, platform.simulation.add_activity(42, start_date="2009-05-01T10:00:00Z")
     with transaction(platform.engine) as connection:
         for each in (gone, early):

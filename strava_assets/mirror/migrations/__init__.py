@@ -11,7 +11,7 @@ VERSION_TABLE = "strava_assets_version"
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest revision, adopting a table of the old DAG. Safe to repeat."""
+    """Bring the database to the newest revision, taking over the table of the Airflow DAG. Safe to repeat."""
     with engine.begin() as connection:
         wait_for_others(connection)
         upgrade_on(connection)
