@@ -1,4 +1,4 @@
-"""Every setting: its environment variable, default and meaning. Nothing else reads the environment.
+"""Every setting: its environment variable, default and meaning. Nothing else of the platform reads the environment.
 
 Settings are read when `Settings.from_environment()` is called, never at import. A variable that is set
 but empty counts as not set, as in a `.env` that was copied from `.env.example`.
@@ -103,6 +103,7 @@ class Settings:
     client_secret: str
     base_url: str
     api_url: str
+    allow_plain_http: bool
     start_date: datetime
     lookback: timedelta
     changes_interval_seconds: int
@@ -148,6 +149,8 @@ class Settings:
                 if env.text("STRAVA_API_URL")
                 else f"{base_url}/api/v3"
             ),
+            # oauthlib's own variable for tokens over plain http: for a simulation on another machine.
+            allow_plain_http=bool(env.first_set("OAUTHLIB_INSECURE_TRANSPORT")),
             start_date=env.start_of_day("STRAVA_START_DATE", datetime.now(UTC)),
             lookback=timedelta(days=env.number("STRAVA_LOOKBACK_DAYS", low=1, high=3650)),
             changes_interval_seconds=int(env.number("STRAVA_CHANGES_INTERVAL", low=5, high=86400)),

@@ -104,6 +104,41 @@ def test_of_webhooks_only_the_receiver_reads_settings():
     assert found == {"receiver"}
 
 
+READS_ENVIRONMENT = {
+    "settings": "every setting",
+    "instance.event_log": "sets two of Dagster's variables, before Dagster reads them, unless they are set",
+    "cli.doctor": "DAGSTER_HOME, which is Dagster's own",
+    "cli.login": "whether there is a browser; whether .env or the shell names STRAVA_START_DATE",
+    "cli.postgres_tools": "libpq's programs get the whole environment",
+    "cli.psql": "whether DATABASE_URL is set at all, or `up` runs in this folder",
+    "cli.up": "what is set, before it starts what is not, and names it to its processes",
+    "local.compaction": "PATH, for programs",
+    "local.dagster_processes": "Dagster's processes get the whole environment",
+    "local.machine": "which names are set, before anything is installed",
+    "local.own_command": "how this command was started, to name it so in messages",
+    "local.postgres": "PATH, for programs",
+    "local.redis": "PATH, for programs",
+    "local.s3": "PATH, for programs",
+    "local.settings_file": "reads what `up` has written into the environment, and unsets what is of other servers",
+    "local.simulated_strava": "its process gets the whole environment",
+    "local.supervisor": "its process gets the whole environment",
+}
+"""The modules that touch the environment, and what for. Nothing of the platform does but its settings: what else is here
+starts processes, or runs before there are settings."""
+
+
+def test_nothing_but_the_settings_and_what_starts_processes_touches_the_environment():
+    found = {
+        name
+        for name, file in modules().items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if (isinstance(node, ast.Attribute | ast.Name | ast.alias))
+        and (getattr(node, "attr", "") or getattr(node, "id", "") or getattr(node, "name", ""))
+        in {"environ", "environb", "getenv", "putenv", "unsetenv"}
+    }
+    assert found == READS_ENVIRONMENT.keys()
+
+
 def test_every_key_in_redis_is_named_in_one_list():
     for name, file in modules().items():
         if name != "state.keys" and room(file) not in {"local", "simulator"}:

@@ -23,6 +23,10 @@ class StravaConfig(Protocol):
         """Base URL of the API, without a slash at its end."""
 
     @property
+    def allow_plain_http(self) -> bool:
+        """Whether tokens may travel over plain http to another machine, for a simulation."""
+
+    @property
     def redis_url(self) -> str:
         """The Redis of tokens and budget."""
 

@@ -30,6 +30,7 @@ class OAuth:
         self._client_id = settings.client_id
         self._client_secret = settings.client_secret
         self._base_url = settings.base_url
+        self._allow_plain_http = settings.allow_plain_http
         self._clock = clock
 
     def authorize_url(self, redirect_uri: str, state: str) -> str:
@@ -86,7 +87,7 @@ class OAuth:
         """End Strava's grant, access and refresh token together. A token that is void already is no error."""
 
         def once() -> None:
-            with open_session(self._client_id, self._base_url) as session:
+            with self._open_session() as session:
                 response = session.post(
                     self._url("revoke"),
                     data={"token": token},
@@ -115,10 +116,13 @@ class OAuth:
                 raise TryAgain(f"the answer holds no token ({answer.content_type})")
             return response
 
-        session = open_session(self._client_id, self._base_url)
+        session = self._open_session()
         session.register_compliance_hook("access_token_response", judge)
         session.register_compliance_hook("refresh_token_response", judge)
         return session
+
+    def _open_session(self) -> StravaSession:
+        return open_session(self._client_id, self._base_url, allow_plain_http=self._allow_plain_http)
 
     def _url(self, name: str) -> str:
         return https_form(f"{self._base_url}/oauth/{name}")

@@ -25,7 +25,7 @@ class ApiSession:
 
     def __init__(self, settings: StravaConfig, access: Access, budget: Budget, clock: Clock) -> None:
         self._api_url = https_form(settings.api_url)
-        self._session = open_session(settings.client_id, settings.api_url)
+        self._session = open_session(settings.client_id, settings.api_url, allow_plain_http=settings.allow_plain_http)
         self._access = access
         self._budget = budget
         self._clock = clock

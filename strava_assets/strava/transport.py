@@ -6,7 +6,6 @@ No retries and no judgement of the answer's status here.
 import ipaddress
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,9 +20,6 @@ from strava_assets.strava.bounds import BoundedAdapter, read_whole
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for the next bytes."""
-
-PLAIN_HTTP_ALLOWED = "OAUTHLIB_INSECURE_TRANSPORT"
-"""oauthlib's own environment variable for tokens over plain http, honoured here for other hosts than this machine."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +105,11 @@ class StravaSession(OAuth2Session):
         """No answer redirects."""
 
 
-def open_session(client_id: str, *urls: str) -> StravaSession:
+def open_session(client_id: str, *urls: str, allow_plain_http: bool = False) -> StravaSession:
     """A session for requests to `urls`, to be addressed by `https_form`.
 
-    Raises ConfigurationError for an http:// URL of another host than this machine: the token would travel in
-    clear text.
+    Raises ConfigurationError for an http:// URL of another host than this machine, unless that is allowed: the token
+    would travel in clear text.
     """
     session = StravaSession(client_id)
     for url in urls:
@@ -124,10 +120,10 @@ def open_session(client_id: str, *urls: str) -> StravaSession:
             )
         if parts.scheme == "https":
             continue
-        if not is_loopback(url) and not os.environ.get(PLAIN_HTTP_ALLOWED):
+        if not is_loopback(url) and not allow_plain_http:
             raise ConfigurationError(
                 f"http://{parts.hostname} is not encrypted, and the token could be read on its way there. Use https in "
-                f"STRAVA_BASE_URL and STRAVA_API_URL, or set {PLAIN_HTTP_ALLOWED}=1 for a simulation."
+                f"STRAVA_BASE_URL and STRAVA_API_URL, or set OAUTHLIB_INSECURE_TRANSPORT=1 for a simulation."
             )
         session.mount(https_form(f"http://{parts.netloc}"), _PlainHttp())
     # A proxy named by the environment cannot reach this machine's own loopback address.

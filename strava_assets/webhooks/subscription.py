@@ -51,6 +51,7 @@ class Subscriptions:
         self._client_id = settings.client_id
         self._credentials = {"client_id": settings.client_id, "client_secret": settings.client_secret}
         self._api_url = settings.api_url
+        self._allow_plain_http = settings.allow_plain_http
 
     def existing(self) -> list[Subscription]:
         """The application's subscriptions: one or none."""
@@ -107,7 +108,7 @@ class Subscriptions:
         return repeat(request, once, REAL)
 
     def _ask(self, method: str, path: str, **how: Any) -> Answer:  # noqa: ANN401 - params or data, as requests has them
-        with open_session(self._client_id, self._api_url) as session:
+        with open_session(self._client_id, self._api_url, allow_plain_http=self._allow_plain_http) as session:
             url = f"{https_form(self._api_url)}/push_subscriptions{path}"
             answer = answer_of(session.request(method, url, timeout=TIMEOUT, **how))
         if answer.status in api_errors.MAY_BE_RETRIED or answer.is_refused:
