@@ -123,8 +123,8 @@ READS_ENVIRONMENT = {
     "local.simulated_strava": "its process gets the whole environment",
     "local.supervisor": "its process gets the whole environment",
 }
-"""The modules that touch the environment, and what for. Nothing of the platform does but its settings: what else is here
-starts processes, or runs before there are settings."""
+"""The modules that touch the environment, and what for. Nothing of the platform does but its settings; the others here
+start processes, or run before settings exist."""
 
 
 def test_nothing_but_the_settings_and_what_starts_processes_touches_the_environment():
