@@ -34,7 +34,7 @@ RUN_BY = {
         "cli/test_archive.py::test_a_dry_run_says_the_same_and_writes_nothing"
     ),
     r"strava-assets webhook (serve|path|subscribe --callback-url \S+)": (
-        "webhooks/test_receiver.py::test_a_subscription_is_made_shown_and_deleted"
+        "webhooks/test_subscription.py::test_a_subscription_is_made_shown_and_deleted"
     ),
     r"dagster asset materialize .+ --partition \S+": STOCK,
     r"dagster asset materialize .+ --partition-range \S+": RANGE,

@@ -10,9 +10,9 @@ from strava_assets.mirror.archive import (
     archived_ids_before,
     archives,
     archives_before,
-    fill,
     delete_archive_rows,
     delete_archived_before,
+    fill,
 )
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion import delete_before, ids_before
