@@ -126,7 +126,7 @@ def test_an_invalid_activity_is_rejected_told_and_healed(strava: Simulation, env
     assert rows(environment) == expected_rows(strava)
 
 
-def test_one_athletes_trouble_does_not_stop_the_others(strava: Simulation, environment: dict[str, str]):
+def test_one_athletes_error_does_not_stop_the_others(strava: Simulation, environment: dict[str, str]):
     strava.add_athlete(43)
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN:43", json.dumps(strava.grant(43)))
     mine, theirs = (strava.add_activity(athlete, start_date=start(HOUR_AGO)) for athlete in (42, 43))
