@@ -24,6 +24,8 @@ class Proxy:
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_cut = False
+        self.refused = 0
+        """Connections that were tried while it was cut."""
         self._passes = threading.Event()
         self._passes.set()
         self.delay = 0.0
@@ -67,6 +69,7 @@ class Proxy:
                 return  # the proxy ends
             with self._lock:
                 if self._is_cut:
+                    self.refused += 1
                     client.close()
                     continue
                 server = self._connect()

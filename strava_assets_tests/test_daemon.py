@@ -26,6 +26,7 @@ from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests import kill_points
+from strava_assets_tests.dagster_runs import run
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy
 
@@ -183,6 +184,36 @@ def test_the_hourly_run_passes_whatever_was_queued_before_it(
     assert began(runs[-2]) is None  # by hand comes last
 
 
+def test_a_reconciliation_of_the_whole_history_finds_and_repairs_what_no_comparison_reads(
+    platform: Platform, instance: dg.DagsterInstance, strava: Simulation, environment: dict[str, str]
+):
+    """An upload, an edit and a deletion before the days that the sensor looks back."""
+    long_ago = [HOUR_AGO - timedelta(days=35 + number, minutes=-7) for number in range(3)]
+    late, edited, deleted = (
+        strava.add_activity(42, start_date=moment.strftime("%Y-%m-%dT%H:%M:%SZ")) for moment in long_ago
+    )
+    strava.delete(late)
+    assert run(Window.of(floor_to_hour(long_ago[-1]), HOUR_AGO)).success
+    assert rows(environment) == expected_rows(strava)
+    strava.add_activity(42, start_date=long_ago[0].strftime("%Y-%m-%dT%H:%M:%SZ"))
+    strava.edit(edited, name="Another name")
+    strava.delete(deleted)
+    queued = instance.create_run_for_job(
+        build_definitions(Settings.from_environment()).resolve_job_def("reconcile_history"),
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=RemoteJobOrigin(
+            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("strava_assets"), "__repository__"), "reconcile_history"
+        ),
+    )
+    platform.start()
+    platform.wait_until(lambda: rows(environment) == expected_rows(strava))
+    done = instance.get_run_by_id(queued.run_id)
+    assert done is not None
+    assert done.status is dg.DagsterRunStatus.SUCCESS
+    reasons = {each.tags.get("strava_assets/reason") for each in instance.get_runs()}
+    assert "reconcile" in reasons
+
+
 def test_services_that_were_away_all_at_once_are_found_again(
     ways: dict[str, Proxy], platform: Platform, strava: Simulation, environment: dict[str, str]
 ):
@@ -191,7 +222,9 @@ def test_services_that_were_away_all_at_once_are_found_again(
     for way in ways.values():
         way.cut()
     strava.edit(min(strava.accounts[42].activities), name="Another name")
-    time.sleep(6)  # longer than any of the daemon's loops takes to notice
+    for way in ways.values():
+        refused = way.refused
+        platform.wait_until(lambda: way.refused > refused + 2)  # noqa: B023 - called at once
     assert platform.is_running()
     for way in ways.values():
         way.mend()

@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+FILES = ("certificate.pem", "key.pem")
+"""The names of the certificate's and its key's file."""
+
 _VALID = timedelta(days=3650)
 """Longer than any server runs."""
 
@@ -35,7 +38,7 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         )
         .sign(key, hashes.SHA256())
     )
-    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
+    certificate_file, key_file = (folder / name for name in FILES)
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.unlink(missing_ok=True)
     with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -16,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
-from strava_assets.local.certificate import write_certificate
+from strava_assets.local.certificate import FILES, write_certificate
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.server_process import ServerProcess
@@ -113,7 +114,7 @@ class S3(EmbeddedServer):
                 **self._keys,
                 **_mutual_tls(self.folder / "tls"),
             },
-            is_ready=self._answers,
+            is_ready=lambda: self._answers() and self._knows_its_volumes(),
         )
 
     def _choose_ports(self) -> None:
@@ -139,6 +140,21 @@ class S3(EmbeddedServer):
         except OSError:
             return False
         return False
+
+    def _knows_its_volumes(self) -> bool:
+        """Whether the master has heard of the volume server: until then objects are answered with 500."""
+        certificate, key = (self.folder / "tls" / name for name in FILES)
+        context = ssl.create_default_context(cafile=certificate)
+        context.load_cert_chain(certificate, key)
+        url = f"https://127.0.0.1:{self._ports['master.port']}/dir/status"
+        try:
+            with urllib.request.urlopen(url, context=context, timeout=5) as answer:
+                topology = json.load(answer)["Topology"]
+        except OSError:
+            return False
+        racks = [rack for center in topology["DataCenters"] or () for rack in center["Racks"] or ()]
+        volumes = [node["Volumes"] for rack in racks for node in rack["DataNodes"] or ()]
+        return bool(volumes) and (sum(volumes) > 0 or not any((self.folder / "data").glob("*.dat")))
 
 
 def _mutual_tls(folder: Path) -> dict[str, str]:

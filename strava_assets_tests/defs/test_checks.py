@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import dagster as dg
@@ -67,7 +68,7 @@ def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
         ({"average_speed": -1}, {"average_speed": 0}),
     ],
 )
-def test_values_that_cannot_be_are_named(strava: Simulation, odd: dict[str, float], plausible: dict[str, float]):
+def test_values_that_cannot_be_are_named(strava: Simulation, odd: dict[str, Any], plausible: dict[str, Any]):
     (activity,) = strava.accounts[42].activities
     strava.edit(activity, **odd)
     passed, sentence = checks(run(HOUR_AGO))["plausible_values"]
