@@ -67,7 +67,7 @@ def ids_of_athlete(connection: Connection, athlete_id: int) -> set[int]:
 
 
 def ids_before(connection: Connection, moment: datetime) -> set[int]:
-    """Strava's ids of the activities that `remove_before` deletes."""
+    """Strava's ids of the activities that `delete_before` deletes."""
     found = connection.execute(
         text(
             "SELECT id FROM strava_activity WHERE start_date < :moment AND source = 'api' UNION "
