@@ -102,7 +102,12 @@ def list_subscriptions() -> None:
 
 @command.command("delete")
 @click.argument("subscription_id", type=int, required=False, metavar="[ID]")
-@click.option("--forget-path", is_flag=True, help="Make another secret path for the next subscription.")
+@click.option(
+    "--delete-path",
+    "--forget-path",  # its name until 0.1.0
+    is_flag=True,
+    help="Make another secret path for the next subscription.",
+)
 def delete(subscription_id: int | None, *, delete_path: bool) -> None:
     """End a subscription, by default the only one. Strava then sends no more events."""
     settings = Settings.from_environment()

@@ -35,7 +35,7 @@ def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, s
 
 def test_a_path_that_somebody_else_knows_is_replaced(callback: str, redis: Redis, simulation: Simulation):
     posted = event(simulation)
-    result = CliRunner().invoke(main, ["webhook", "delete", "--forget-path"])
+    result = CliRunner().invoke(main, ["webhook", "delete", "--delete-path"])
     assert result.exit_code == 0, result.output
     assert WebhookIdentity(redis).path() not in callback
     time.sleep(1.1)  # for so long the receiver believes what it has read
