@@ -44,6 +44,9 @@ def clean(row: Row) -> Row:
         value = found[name]
         if value is not None:
             found[name] = None if not low <= value <= high else 0 if value < 0.001 else value
+    local = found["start_date_local"]
+    if local is not None and abs(local.replace(tzinfo=UTC) - found["start_date"]) > timedelta(days=1):
+        found["start_date_local"] = None
     return found
 
 

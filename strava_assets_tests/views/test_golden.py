@@ -111,6 +111,11 @@ CASES: dict[str, list[dict[str, Any]]] = {
         row(1, 3, "2026-05-02 11:00", sport_type="UnderwaterHockey", distance=0.0),
         row(1, 4, "2026-05-02 12:00", sport_type=None, type="Ride", total_elevation_gain=None),
     ],
+    "local times that no time zone makes": [
+        row(1, 1, "2026-05-01 10:00", start_date_local=datetime.fromisoformat("9998-01-01")),
+        row(1, 2, "2026-05-02 10:00", start_date_local=datetime.fromisoformat("0001-01-01")),
+        row(1, 3, "2026-05-03 10:00", start_date_local=datetime.fromisoformat("2026-05-04 09:00")),
+    ],
     "one activity without heart rate": [row(1, 1, "2026-11-01 10:00", sport_type="Yoga", distance=0.0)],
     "every method of load": [
         row(1, 1, "2026-05-01 10:00", sport_type="Ride", weighted_average_watts=250.0, device_watts=True),

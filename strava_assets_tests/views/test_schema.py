@@ -1,3 +1,7 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, text
 
@@ -99,3 +103,30 @@ def test_no_view_fails_where_there_is_no_activity(engine: Engine):
     with engine.connect() as connection:
         for view in views():
             assert connection.execute(text(f"SELECT * FROM strava_analytics.{view.name}")).all() == []
+
+
+def test_records_and_predictions_of_runs_stay_when_their_group_gets_another_name(engine: Engine):
+    with engine.begin() as connection:
+        insert(connection, [row(41, 1, f"{datetime.now(UTC):%Y-%m-%d} 01:00")])
+        connection.execute(text("UPDATE strava_sport_group SET sport_group = 'Laufen' WHERE sport_group = 'Run'"))
+        records = text("SELECT value FROM strava_analytics.record WHERE sport_group = 'Laufen' AND record = :record")
+        assert connection.scalar(records, {"record": "fastest 10 km"}) == 50
+        assert connection.scalar(text("SELECT count(*) FROM strava_analytics.race_prediction")) == 4
+
+
+def test_a_view_of_one_athlete_reads_the_rows_of_that_athlete_only(engine: Engine):
+    with engine.begin() as connection:
+        insert(connection, TWO_ATHLETES)
+        for view in views():
+            query = f"EXPLAIN (FORMAT JSON) SELECT * FROM strava_analytics.{view.name} WHERE athlete_id = 42"
+            (plan,) = connection.scalar(text(query))  # type: ignore[misc]
+            for scan in _scans(plan["Plan"], "strava_activity"):
+                condition = f"{scan.get('Index Cond', '')} {scan.get('Recheck Cond', '')} {scan.get('Filter', '')}"
+                assert "athlete_id = " in condition, view.name
+
+
+def _scans(node: dict[str, Any], table: str) -> Iterator[dict[str, Any]]:
+    if node.get("Relation Name") == table:
+        yield node
+    for below in node.get("Plans", []):
+        yield from _scans(below, table)

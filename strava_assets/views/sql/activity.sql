@@ -9,6 +9,7 @@
 -- name text: Title
 -- sport_type text: Strava's sport
 -- sport_group text: Group of sports (table strava_sport_group); a sport that is in none is its own
+-- threshold text: Whose threshold the load depends on, ftp, run or swim (table strava_sport_group); else null
 -- distance_km double precision: Distance, kilometres
 -- distance_miles double precision: Distance, miles
 -- moving_minutes double precision: Time in motion, minutes
@@ -33,7 +34,7 @@
 -- is_indoor boolean: Recorded on a trainer or treadmill
 -- is_commute boolean: Marked as a commute
 -- is_manual boolean: Entered by hand
-WITH measured AS (
+WITH measured AS NOT MATERIALIZED (
     SELECT
         activity.activity_id,
         activity.athlete_id,
@@ -124,6 +125,7 @@ SELECT
     measured.name,
     measured.sport_type,
     measured.sport_group,
+    measured.threshold,
     coalesce(measured.distance, 0) / 1000 AS distance_km,
     coalesce(measured.distance, 0) / 1609.344 AS distance_miles,
     coalesce(measured.moving_time, 0) / 60 AS moving_minutes,
@@ -162,7 +164,8 @@ SELECT
     coalesce(measured.manual, false) AS is_manual
 FROM measured
 LEFT JOIN ratio ON ratio.athlete_id = measured.athlete_id
-LEFT JOIN strava_analytics.duplicate AS duplicate ON duplicate.activity_id = measured.activity_id
+LEFT JOIN strava_analytics.duplicate AS duplicate
+    ON duplicate.athlete_id = measured.athlete_id AND duplicate.activity_id = measured.activity_id
 LEFT JOIN public.strava_athlete_preference AS preference ON preference.athlete_id = measured.athlete_id
 CROSS JOIN LATERAL (
     SELECT

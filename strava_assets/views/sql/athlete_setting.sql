@@ -61,17 +61,15 @@ guess AS (
 period AS (
     SELECT * FROM declared
     UNION ALL
-    SELECT
-        athlete.athlete_id, date '0001-01-01', min(declared.valid_from), null, null, null, null, null, null, null, null
-    FROM (SELECT athlete_id FROM guess UNION SELECT athlete_id FROM declared) AS athlete
-    LEFT JOIN declared ON declared.athlete_id = athlete.athlete_id
-    GROUP BY athlete.athlete_id
-    HAVING min(declared.valid_from) IS DISTINCT FROM date '0001-01-01'
+    SELECT athlete_id, date '0001-01-01', min(valid_from), null, null, null, null, null, null, null, null
+    FROM public.strava_athlete_setting
+    GROUP BY athlete_id
+    HAVING min(valid_from) > date '0001-01-01'
 ),
 filled AS (
     SELECT
-        period.athlete_id,
-        period.valid_from,
+        athlete_id,
+        coalesce(period.valid_from, date '0001-01-01') AS valid_from,
         period.valid_until,
         coalesce(period.hr_max, guess.hr_max) AS hr_max,
         coalesce(period.hr_rest, 60) AS hr_rest,
@@ -91,7 +89,8 @@ filled AS (
             CASE WHEN period.sex IS NULL THEN 'sex' END
         ], NULL) AS guessed
     FROM period
-    LEFT JOIN guess ON guess.athlete_id = period.athlete_id
+    -- An athlete may have activities, or settings, alone.
+    FULL JOIN guess USING (athlete_id)
 )
 SELECT
     athlete_id,

@@ -28,22 +28,18 @@ ranked AS (
     FROM distance
     CROSS JOIN LATERAL (VALUES ('km', distance.km), ('mile', distance.mile)) AS unit (unit, units)
 ),
-found AS (
+scored AS (
     SELECT
-        athlete_id,
-        sport_group,
-        unit,
-        (count(*) FILTER (WHERE units >= days))::integer AS eddington
+        ranked.*,
+        count(*) FILTER (WHERE units >= days) OVER (PARTITION BY athlete_id, sport_group, unit) AS eddington
     FROM ranked
-    GROUP BY athlete_id, sport_group, unit
-    HAVING max(units) > 0
 )
 SELECT
-    found.athlete_id,
-    found.sport_group,
-    found.unit,
-    found.eddington,
-    (found.eddington + 1 - count(ranked.days) FILTER (WHERE ranked.units >= found.eddington + 1))::integer AS days_missing
-FROM found
-JOIN ranked USING (athlete_id, sport_group, unit)
-GROUP BY found.athlete_id, found.sport_group, found.unit, found.eddington
+    athlete_id,
+    sport_group,
+    unit,
+    eddington::integer AS eddington,
+    (eddington + 1 - count(*) FILTER (WHERE units >= eddington + 1))::integer AS days_missing
+FROM scored
+GROUP BY athlete_id, sport_group, unit, eddington
+HAVING max(units) > 0

@@ -16,7 +16,7 @@ JOIN strava_analytics.athlete AS athlete ON athlete.athlete_id = run.athlete_id
 CROSS JOIN (
     VALUES (5::double precision), (10), (21.0975), (42.195)
 ) AS race (km)
-WHERE run.sport_group = 'Run'
+WHERE run.threshold = 'run'
     AND run.is_counted
     AND run.distance_km >= 3
     AND run.moving_minutes > 0

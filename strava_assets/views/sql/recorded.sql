@@ -3,7 +3,7 @@
 -- activity_id bigint: Strava's id of the activity
 -- athlete_id bigint: Strava's id of the athlete
 -- start_date timestamp with time zone: Start
--- start_date_local timestamp without time zone: Start, the athlete's wall-clock time
+-- start_date_local timestamp without time zone: Start, the athlete's wall-clock time; null where it is more than a day from start_date, which no time zone is
 -- start_is_hidden boolean: Whether the athlete hides the start: its day is right, its hour is not known
 -- day date: Local day on which it started; the UTC day where the local time is not known
 -- name text: Title
@@ -23,14 +23,25 @@
 -- trainer boolean: Recorded on a trainer or treadmill
 -- commute boolean: Marked as a commute
 -- manual boolean: Entered by hand
+WITH activity AS (
+    SELECT
+        *,
+        CASE
+            WHEN start_date_local BETWEEN (start_date AT TIME ZONE 'UTC') - interval '1 day'
+                AND (start_date AT TIME ZONE 'UTC') + interval '1 day' THEN start_date_local
+        END AS local_start
+    FROM public.strava_activity
+    -- A device's wrong clock would otherwise make the calendar of days thousands of years long.
+    WHERE athlete_id IS NOT NULL AND start_date >= '1900-01-01 00:00+00' AND start_date < '2100-01-01 00:00+00'
+)
 SELECT
     -- Numbers too small to be multiplied become 0: Postgres refuses a product that it cannot hold.
     id AS activity_id,
     athlete_id,
     start_date,
-    start_date_local,
-    coalesce(start_date_local::time = time '00:00:01', false) AS start_is_hidden,
-    coalesce(start_date_local, start_date AT TIME ZONE 'UTC')::date AS day,
+    local_start AS start_date_local,
+    coalesce(local_start::time = time '00:00:01', false) AS start_is_hidden,
+    coalesce(local_start, start_date AT TIME ZONE 'UTC')::date AS day,
     name,
     coalesce(sport_type, type, 'Unknown') AS sport_type,
     CASE WHEN distance BETWEEN 0.001 AND 1e8 THEN distance WHEN distance BETWEEN 0 AND 0.001 THEN 0 END AS distance,
@@ -56,6 +67,4 @@ SELECT
     trainer,
     commute,
     manual
-FROM public.strava_activity
--- A device's wrong clock would otherwise make the calendar of days thousands of years long.
-WHERE athlete_id IS NOT NULL AND start_date >= '1900-01-01 00:00+00' AND start_date < '2100-01-01 00:00+00'
+FROM activity

@@ -6,13 +6,15 @@
 -- last_day date: Last day (first day of the last week)
 -- length bigint: How many days or weeks
 -- is_current boolean: Whether it goes on: its last day is today or yesterday, its last week this or the last one
-WITH active_day AS MATERIALIZED (
-    SELECT athlete_id, day, week FROM strava_analytics.day WHERE activities > 0
-),
-active AS (
-    SELECT athlete_id, 'day' AS unit, 1 AS days, day AS first_day FROM active_day
-    UNION ALL
-    SELECT DISTINCT athlete_id, 'week', 7, week FROM active_day
+WITH active AS (
+    SELECT DISTINCT
+        day.athlete_id,
+        step.unit,
+        step.days,
+        step.first_day
+    FROM strava_analytics.day AS day
+    CROSS JOIN LATERAL (VALUES ('day', 1, day.day), ('week', 7, day.week)) AS step (unit, days, first_day)
+    WHERE day.activities > 0
 ),
 island AS (
     SELECT
