@@ -3,12 +3,14 @@
 https://vega.github.io/vega-lite/docs/
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from strava_assets.report.data import ReportData
+from strava_assets.report.units import signed
 
 Spec = dict[str, Any]
 
@@ -18,6 +20,12 @@ _MONTH_OF_WEEK = (
 )
 """A month is written at the first week that begins in it."""
 
+_COLOURS = 8
+"""So many the page's style has for categories."""
+
+_OTHERS = "other sports"
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -57,14 +65,14 @@ def _plain(value: object) -> object:
     return round(value, 2) if isinstance(value, float) else value
 
 
-def _day(field: str) -> Spec:
-    """The encoding of a local day: days have no time zone, so none is applied."""
+def _day(field: str, first: str, last: str) -> Spec:
+    """The encoding of local days from the first to the last: days have no time zone, so none is applied."""
     label = "utcFormat(datum.value, utcmonth(datum.value) == 0 ? '%b %Y' : '%b')"
     axis = {"title": None, "grid": False, "labelOverlap": True, "labelExpr": label}
     return {
         "field": field,
         "type": "temporal",
-        "scale": {"type": "utc"},
+        "scale": {"type": "utc", "domain": [{"expr": f"toDate('{day}')"} for day in (first, last)]},
         "axis": axis | {"tickCount": {"interval": "month", "step": 1}},
     }
 
@@ -99,16 +107,19 @@ def _tooltip(*fields: tuple[str, str, str]) -> list[Spec]:
 
 
 def _calendar(data: ReportData) -> Chart:
-    first = data.days[-1]["week"].weekday()
+    week, today = data.days[-1]["week"], data.days[-1]["day"]
+    minutes = {row["day"]: row["moving_minutes"] for row in data.days}
+    first = week.weekday()
+    # From the first day of a week to today, the days before the first activity included.
+    days = [today - timedelta(days=age) for age in reversed(range(52 * 7 + (today - week).days + 1))]
     rows = [
         {
-            "day": row["day"],
-            "week": row["week"],
-            "weekday": _WEEKDAYS[row["day"].weekday()],
-            "minutes": row["moving_minutes"],
+            "day": day,
+            "week": day - timedelta(days=(day.weekday() - first) % 7),
+            "weekday": _WEEKDAYS[day.weekday()],
+            "minutes": minutes.get(day, 0.0),
         }
-        for row in data.days
-        if row["week"] > data.days[-1]["week"] - timedelta(weeks=53)
+        for day in days
     ]
     active = sum(row["activities"] > 0 for row in data.days[-365:])
     spec = _spec(
@@ -137,10 +148,13 @@ def _calendar(data: ReportData) -> Chart:
 
 
 def _weeks(data: ReportData) -> Chart:
-    rows = [
-        {"week": row["week"], "sport": row["sport_group"], "hours": row["moving_minutes"] / 60}
-        for row in data.weeks_by_sport
-    ]
+    names = _most_used(data)
+    hours_of: dict[tuple[date, str], float] = defaultdict(float)
+    for row in data.weeks_by_sport:
+        name = row["sport_group"] if row["sport_group"] in names else _OTHERS
+        hours_of[row["week"], name] += row["moving_minutes"] / 60
+    rows = [{"week": week, "sport": sport, "hours": hours} for (week, sport), hours in hours_of.items()]
+    shown = [*names, *([_OTHERS] if any(row["sport"] == _OTHERS for row in rows) else [])]
     spec = _spec(
         rows,
         height=220,
@@ -148,7 +162,12 @@ def _weeks(data: ReportData) -> Chart:
         encoding={
             "x": _week(data, 52),
             "y": {"field": "hours", "type": "quantitative", "stack": "zero", "axis": {"title": "hours a week"}},
-            "color": {"field": "sport", "type": "nominal", "legend": {"title": None, "orient": "bottom", "columns": 4}},
+            "color": {
+                "field": "sport",
+                "type": "nominal",
+                "scale": {"domain": shown},
+                "legend": {"title": None, "orient": "bottom", "columns": 4, "labelLimit": 110},
+            },
             "tooltip": _tooltip(("week", "Week of", ""), ("sport", "Sport", ""), ("hours", "Hours", ",.1f")),
         },
     )
@@ -156,19 +175,30 @@ def _weeks(data: ReportData) -> Chart:
     return Chart("weeks", f"Hours by week and sport: {sum(hours):,.1f} h in the last 52 weeks.", spec)
 
 
+def _most_used(data: ReportData) -> list[str]:
+    """The sports of the last year with the most time, as many as there are colours to tell them apart."""
+    minutes: dict[str, float] = defaultdict(float)
+    for row in data.weeks_by_sport:
+        minutes[row["sport_group"]] += row["moving_minutes"]
+    ordered = sorted(minutes, key=lambda name: (-minutes[name], name))
+    return ordered if len(ordered) <= _COLOURS else ordered[: _COLOURS - 1]
+
+
 def _fitness(data: ReportData) -> Chart:
     rows = [{name: row[name] for name in ("day", "fitness", "fatigue", "form")} for row in data.days]
     last = data.days[-1]
+    year = [(last["day"] - timedelta(days=age)).isoformat() for age in (370, 0)]
+    # A single day makes no line.
+    line = {"type": "line", "interpolate": "monotone", "strokeWidth": 2, "point": len(rows) == 1}
     tooltip = _tooltip(
         ("day", "Day", "day"), ("fitness", "Fitness", ".1f"), ("fatigue", "Fatigue", ".1f"), ("form", "Form", "+.1f")
     )
-    line = {"type": "line", "interpolate": "monotone", "strokeWidth": 2}
     y = {"type": "quantitative", "axis": {"title": "load a day"}}
     spec = _spec(
         rows,
         "day",
         height=260,
-        encoding={"x": _day("day")},
+        encoding={"x": _day("day", *year)},
         layer=[
             {
                 "mark": {"type": "area", "opacity": 0.35, "line": False},
@@ -190,12 +220,13 @@ def _fitness(data: ReportData) -> Chart:
         "scale": {"domain": ["fitness", "fatigue", "form"], "range": ["#1c7ed6", "#e8590c", "#2f9e44"]},
         "legend": {"title": None, "orient": "bottom", "symbolOpacity": 1, "symbolType": "square"},
     }
-    described = f"fitness {last['fitness']:.1f}, fatigue {last['fatigue']:.1f}, form {last['form']:+.1f}"
+    described = f"fitness {last['fitness']:.1f}, fatigue {last['fatigue']:.1f}, form {signed(last['form'])}"
     return Chart("fitness", f"Fitness, fatigue and form over the last year; today {described}.", spec)
 
 
 def _load(data: ReportData) -> Chart:
     rows = [{name: row[name] for name in ("week", "load", "monotony")} for row in data.weeks]
+    is_monotony_known = any(row["monotony"] is not None for row in rows)
     tooltip = _tooltip(("week", "Week of", ""), ("load", "Load", ",.0f"), ("monotony", "Monotony", ".2f"))
     bars = {
         "mark": {"type": "bar", "color": "#1c7ed6", "opacity": 0.6},
@@ -216,11 +247,12 @@ def _load(data: ReportData) -> Chart:
         height=200,
         resolve={"scale": {"y": "independent"}},
         encoding={"x": _week(data, 52)},
-        layer=[bars, line] if any(row["monotony"] is not None for row in rows) else [bars],
+        layer=[bars, line] if is_monotony_known else [bars],
     )
     loads = [row["load"] for row in data.weeks]
     mean = sum(loads) / len(loads)
-    return Chart("load", f"Load by week (bars) with monotony (line): {mean:,.0f} a week on average.", spec)
+    what = "Load by week (bars) with monotony (line)" if is_monotony_known else "Load by week"
+    return Chart("load", f"{what}: {mean:,.0f} a week on average.", spec)
 
 
 def _years(data: ReportData) -> Chart:
@@ -232,7 +264,8 @@ def _years(data: ReportData) -> Chart:
         year = row["month"].year
         totals[year] += row[column]
         if year in shown:
-            rows.append({"year": str(year), "month": row["month"].month, "distance": totals[year]})
+            rows.append({"year": str(year), "month": _MONTHS[row["month"].month - 1], "distance": totals[year]})
+    last = max(totals)
     spec = _spec(
         rows,
         height=220,
@@ -240,18 +273,17 @@ def _years(data: ReportData) -> Chart:
         encoding={
             "x": {
                 "field": "month",
-                "type": "quantitative",
-                "scale": {"domain": [1, 12], "nice": False},
-                "axis": {"title": "to the end of month", "tickCount": 12, "format": "d", "grid": False},
+                "type": "ordinal",
+                "scale": {"type": "point", "domain": _MONTHS, "padding": 0.2},
+                "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
             },
             "y": {"field": "distance", "type": "quantitative", "axis": {"title": f"{unit} since 1 January"}},
             "color": {"field": "year", "type": "nominal", "legend": {"title": None, "orient": "bottom"}},
-            "tooltip": _tooltip(
-                ("year", "Year", ""), ("month", "To the end of month", "d"), ("distance", unit, ",.0f")
-            ),
+            "strokeWidth": {"condition": {"test": f"datum.year == '{last}'", "value": 3}, "value": 1.5},
+            "opacity": {"condition": {"test": f"datum.year == '{last}'", "value": 1}, "value": 0.65},
+            "tooltip": _tooltip(("year", "Year", ""), ("month", "To the end of", ""), ("distance", unit, ",.0f")),
         },
     )
-    last = max(totals)
     return Chart("years", f"Distance since 1 January by year: {totals[last]:,.0f} {unit} in {last} so far.", spec)
 
 

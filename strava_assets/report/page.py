@@ -14,7 +14,7 @@ from markupsafe import Markup
 from strava_assets.report.charts import charts
 from strava_assets.report.data import ReportData, Row
 from strava_assets.report.routes import CUT_METRES, maps
-from strava_assets.report.units import Units, change, clock, hours
+from strava_assets.report.units import Units, change, clock, hours, signed
 from strava_assets.views.catalog import View, views
 
 _FOLDER = files(__package__) / "page"
@@ -76,11 +76,11 @@ def _tiles(data: ReportData, units: Units) -> list[Tile]:
     tiles = [
         Tile(
             name.capitalize(),
-            form.format(today[name]),
+            write(today[name]),
             comment("day", name),
-            f"{form.format(month_ago[name])} 28 days ago" if month_ago else "",
+            f"{write(month_ago[name])} 28 days ago" if month_ago else "",
         )
-        for name, form in (("fitness", "{:.1f}"), ("fatigue", "{:.1f}"), ("form", "{:+.1f}"))
+        for name, write in (("fitness", "{:.1f}".format), ("fatigue", "{:.1f}".format), ("form", signed))
     ]
     this_year = next((row for row in data.years_to_date if row["year"] == today["year"]), None)
     last_year = next((row for row in data.years_to_date if row["year"] == today["year"] - 1), None)

@@ -71,4 +71,10 @@ def clock(minutes: float) -> str:
 
 def change(now: float, before: float) -> str:
     """How much more or less than before, in percent and brackets; empty where there was nothing."""
-    return f"({(now / before - 1) * 100:+.0f}\N{NO-BREAK SPACE}%)" if before else ""
+    return f"({signed((now / before - 1) * 100, 0)}\N{NO-BREAK SPACE}%)" if before else ""
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, none where it is written as zero; a hyphen would not be read out as a minus."""
+    written = f"{round(value, digits):+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return written[1:] if not round(value, digits) else written

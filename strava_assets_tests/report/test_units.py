@@ -1,6 +1,6 @@
 import pytest
 
-from strava_assets.report.units import Units, change, clock, hours
+from strava_assets.report.units import Units, change, clock, hours, signed
 
 METRIC, IMPERIAL = Units(is_imperial=False), Units(is_imperial=True)
 NO_SPEED = {"speed_kmh": None, "pace_min_per_km": None, "pace_min_per_100m": None}
@@ -30,4 +30,11 @@ def test_each_sport_shows_its_own_speed_or_pace():
 
 
 def test_a_change_from_nothing_has_no_percentage():
-    assert (change(5, 0), change(90, 100).replace("\N{NO-BREAK SPACE}", " ")) == ("", "(-10 %)")
+    assert (change(5, 0), change(90, 100).replace("\N{NO-BREAK SPACE}", " ")) == ("", "(\N{MINUS SIGN}10 %)")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(5.94, "+5.9"), (-5.96, "\N{MINUS SIGN}6.0"), (0.04, "0.0"), (-0.04, "0.0")]
+)
+def test_a_number_with_a_sign_has_none_where_it_is_written_as_zero(value: float, written: str):
+    assert signed(value) == written
