@@ -119,7 +119,7 @@ def test_a_view_of_one_athlete_reads_the_rows_of_that_athlete_only(engine: Engin
         insert(connection, TWO_ATHLETES)
         for view in views():
             query = f"EXPLAIN (FORMAT JSON) SELECT * FROM strava_analytics.{view.name} WHERE athlete_id = 42"
-            (plan,) = connection.scalar(text(query))  # type: ignore[misc]
+            (plan,) = connection.scalar(text(query))
             for scan in _scans(plan["Plan"], "strava_activity"):
                 condition = f"{scan.get('Index Cond', '')} {scan.get('Recheck Cond', '')} {scan.get('Filter', '')}"
                 assert "athlete_id = " in condition, view.name
