@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -22,6 +23,11 @@ from strava_assets.services import open_archive_store, open_deletion
 from strava_assets.settings import Settings
 
 _HEADINGS = ("archive", "athlete", "file", "header", "until", "activities", "rejects", "objects", "imported (UTC)")
+
+_SIMULATED = (
+    "These servers belong to a simulated Strava, whose activities are there, too. To keep your own apart: stop "
+    "`make up`, then start it with ARCHIVE=export_1234.zip."
+)
 
 ATHLETE = click.option("--athlete", "athlete_id", type=click.IntRange(min=1), metavar="ID", help="Whose export it is.")
 
@@ -77,6 +83,8 @@ def import_export(
             display.update(task, description="Copying recordings", total=size)
             tracks = keep_tracks(store, export, raw, lambda copied: display.update(task, completed=copied))
     _report(export, raw, loaded, tracks)
+    if urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost"}:
+        click.echo(f"warning: {_SIMULATED}", err=True)
     if dry_run:
         click.echo("Nothing was written: this was a dry run.")
     else:

@@ -55,6 +55,7 @@ def test_a_zip_becomes_rows_and_objects_without_application_or_login(
     assert "export_42.zip: athlete 42, German, 103 columns, up to 2021" in shown
     assert f"{len(of)} rows read: {len(of)} new, 0 filled, 0 already known from the API, 0 rejected" in shown
     assert "1 media" in shown
+    assert "belong to a simulated Strava" in shown
     assert rows(without_application).keys() == {each["id"] for each in of}
     kept = objects(without_application)
     assert {key.split("/")[:3][2] for key in kept} == {"archive"}
