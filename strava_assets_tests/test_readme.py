@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from strava_assets import Settings, build_definitions
 from strava_assets.mirror.activity import Activity, validate
 from strava_assets.settings import VARIABLES
 from strava_assets_tests.data_page import ATHLETE, example_activities
@@ -31,6 +32,21 @@ def test_the_rows_on_the_first_screen_are_the_simulated_athletes():
     ]
     for line in lines:
         assert any([str(row[name]) for name in head] == line for row in truth), line
+
+
+def test_the_table_of_what_is_in_dagster_is_complete_and_right():
+    section = README.partition("| in Dagster |")[2].partition("\n\n")[0]
+    found = dict(re.findall(r"^\| `([a-z_]+)[^|]*\| ([a-z]+)", section, re.MULTILINE))
+    repository = build_definitions(Settings.from_environment({})).get_repository_def()
+    assert found == {
+        **{
+            key.path[0]: "assets" if len(key.path) > 1 else "asset"
+            for key in repository.asset_graph.get_all_asset_keys()
+        },
+        **{name: "job" for name in repository.job_names if not name.startswith("__")},
+        **{each.name: "schedule" for each in repository.schedule_defs},
+        **{each.name: "sensor" for each in repository.sensor_defs},
+    }
 
 
 def test_every_link_into_the_project_leads_somewhere():

@@ -1,8 +1,11 @@
 """The graph's interface, and two platforms beside a host's own definitions in one code location."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
 
 import boto3
 import dagster as dg
@@ -149,3 +152,20 @@ def test_two_platforms_and_a_hosts_own_definitions_share_a_code_location(
         with engine.connect() as connection:
             assert connection.execute(text("SELECT athlete_id FROM strava_activity")).scalars().all() == [athlete]
         engine.dispose()
+
+
+def test_the_example_of_the_docs_loads_with_both_platforms_and_a_hosts_own(monkeypatch: pytest.MonkeyPatch):
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    section = page.partition("\n## Inside another Dagster deployment\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    for prefix, number in (("ANA_", "1"), ("BEN_", "2")):
+        monkeypatch.setenv(f"{prefix}STRAVA_CLIENT_ID", number)
+    module = ModuleType("example")
+    exec(example, vars(module))  # noqa: S102 - our own
+    repository = module.defs.get_repository_def()
+    dg.Definitions.validate_loadable(module.defs)
+    keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
+    assert {"weekly_summary", "ana/strava_activity", "ben/strava_activity"} <= keys
+    assert {"ana_sync_hours", "ben_sync_hours"} <= set(repository.job_names)
+    assert {"ana_strava_s3", "ben_strava_s3"} <= repository.get_top_level_resources().keys()
+    assert [module.settings(prefix).client_id for prefix in ("ANA_", "BEN_")] == ["1", "2"]
