@@ -63,11 +63,9 @@ def import_export(
     store, engine = open_archive_store(settings), engine_for(settings.database_url)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     out = console()
-    with (
-        open_export(path) as export,
-        Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as display,
-        ExitStack() as held,
-    ):
+    with ExitStack() as held:  # to the end, so that a purge finds all of it
+        export = held.enter_context(open_export(path))
+        display = held.enter_context(Progress(*columns, console=out, transient=True, disable=not out.is_terminal))
         task = display.add_task(f"Reading {export.name}", total=None)
         raw = identify(export, athlete_id)
         held.enter_context(athlete_locked(engine, raw.athlete_id))
@@ -82,13 +80,14 @@ def import_export(
             size = sum(export.files.size(path) for path in export.tracks())
             display.update(task, description="Copying recordings", total=size)
             tracks = keep_tracks(store, export, raw, lambda copied: display.update(task, completed=copied))
-    _report(export, raw, loaded, tracks)
-    if urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost"}:
-        click.echo(f"warning: {_SIMULATED}", err=True)
-    if dry_run:
-        click.echo("Nothing was written: this was a dry run.")
-    else:
-        _record(store, export, raw, loaded, tracks)
+        display.stop()
+        _report(export, raw, loaded, tracks)
+        if urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost"}:
+            click.echo(f"warning: {_SIMULATED}", err=True)
+        if dry_run:
+            click.echo("Nothing was written: this was a dry run.")
+        else:
+            _record(store, export, raw, loaded, tracks)
 
 
 def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:

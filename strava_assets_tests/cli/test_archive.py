@@ -1,7 +1,9 @@
 """`strava-assets archive`, as a person uses it who has an export, and neither application nor login."""
 
 import json
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,32 @@ def test_an_import_is_shown_in_dagster_as_both_assets_of_it_and_as_no_hour(dagst
             dg.AssetCheckKey(names.strava_archive, "no_archive_rejects"), limit=5
         )
         assert [record.status.value for record in records] == ["FAILED"]
+
+
+def test_no_purge_begins_before_an_import_is_recorded(
+    without_application: dict[str, str], dagster_home: Path, tmp_path: Path
+):
+    assert dagster_home
+    settings = Settings.from_environment()
+    create_database(settings.dagster_postgres_url)
+    create_dagster_storage(settings.dagster_postgres_url)
+    path = ExportFile(activities()).zip(tmp_path / "export_42.zip")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'event_logs'::regclass")
+    purge = text("SELECT pg_try_advisory_lock(hashtextextended('strava_athlete', 42))")
+    dagster = create_engine(settings.dagster_postgres_url)
+    with ThreadPoolExecutor() as pool, dagster.begin() as blocking:
+        blocking.exec_driver_sql("LOCK TABLE event_logs IN EXCLUSIVE MODE")
+        imported = pool.submit(run, "import", path)
+        for _ in range(600):
+            if imported.done() or blocking.execute(waiting).scalar():
+                break
+            time.sleep(0.1)
+        with engine_for(settings.database_url).connect() as connection:
+            assert connection.execute(purge).scalar() is False
+        assert rows(without_application)
+        blocking.commit()
+        assert "new" in imported.result()
+    dagster.dispose()
 
 
 def test_recordings_are_copied_where_they_are_asked_for_and_only_once(
