@@ -7,14 +7,24 @@ import click
 from sqlalchemy import text
 
 from strava_assets.cli.report import chosen
-from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.report.data import athletes
 from strava_assets.settings import Settings
-from strava_assets.views.settings import default_day, set_preferences, set_values
+from strava_assets.views.settings import default_day, heart_rates_out_of_order, set_preferences, set_values
 
-_HEART = click.FloatRange(20, 300)
-_SPEED = click.FloatRange(0.1, 20)
+
+class _Range(click.FloatRange):
+    """A number in a range; `nan` is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        number: float = super().convert(value, param, ctx)
+        if number != number:  # noqa: PLR0124 - only nan is not itself
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+_HEART = _Range(20, 300)
+_SPEED = _Range(0.1, 20)
 _PREFERENCES = ("units", "week_start", "counts_duplicates")
 
 
@@ -29,16 +39,16 @@ def command() -> None:
     "--from",
     "valid_from",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="First day on which the values hold; by default today, of an athlete's first values the first activity's day.",
+    help="First day on which the values hold; by default today; an athlete's first values hold for the whole history.",
 )
 @click.option("--hr-max", type=_HEART, help="Maximum heart rate, beats per minute.")
 @click.option("--hr-rest", type=_HEART, help="Resting heart rate, beats per minute.")
 @click.option("--hr-threshold", type=_HEART, help="Heart rate that can be held for an hour, beats per minute.")
-@click.option("--ftp", type=click.FloatRange(1, 3000), help="Functional threshold power, watts.")
+@click.option("--ftp", type=_Range(1, 3000), help="Functional threshold power, watts.")
 @click.option("--threshold-speed-run", type=_SPEED, help="Speed that can be run for an hour, metres per second.")
 @click.option("--threshold-speed-swim", type=_SPEED, help="Speed that can be swum for an hour, metres per second.")
 @click.option("--sex", type=click.Choice(["female", "male"]), help="Decides how heart rate is weighted.")
-@click.option("--weight", type=click.FloatRange(10, 500), help="Body weight, kilograms.")
+@click.option("--weight", type=_Range(10, 500), help="Body weight, kilograms.")
 @click.option("--units", type=click.Choice(["metric", "imperial"]), help="What the report shows.")
 @click.option("--week-start", type=click.Choice(["monday", "saturday", "sunday"]), help="First day of the week.")
 @click.option("--counts-duplicates", type=bool, help="Whether activities recorded twice count twice (yes or no).")
@@ -61,10 +71,13 @@ def set_command(
             click.echo(f"Athlete {athlete_id}: {_listed(preferences)}.")
             return
         day = valid_from.date() if valid_from else default_day(connection, athlete_id)
-        if day is None:
-            raise ConfigurationError(f"There is no activity of athlete {athlete_id}.")
         set_values(connection, athlete_id, day, values)
-    click.echo(f"Athlete {athlete_id}, from {day} on: {_listed({**values, **preferences})}.")
+        if wrong := heart_rates_out_of_order(connection, athlete_id):
+            raise click.UsageError(
+                f"From {_named(wrong)} on, resting, threshold and maximum heart rate would not be in this order. "
+                f"See: strava-assets athlete show --athlete {athlete_id}"
+            )
+    click.echo(f"Athlete {athlete_id}, from {_named(day)} on: {_listed({**values, **preferences})}.")
 
 
 @command.command("show")
@@ -78,8 +91,7 @@ def show_command(*, athlete_id: int | None) -> None:
             {"id": athlete_id},
         ).mappings()
         for period in periods:
-            day = "the beginning" if period["valid_from"] == date.min else str(period["valid_from"])
-            click.echo(f"from {day} on:")
+            click.echo(f"from {_named(period['valid_from'])} on:")
             for name, unit in _UNITS.items():
                 click.echo(f"  {name:<21}{_shown(period[name], unit, name in period['guessed'])}")
         preference = connection.execute(
@@ -109,6 +121,10 @@ def _shown(value: object, unit: str, is_guessed: bool) -> str:  # noqa: FBT001 -
         return "not known"
     shown = f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}".rstrip()
     return f"{shown} (guessed)" if is_guessed else shown
+
+
+def _named(day: date) -> str:
+    return "the beginning" if day == date.min else str(day)
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -24,16 +24,33 @@ def set_preferences(connection: Connection, athlete_id: int, values: Values) -> 
     connection.execute(statement.on_conflict_do_update(index_elements=["athlete_id"], set_=dict(values)))
 
 
-def default_day(connection: Connection, athlete_id: int) -> date | None:
-    """From when values hold if nobody says it: today; an athlete's first values from the first activity on.
+def default_day(connection: Connection, athlete_id: int) -> date:
+    """From when values hold if nobody says it: an athlete's first values always, later ones from today on.
 
-    None where the athlete has no activity.
+    Not from the first activity: an import may bring earlier ones.
     """
-    day: date | None = connection.scalar(
-        text(
-            "SELECT CASE WHEN EXISTS (SELECT FROM strava_athlete_setting WHERE athlete_id = athlete.athlete_id) "
-            "THEN today ELSE first_day END FROM strava_analytics.athlete AS athlete WHERE athlete_id = :id"
-        ),
-        {"id": athlete_id},
-    )
+    query = "SELECT count(*) FROM strava_athlete_setting WHERE athlete_id = :id"
+    if not connection.scalar(text(query), {"id": athlete_id}):
+        return date.min
+    today = "SELECT today FROM strava_analytics.athlete WHERE athlete_id = :id"
+    day: date = connection.execute(text(today), {"id": athlete_id}).scalar_one()
+    return day
+
+
+def heart_rates_out_of_order(connection: Connection, athlete_id: int) -> date | None:
+    """The first day from which heart rates hold that cannot be together; guesses are not held against anybody."""
+    query = """
+        SELECT min(valid_from)
+        FROM (
+            SELECT
+                valid_from,
+                CASE WHEN NOT 'hr_rest' = ANY (guessed) THEN hr_rest END AS rest,
+                CASE WHEN NOT 'hr_threshold' = ANY (guessed) THEN hr_threshold END AS threshold,
+                CASE WHEN NOT 'hr_max' = ANY (guessed) THEN hr_max END AS most
+            FROM strava_analytics.athlete_setting
+            WHERE athlete_id = :id
+        ) AS said
+        WHERE rest >= threshold OR threshold > most OR rest >= most
+    """
+    day: date | None = connection.scalar(text(query), {"id": athlete_id})
     return day

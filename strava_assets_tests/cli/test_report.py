@@ -83,16 +83,15 @@ def test_without_tables_and_without_activities_the_next_step_is_reported():
 
 
 @pytest.mark.usefixtures("one_athlete")
-def test_settings_hold_from_the_first_activity_and_later_ones_from_today():
+def test_first_settings_hold_for_the_whole_history_and_later_ones_from_today():
     assert "(guessed)" in invoke("athlete", "show").output
     result = invoke("athlete", "set", "--hr-max", "188", "--ftp", "250", "--units", "imperial")
-    assert "from 2026-11-01 on: hr_max 188.0, ftp 250.0, units imperial" in result.output
+    assert "from the beginning on: hr_max 188.0, ftp 250.0, units imperial" in result.output
     assert invoke("athlete", "set", "--from", "2026-11-20", "--ftp", "260").exit_code == 0
     assert invoke("athlete", "set", "--from", "2026-11-20", "--weight", "70").exit_code == 0
     periods = "SELECT valid_from::text, hr_max, ftp, weight FROM strava_analytics.athlete_setting ORDER BY 1"
     assert _ask(periods) == [
-        ("0001-01-01", None, None, None),
-        ("2026-11-01", 188, 250, None),
+        ("0001-01-01", 188, 250, None),
         ("2026-11-20", 188, 260, 70),
     ]
     assert invoke("athlete", "set", "--ftp", "270").exit_code == 0
@@ -110,5 +109,14 @@ def test_preferences_change_one_by_one_and_nonsense_is_refused():
     assert _ask("SELECT units, week_start, counts_duplicates FROM strava_athlete_preference") == [
         (None, "sunday", False)
     ]
-    for options in (["--hr-max", "500"], ["--sex", "x"], ["--from", "yesterday", "--ftp", "200"], []):
+    for options in (["--hr-max", "500"], ["--ftp", "nan"], ["--sex", "x"], ["--from", "yesterday", "--ftp", "200"], []):
         assert invoke("athlete", "set", *options).exit_code == 2, options
+
+
+@pytest.mark.usefixtures("one_athlete")
+def test_heart_rates_that_cannot_be_together_are_refused_and_nothing_is_changed():
+    assert invoke("athlete", "set", "--hr-max", "185", "--hr-rest", "50").exit_code == 0
+    for options in (["--hr-rest", "190"], ["--hr-threshold", "186"], ["--hr-threshold", "50"], ["--hr-max", "50"]):
+        result = invoke("athlete", "set", "--from", "2026-11-20", *options)
+        assert (result.exit_code, "From 2026-11-20 on, resting, threshold" in result.output) == (2, True), options
+    assert _ask("SELECT hr_max, hr_rest, hr_threshold FROM strava_athlete_setting") == [(185, 50, None)]
