@@ -18,6 +18,8 @@ from strava_assets_tests.views.golden import insert, row, rows_of
 NOW = datetime.now(UTC)
 MUCH, LITTLE, ONE, NOTHING = 41, 42, 43, 44
 WIDE = 1000
+A4 = 703
+"""How wide a printed page is between its margins, in CSS pixels."""
 
 
 @pytest.fixture
@@ -144,6 +146,9 @@ def test_a_page_can_be_read_by_keyboard_and_printed(files: dict[int, str], tmp_p
         page.emulate_media(media="print", color_scheme="dark")
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        page.set_viewport_size({"width": A4, "height": 1000})
+        cut = "[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > document.body.clientWidth)"
+        assert page.evaluate(f"{cut}.map((each) => each.ariaLabel)") == []
 
 
 def test_what_charts_show_equals_the_views(athletes: Engine):
