@@ -53,7 +53,7 @@ class Environment:
         """One of some words."""
         value = self.text(name)
         if value not in choices:
-            raise ConfigurationError(f"{name} is {value!r}; it must be {' or '.join(choices)}.")
+            raise ConfigurationError(f"{name} is {_shown(value)}; it must be {' or '.join(choices)}.")
         return value
 
     def number(self, name: str, *, low: float, high: float) -> float:
@@ -64,7 +64,7 @@ class Environment:
         except ValueError:
             number = math.nan
         if not low <= number <= high:
-            raise ConfigurationError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.")
+            raise ConfigurationError(f"{name} is {_shown(value)}; it must be a number from {low:g} to {high:g}.")
         return number
 
     def start_of_day(self, name: str, now: datetime) -> datetime:
@@ -73,7 +73,9 @@ class Environment:
         try:
             day = date.fromisoformat(value)
         except ValueError:
-            raise ConfigurationError(f"{name} is {value!r}, which is no date. Write it like 2024-01-01.") from None
+            raise ConfigurationError(
+                f"{name} is {_shown(value)}, which is no date. Write it like 2024-01-01."
+            ) from None
         if day < EARLIEST_START:
             raise ConfigurationError(f"{name} is {value}; Strava lists no activity before {EARLIEST_START}.")
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -86,7 +88,11 @@ class Environment:
     def web_url(self, name: str, example: str) -> str:
         """The URL of a web server, without a slash at its end."""
         value = self.text(name) if name in self._defaults else self.first_set(name)
-        wrong = f"{name} is no URL of a web server" if "@" in value else f"{name} is {value!r}, no URL of a web server"
+        wrong = (
+            f"{name} is no URL of a web server"
+            if "@" in value
+            else f"{name} is {_shown(value)}, no URL of a web server"
+        )
         try:
             parts = urlsplit(value)
             is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -113,7 +119,7 @@ class Environment:
         value = self.text(name)
         if not _BUCKET.fullmatch(value):
             raise ConfigurationError(
-                f"{name} is {value!r}; a bucket's name has 3 to 63 letters, digits, dots and hyphens."
+                f"{name} is {_shown(value)}; a bucket's name has 3 to 63 letters, digits, dots and hyphens."
             )
         return value
 
@@ -122,7 +128,7 @@ class Environment:
         value = self.text(name).strip("/")
         if not _PREFIX.fullmatch(value) or any(part in {"", ".", ".."} for part in value.split("/") if value):
             raise ConfigurationError(
-                f"{name} is {value!r}; write names with slashes between them, like strava/raw, without . and .. "
+                f"{name} is {_shown(value)}; write names with slashes between them, like strava/raw, without . and .. "
                 'and without any of \\ { } ^ % ` [ ] " < > ~ # | * ?'
             )
         return value
@@ -131,7 +137,7 @@ class Environment:
         """The name of a region, from the first of these variables; empty where none is set."""
         value = self.first_set(*names)
         if value and not _REGION.fullmatch(value):
-            raise ConfigurationError(f"{names[0]} is {value!r}, which is no region. Write it like us-east-1.")
+            raise ConfigurationError(f"{names[0]} is {_shown(value)}, which is no region. Write it like us-east-1.")
         return value
 
     def key_pair(self, id_name: str, secret_name: str) -> tuple[str, str]:
@@ -206,3 +212,8 @@ def _without_ipv6(url: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200]
+
+
+def _shown(value: str) -> str:
+    """The value, but not the login in a URL that was put here by mistake, nor any length."""
+    return repr(re.sub(r"//[^/]*@", "//...@", value)[:100])

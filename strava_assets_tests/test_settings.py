@@ -152,3 +152,11 @@ def test_a_database_url_says_to_libpq_what_it_says_to_sqlalchemy() -> None:
         "host": "/my run",
         "options": "-c search_path=sport",
     }
+
+
+@pytest.mark.parametrize("name", ["STRAVA_START_DATE", "STRAVA_LOOKBACK_DAYS", "STRAVA_PURGE_ON_REVOKE", "S3_BUCKET"])
+def test_a_url_that_was_put_into_another_setting_is_shown_without_its_login(name: str):
+    with pytest.raises(ConfigurationError, match=rf"^{name} is '(postgres|redis)://...@host") as error:
+        Settings.from_environment({name: "redis://me:hush@host/" + 200 * "x"})
+    assert "hush" not in str(error.value)
+    assert len(str(error.value)) < 250

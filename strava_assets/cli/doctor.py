@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError
 from sqlalchemy import URL
 
 from strava_assets.cli.console import counted, printable
-from strava_assets.errors import ConfigurationError, StravaAssetsError
+from strava_assets.errors import ConfigurationError, RateLimitExceeded, StravaAssetsError
 from strava_assets.local.settings_file import FOLDER, nothing_runs
 from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
@@ -158,17 +158,20 @@ def _named(url: URL) -> str:
 
 
 def _strava(settings: Settings) -> str:
-    with open_client(settings) as client:
+    with open_client(settings, max_wait=timedelta(0)) as client:
         athletes = client.athletes()
         if not athletes:
             raise _Note("not asked, since nobody is logged in")
-        for athlete in athletes:
-            client.profile(athlete)
+        try:
+            for athlete in athletes:
+                client.profile(athlete)
+        except RateLimitExceeded as error:  # everybody's work waits for it, which is no fault
+            raise _Note(str(error)) from None
         return f"answers for {counted(len(athletes), 'athlete')}; {client.quota()}"
 
 
 def _history(settings: Settings) -> str:
-    with open_client(settings) as client:
+    with open_client(settings, max_wait=timedelta(0)) as client:
         lines = all_left_out(client, settings.start_date, settings.oldest_kept(datetime.now(UTC)))
     if lines:
         raise _Note(" ".join(lines))

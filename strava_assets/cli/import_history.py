@@ -76,7 +76,7 @@ def requested_window(settings: Settings, first: datetime | None, last: datetime 
     earliest = settings.first_hour(now)
     start = max(first.replace(tzinfo=UTC) if first else earliest, earliest)
     end = floor_to_hour(now) + HOUR
-    if last:
+    if last and last.date() < now.date():  # the last day that there is has none after it
         end = min(end, last.replace(tzinfo=UTC) + timedelta(days=1))
     if start >= end:
         raise click.UsageError(

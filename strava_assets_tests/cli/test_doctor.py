@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from strava_assets.local.settings_file import FOLDER, write_settings
 from strava_assets.provisioning import initialise
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
+from strava_assets.simulator.limits import Limit
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.raw import s3_proxy
 from strava_assets_tests.raw.s3_proxy import S3Proxy, access_to
@@ -65,6 +67,18 @@ def test_what_lies_before_the_first_partition_is_counted_with_the_remedy(simulat
     results = doctor()["history"]
     assert results.startswith("note Athlete 42: 2 activities start before STRAVA_START_DATE=")
     assert "set STRAVA_START_DATE=2019-05-04 in .env" in results
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_spent_rate_limit_is_told_at_once_and_is_no_fault(simulation: Simulation) -> None:
+    simulation.limits.overall = simulation.limits.read = Limit(1, 1000)
+    doctor()
+    began = time.monotonic()
+    results = doctor()
+    assert time.monotonic() - began < 20
+    assert results["Strava"].startswith("note ")
+    assert "rate limit" in results["Strava"]
+    assert results["history"].startswith("note ")
 
 
 @pytest.mark.usefixtures("ready")

@@ -14,8 +14,11 @@ from click.testing import CliRunner, Result
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from redis import Redis
 
+from strava_assets.cli.import_history import requested_window
 from strava_assets.cli.main import main
 from strava_assets.defs import failures
+from strava_assets.hours import Window
+from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
@@ -25,6 +28,13 @@ pytestmark = pytest.mark.usefixtures("dagster_home")
 
 TRY_AGAIN = 75
 """The exit code of what may help when it is run again: sysexits' EX_TEMPFAIL."""
+
+
+@pytest.mark.parametrize("last", [datetime(9999, 12, 31), datetime(2026, 11, 23), datetime(2026, 11, 24)])  # noqa: DTZ001 - click's
+def test_the_last_day_may_be_any_that_a_calendar_has(last: datetime):
+    now = datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
+    settings = Settings.from_environment({"STRAVA_START_DATE": "2026-11-01"})
+    assert requested_window(settings, None, last, now) == Window(settings.start_date, now.replace(hour=14, minute=0))
 
 
 @pytest.fixture
