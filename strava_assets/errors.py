@@ -5,6 +5,7 @@
     │   ├── StravaUnavailable     5xx, resets, timeouts, after bounded retries
     │   ├── MalformedPage         an answer that is not a complete JSON array of objects
     │   ├── RateLimitExceeded     Strava's 15-minute or daily limit is reached
+    │   │   └── DecisionPutOff    before it was decided whether what a listing lacks may be deleted
     │   └── ServiceUnavailable    Postgres, Redis or S3 does not answer
     │       └── StatementRefused  Postgres answers, but does not take a statement
     ├── PermanentError            somebody has to decide or repair something first
@@ -52,6 +53,10 @@ class RateLimitExceeded(TransientError):
     def __init__(self, message: str, until: datetime) -> None:
         super().__init__(message)
         self.until = until
+
+
+class DecisionPutOff(RateLimitExceeded):
+    """The limit was reached before it was decided whether what a listing lacks may be deleted."""
 
 
 class ServiceUnavailable(TransientError):

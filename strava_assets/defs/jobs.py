@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from redis import Redis
 
 from strava_assets.defs.assets import SHORT_WAIT
 from strava_assets.defs.deletion_jobs import make_deletion_jobs
@@ -18,10 +19,13 @@ from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import NOT_BEFORE_TAG, RECONCILE
 from strava_assets.errors import RateLimitExceeded
+from strava_assets.hours import Window
 from strava_assets.settings import Settings
+from strava_assets.state.reconcile_progress import ReconcileProgress
 from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
-from strava_assets.sync.compare import Comparer
+from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.reconciliation import Reconciliation
 
 Jobs = dict[str, Any]
 """Job definitions; those of assets have a private class of Dagster's."""
@@ -67,22 +71,29 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
 
 def _compare_history(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> dg.Output[None]:
     """One comparison; the sensor `strava_events` turns what is requested into runs."""
-    now = datetime.now(UTC)
+    now, comparison = datetime.now(UTC), Comparison()
     with failures(), _retried_after_limit(context):
+        redis = resources.tokens.connect()
         with resources.api.open(may_use_reserve=False, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
             comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
-            comparison = comparer.compare(settings.hours_since(settings.start_date, now))
+            try:
+                window = settings.hours_since(settings.start_date, now)
+                Reconciliation(comparer, ReconcileProgress(redis)).run(window, comparison)
+            finally:  # what was found before the limit was reached is not looked for again
+                _request(redis, comparison.windows)
             requests = client.requests_made
-        redis = resources.tokens.connect()
-        queue = RefetchQueue(redis)
-        ResumePoints(redis).discard(comparison.windows)
-        for window in comparison.windows:
-            queue.request(window, RECONCILE)
     for problem in comparison.problems:
         context.log.error(problem)
     context.log.info("%s", comparison)
     found = {"listed": comparison.listed, "windows_requested": len(comparison.windows), "api_requests": requests}
     return dg.Output(None, metadata={**found, "found": str(comparison)})
+
+
+def _request(redis: Redis, windows: list[Window]) -> None:
+    queue = RefetchQueue(redis)
+    ResumePoints(redis).discard(windows)
+    for window in windows:
+        queue.request(window, RECONCILE)
 
 
 @contextmanager

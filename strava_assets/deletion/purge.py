@@ -19,6 +19,7 @@ from strava_assets.raw.deletion import RawDeletion
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.compaction import compact as compact_redis
 from strava_assets.state.pending_import import delete_pending_imports
+from strava_assets.state.reconcile_progress import ReconcileProgress
 from strava_assets.state.report_links import ReportLinks
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
@@ -95,6 +96,7 @@ class Purger:
                 objects=self.objects.delete_athlete(athlete_id),
                 old_objects=self.objects.delete_of_old_dag(athlete_id),
                 entries=ResumePoints(self.redis).delete(athlete_id)
+                + ReconcileProgress(self.redis).delete(athlete_id)
                 + PendingEvents(self.redis).delete_athlete(athlete_id)
                 + ReportLinks(self.redis).delete(athlete_id)
                 + delete_pending_imports(self.redis),

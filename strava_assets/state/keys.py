@@ -21,6 +21,9 @@ REVOKED_TRIES = "strava:revoked:tries"
 RESUME_POINT = "strava:fetched:"
 """How far a fetch got, by athlete and first hour."""
 
+RECONCILED = "strava:reconciled"
+"""How far a comparison of the whole history got, by athlete."""
+
 PENDING_IMPORT = "strava:imported:"
 """An import that Dagster has not recorded yet, by its days and athletes."""
 

@@ -100,11 +100,14 @@ class Comparer:
         comparison.left_out = self.client.left_out if only is None else ()
         comparison.errors = each_athlete(
             athletes,
-            lambda athlete: self._compare_athlete(athlete, window, comparison, is_confirmed=athlete.id == confirmed),
+            lambda athlete: self.compare_athlete(athlete, window, comparison, is_confirmed=athlete.id == confirmed),
         )
         return comparison
 
-    def _compare_athlete(self, athlete: Athlete, window: Window, comparison: Comparison, *, is_confirmed: bool) -> None:
+    def compare_athlete(
+        self, athlete: Athlete, window: Window, comparison: Comparison, *, is_confirmed: bool = False
+    ) -> None:
+        """Add to `comparison` what differs of one athlete. Raises what StravaClient.activities and Review.decide do."""
         listed: dict[int | str, Known] = {}
         listing = Around(self.client, athlete, window)
         for page in listing.pages():

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import MalformedPage, StravaAssetsError
+from strava_assets.errors import DecisionPutOff, MalformedPage, RateLimitExceeded, StravaAssetsError
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction, wait_for_other_loads
 from strava_assets.mirror.deletion import delete_rows
@@ -60,7 +60,7 @@ class Review:
     ) -> Verdict:
         """Whether the `lost` may be deleted from their hours; `listed` is in which hour the same listing has others.
 
-        Raises what StravaClient.activities raises; nothing may be deleted then.
+        Raises what StravaClient.activities raises, DecisionPutOff for RateLimitExceeded; nothing may be deleted then.
         """
         moved = {place for place in lost if listed.get(place.key, place.hour) != place.hour}
         if not (rest := set(lost) - moved):
@@ -76,7 +76,10 @@ class Review:
         )
         if waiting and all((place.hour, str(place.key)) in known for place in rest):
             return Verdict(moved | allowed, waiting)
-        return self.decide_on_all(athlete, rest, moved, is_confirmed=is_confirmed)
+        try:
+            return self.decide_on_all(athlete, rest, moved, is_confirmed=is_confirmed)
+        except RateLimitExceeded as error:
+            raise DecisionPutOff(str(error), error.until) from None
 
     def decide_on_all(
         self,
