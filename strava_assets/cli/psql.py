@@ -44,7 +44,9 @@ def command(query: str | None, *, dagster: bool, psql_options: tuple[str, ...]) 
         raise ConfigurationError(
             f"psql is not installed, so {psql_options[0]} cannot be given. Install Postgres's client."
         )
-    _execute(url, [query] if query else _prompt())
+    is_done = _execute(url, [query] if query else _prompt())
+    if query and not is_done:
+        sys.exit(1)  # as psql does
 
 
 def _psql() -> str | None:
@@ -72,36 +74,40 @@ def _prompt() -> Iterator[str]:
             lines.clear()
 
 
-def _execute(url: URL, statements: Iterator[str] | list[str]) -> None:
+def _execute(url: URL, statements: Iterator[str] | list[str]) -> bool:
+    """Run and show each; whether the last one succeeded."""
+    is_done = True
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:
             for statement in statements:
-                _show(connection, statement)
+                is_done = _show(connection, statement)
     except OperationalError as error:
         raise clear_error(error, url) from None
     finally:
         engine.dispose()
+    return is_done
 
 
-def _show(connection: Connection, statement: str) -> None:
+def _show(connection: Connection, statement: str) -> bool:
     console = Console(width=None if sys.stdout.isatty() else 200)
     try:
         result = connection.exec_driver_sql(statement)
     except DBAPIError as error:
         if isinstance(error, OperationalError):
             raise
-        console.print(_lines(str(error.orig).strip()))
-        return
+        Console(stderr=True, soft_wrap=True).print(_lines(str(error.orig).strip()))
+        return False
     if not result.returns_rows:
         console.print(counted(result.rowcount, "row"))
-        return
+        return True
     table = Table()
     for name in result.keys():  # noqa: SIM118 - a row's names, not a dict's
         table.add_column(_lines(name))
     for row in result:
         table.add_row(*(_lines("" if value is None else str(value)) for value in row))
     console.print(table)
+    return True
 
 
 def _lines(text: str) -> Text:

@@ -16,7 +16,7 @@ from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.instance.missing_hours import missing_hours
 from strava_assets.local import supervisor
 from strava_assets.local.dagster_home import home_folder, require_storage_in_postgres
-from strava_assets.local.dagster_processes import CodeServer, DagsterServer, RangeRun
+from strava_assets.local.dagster_processes import DagsterServer, RangeRun
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import is_free
 from strava_assets.local.interruption import Interruption
@@ -115,9 +115,7 @@ class _Up:
         self._started: list[EmbeddedServer] = []
         self._settings: dict[str, str] = {}
         self._unset = unset
-        code = CodeServer(folder / "code_server")
-        self._dagster = DagsterServer(folder / "dagster_server", port, code.workspace)
-        self._code = code
+        self._dagster = DagsterServer(folder / "dagster_server", port)
 
     def children(self) -> list[supervisor.Child]:
         """What runs, in the order in which it was started."""
@@ -138,7 +136,6 @@ class _Up:
             tokens.save(FIRST_KEY, Token(simulated.granted_token()))
         if self._archive:
             import_export(settings, self._archive)
-        self._start(self._code)
         self._start(self._dagster)
         if tokens.keys():
             self._fetch_last_days(settings)
@@ -223,19 +220,26 @@ class _Up:
         try:
             while not is_done():
                 self._interruption.check()
-                if ended := next(
-                    (one for one in self._started if one is not except_for and one.process.has_ended()), None
-                ):
-                    raise ServiceUnavailable(
-                        f"{ended.process.name} ended by itself with code {ended.process.has_ended()}, so everything is "
-                        f"stopped. See {ended.process.log}"
-                    )
+                for part in self._started:
+                    if part is not except_for and part.process.has_ended() is not None:
+                        self._restart(part)
                 if shows_seconds:
                     click.echo(f"\r  {what} ({time.monotonic() - began:.0f} s)", nl=False)
                 time.sleep(_POLL_SECONDS)
         finally:
             if shows_seconds:
                 click.echo()
+
+    def _restart(self, ended: EmbeddedServer) -> None:
+        """Start again what ended by itself, if it may be. Raises ServiceUnavailable if not."""
+        code, child = ended.process.has_ended(), ended.process.child
+        if child is None or child.restart_command is None:
+            raise ServiceUnavailable(
+                f"{ended.process.name} ended by itself with code {code}, so everything is stopped. "
+                f"See {ended.process.log}"
+            )
+        if reason := supervisor.restart(child):
+            raise ServiceUnavailable(reason)
 
     def _say_where_to_look(self, seconds: float) -> None:
         click.echo(

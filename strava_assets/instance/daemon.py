@@ -9,33 +9,26 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from dagster import DagsterInstance
-from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._daemon.controller import (
     THREAD_CHECK_INTERVAL,
     DagsterDaemonController,
-    daemon_controller_from_instance,
+    create_daemons_from_instance,
 )
-from dagster._time import get_current_timestamp
 
 _HEARTBEAT_SECONDS = 300
 """Each of eight threads writes that it lives; whether it does is judged by half an hour."""
 
 
 @contextmanager
-def daemon_threads(workspace: Path) -> Iterator[None]:
-    """Run schedules, sensors, backfills, the queue and monitoring meanwhile; if one fails, the process is ended."""
-    with (
-        # Not the web server's instance: that gives up a statement after 15 s.
-        DagsterInstance.get() as instance,
-        daemon_controller_from_instance(
-            instance,
-            WorkspaceFileTarget(paths=[str(workspace)]),
-            heartbeat_interval_seconds=_HEARTBEAT_SECONDS,
-        ) as controller,
-    ):
+def daemon_threads(workspace: WorkspaceProcessContext) -> Iterator[None]:
+    """Run schedules, sensors, backfills, the queue and monitoring meanwhile; if one fails, the process is ended.
+
+    Unlike `dagster-daemon` it never loads the workspace anew: code does not change within a process.
+    """
+    daemons = create_daemons_from_instance(workspace.instance)
+    with DagsterDaemonController(workspace, daemons, heartbeat_interval_seconds=_HEARTBEAT_SECONDS) as controller:
         stopping = threading.Event()
         watcher = threading.Thread(target=_watch, args=(controller, stopping), name="daemon-watcher", daemon=True)
         watcher.start()
@@ -47,11 +40,9 @@ def daemon_threads(workspace: Path) -> Iterator[None]:
 
 def _watch(controller: DagsterDaemonController, stopping: threading.Event) -> None:
     """What `dagster-daemon` does in its main thread."""
-    refreshed = get_current_timestamp()
     try:
         while not stopping.wait(THREAD_CHECK_INTERVAL):
             controller.check_daemon_threads()
-            refreshed = controller.check_workspace_freshness(refreshed)
     except Exception:
         logging.getLogger("dagster.daemon").exception("The daemon does not work any more, so this process ends.")
         os.kill(os.getpid(), signal.SIGTERM)

@@ -2,9 +2,12 @@
 
 Stock storage connects anew for every event, a hundred times in a run of one hour, except in the webserver.
 That keeps its connections but does not check them, so that the first requests after a restart of Postgres fail.
+At rest, it also writes and asks what it knows already, which is left out here.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
 
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
@@ -68,6 +71,37 @@ class PooledEventLogStorage(_Pooled, PostgresEventLogStorage):
 class PooledRunStorage(_Pooled, PostgresRunStorage):
     """Stock run storage, with connections that can be kept."""
 
+    def set_cursor_values(self, pairs: Mapping[str, str]) -> None:
+        """Write those that differ: run retries set their cursors every five seconds, and they stay for hours."""
+        there = self.get_cursor_values(set(pairs))
+        if changed := {key: value for key, value in pairs.items() if there.get(key) != value}:
+            super().set_cursor_values(changed)
+
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def _until_true(ask: Callable[_Arguments, bool]) -> Callable[_Arguments, bool]:
+    """Ask no more once the answer was yes: a table or an index that is there stays."""
+
+    @wraps(ask)
+    def remembered(*arguments: _Arguments.args, **options: _Arguments.kwargs) -> bool:
+        storage: Any = arguments[0]
+        known: set[tuple[object, ...]] = storage.__dict__.setdefault("_known_to_be_there", set())
+        question = ask.__name__, *(each for each in arguments if isinstance(each, str))
+        if question not in known and ask(*arguments, **options):
+            known.add(question)
+        return question in known
+
+    return remembered
+
 
 class PooledScheduleStorage(_Pooled, PostgresScheduleStorage):
-    """Stock schedule storage, with connections that can be kept."""
+    """Stock schedule storage, with connections that can be kept; it asks Postgres for its tables' names only once."""
+
+    has_instigators_table = _until_true(PostgresScheduleStorage.has_instigators_table)
+    _has_instigators_table = _until_true(PostgresScheduleStorage._has_instigators_table)
+    has_built_index = _until_true(PostgresScheduleStorage.has_built_index)
+    _has_asset_daemon_asset_evaluations_table = _until_true(
+        PostgresScheduleStorage._has_asset_daemon_asset_evaluations_table
+    )

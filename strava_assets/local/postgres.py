@@ -43,7 +43,7 @@ _SETTINGS = {
     "wal_init_zero": "off",  # a new segment is made for each, and need not be written twice
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
-    "wal_writer_delay": "5s",
+    "wal_writer_delay": "10s",  # each time it writes a whole page, for the little that an idle Dagster has changed
 }
 
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -102,15 +102,17 @@ class S3(EmbeddedServer):
         options = _OPTIONS | {"dir": data.name, "filer.localSocket": "filer.sock", "s3.localSocket": "s3.sock"}
         options |= {name: str(port) for name, port in self._ports.items()}
         self.process.start(
-            [weed, "mini", *(f"-{name}={value}" for name, value in options.items())],
+            # Else it would write logs into /tmp as well, and force them onto the disk twice a minute.
+            [weed, "-logtostderr", "mini", *(f"-{name}={value}" for name, value in options.items())],
             # Not the user's environment: `weed` would take S3_BUCKET and WEED_* from it. HOME and the working
             # folder keep a configuration of the user's own away as well.
             environment={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self.folder),
                 "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
-                # Collects garbage twice as often as by default: half the heap on top of what is in use.
-                "GOGC": "50",
+                # Collects garbage when there is a tenth on top of what is in use, not as much again. 200 MB of what Go
+                # counts as in use are buffers that never were touched, so garbage of that size would be the most of it.
+                "GOGC": "10",
                 **self._keys,
                 **_mutual_tls(self.folder / "tls"),
             },

@@ -253,7 +253,7 @@ def watch(children: Sequence[Child]) -> int:
     while not wakeup.is_stopping and failure is None:
         for child in children:
             if child.has_ended():
-                failure = _restart(child) if child.restart_command else f"{child.name} ended by itself{_with(child)}"
+                failure = restart(child) if child.restart_command else f"{child.name} ended by itself{_with(child)}"
             if failure:
                 break
             rotate(Path(child.folder, "log"))
@@ -272,7 +272,7 @@ def watch(children: Sequence[Child]) -> int:
     return 0
 
 
-def _restart(child: Child) -> str | None:
+def restart(child: Child) -> str | None:
     """Start again what ended by itself; says why not if it does so all the time."""
     now = time.monotonic()
     child.restarts = [*(each for each in child.restarts if each > now - _RESTARTS_WITHIN_SECONDS), now]

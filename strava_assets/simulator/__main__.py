@@ -1,6 +1,7 @@
 """The simulated Strava as a process: `python -m strava_assets.simulator`.
 
-The API application's credentials come from STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET.
+The API application's credentials come from STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET. They are options, for `Settings`
+would bring SQLAlchemy and Redis into a process that runs for days.
 """
 
 import signal
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit
 from strava_assets.simulator.server import serve
 from strava_assets.simulator.simulation import Simulation
@@ -21,6 +21,8 @@ LIVED_EVERY = 3600.0
 
 
 @click.command(help=__doc__)
+@click.option("--client-id", envvar="STRAVA_CLIENT_ID", default="1", show_default=True)
+@click.option("--client-secret", envvar="STRAVA_CLIENT_SECRET", help="By default a random one.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8888, show_default=True, help="0: a free one.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same history.")
@@ -30,6 +32,8 @@ LIVED_EVERY = 3600.0
 @click.option("--unlimited", is_flag=True, help="No request limits, for benchmarks.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep athletes, edits and tokens in this file.")
 def main(  # noqa: PLR0917 - click's options
+    client_id: str,
+    client_secret: str | None,
     host: str,
     port: int,
     seed: int,
@@ -40,12 +44,8 @@ def main(  # noqa: PLR0917 - click's options
     state: Path | None,
 ) -> None:
     """Serve one athlete's simulated Strava until SIGINT or SIGTERM."""
-    settings = Settings.from_environment()
     simulation = Simulation(
-        client_id=settings.client_id or "1",
-        client_secret=settings.client_secret or None,
-        seed=seed,
-        latency=latency_ms / 1000,
+        client_id=client_id, client_secret=client_secret or None, seed=seed, latency=latency_ms / 1000
     )
     if unlimited:
         simulation.limits.overall = simulation.limits.read = Limit(10**9, 10**9)

@@ -38,7 +38,11 @@ def test_without_psql_a_query_is_answered_all_the_same(database_url: str, monkey
     result = CliRunner().invoke(main, ["psql"], input="SELECT 'first\n line';\nSELECT nothing;\nSELECT 'last';\n")
     assert result.exit_code == 0
     assert "last" in result.stdout
-    assert 'column "nothing" does not exist' in result.stdout
+    assert 'column "nothing" does not exist' in result.stderr
+
+    result = CliRunner().invoke(main, ["psql", "-c", "SELECT nothing"])
+    assert result.exit_code == 1, "as psql's own"
+    assert 'column "nothing" does not exist' in result.stderr
 
 
 def test_an_embedded_server_that_does_not_run_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

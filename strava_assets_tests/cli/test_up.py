@@ -115,24 +115,43 @@ def test_a_second_one_in_the_same_folder_is_refused_in_one_line(up: Up) -> None:
     assert up.process.poll() is None
 
 
-def test_the_code_server_comes_back_when_it_dies(up: Up) -> None:
-    died = part_of(up, "grpc")
-    died.kill()
-    wait_until(lambda: any(each.pid != died.pid for each in children(up, "grpc")), 20)
+DAGSTER = "strava_assets.local.dagster_server"
 
-    def loaded() -> bool:
+
+def loaded(up: Up) -> bool:
+    """Whether the UI answers, with the definitions."""
+    try:
         answer = up.graphql(
             "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
         )
-        (entry,) = answer["workspaceOrError"]["locationEntries"]
-        return bool(entry["locationOrLoadError"]["__typename"] == "RepositoryLocation")
+    except OSError:
+        return False
+    (entry,) = answer["workspaceOrError"]["locationEntries"]
+    return bool(entry["locationOrLoadError"]["__typename"] == "RepositoryLocation")
 
-    wait_until(loaded, 60)
+
+def test_dagster_comes_back_when_it_dies(up: Up) -> None:
+    died = part_of(up, DAGSTER)
+    died.kill()
+    wait_until(lambda: any(each.pid != died.pid for each in children(up, DAGSTER)), 20)
+    wait_until(lambda: loaded(up), 60)
+
+
+def test_dagster_comes_back_when_it_dies_before_everything_is_up(tmp_path: Path) -> None:
+    up = Up.begin(tmp_path)
+    try:
+        up.read_until("Dagster is loading")
+        part_of(up, DAGSTER).kill()
+        up.wait()
+        assert [line for line in up.lines if "Dagster ended by itself with code -9; it is started again." in line]
+        assert loaded(up)
+    finally:
+        up.stop(signal.SIGINT)
 
 
 def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -> None:
     before = set(up.mirrored())
-    assert len(processes_of(up.folder)) >= 6
+    assert len(processes_of(up.folder)) >= 5
     assert up.stop(signal.SIGINT) == 0
     assert processes_of(up.folder) == []
     assert {path.name for path in up.folder.iterdir()} == {".local", "dagster.yaml", "workspace.yaml"}
@@ -142,13 +161,13 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
         assert before <= set(again.mirrored())
         assert "created" not in "".join(again.lines)
         # One part ends by itself: it is named, and nothing is left behind.
-        part_of(again, "strava_assets.local.dagster_server").kill()
+        part_of(again, "mini").kill()
         output, _ = again.process.communicate(timeout=90)
     finally:
         if again.process.poll() is None:
             again.stop(signal.SIGTERM)
     assert again.process.returncode == 75
-    assert re.search(r"error: Dagster ended by itself with code -9, so everything is stopped\.", output)
+    assert re.search(r"error: S3 ended by itself with code -9, so everything is stopped\.", output)
     assert processes_of(up.folder) == []
 
 

@@ -1,7 +1,7 @@
 """Dagster's own connections after a restart of Postgres."""
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 
 from strava_assets.instance.event_log import BulkPostgresStorage
 
@@ -35,3 +35,30 @@ def test_a_connection_that_postgres_has_ended_is_replaced_before_it_is_used(
     engine.dispose()
     assert ended == 1, "the three storages share it"
     ask_all()
+
+
+def statements(engine: Engine) -> list[str]:
+    """Every statement that is sent from now on."""
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: sent.append(statement))
+    return sent
+
+
+def test_a_cursor_is_written_when_it_has_changed(database_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", database_url)
+    runs = BulkPostgresStorage.from_config_value(None, {}).run_storage
+    runs.set_cursor_values({"a": "1", "b": "1"})
+    sent = statements(runs._engine)
+    runs.set_cursor_values({"a": "1", "b": "1"})
+    assert not [each for each in sent if each.startswith("INSERT")]
+    runs.set_cursor_values({"a": "2", "b": "1"})
+    assert runs.get_cursor_values({"a", "b"}) == {"a": "2", "b": "1"}
+
+
+def test_the_tables_of_the_schedules_are_looked_up_once(database_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", database_url)
+    schedules = BulkPostgresStorage.from_config_value(None, {}).schedule_storage
+    schedules.all_instigator_state()
+    sent = statements(schedules._engine)
+    schedules.all_instigator_state()
+    assert len(sent) == 1, sent

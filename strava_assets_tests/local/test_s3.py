@@ -159,3 +159,10 @@ def test_many_buckets_fit(s3: dict[str, str]) -> None:
 
 def test_each_test_gets_an_empty_bucket(s3: dict[str, str], bucket: str) -> None:
     assert list(connect(s3).Bucket(bucket).objects.all()) == []
+
+
+def test_it_writes_its_log_into_its_own_folder_alone(tmp_path: Path) -> None:
+    with S3(tmp_path / "s3") as server:
+        opened = [Path(file.path) for file in psutil.Process(server.process.pid).open_files()]
+    assert [path for path in opened if path.is_relative_to(tmp_path)]
+    assert not [path for path in opened if ".log." in path.name], "weed.HOST.USER.log.INFO... in /tmp"
