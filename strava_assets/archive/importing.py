@@ -88,13 +88,19 @@ def keep_tracks(store: ArchiveStore, export: Export, raw: RawArchive, on_progres
 
 
 def load_from_bucket(
-    engine: Engine, store: ArchiveStore, athlete_id: int, archive: str, oldest_kept: datetime | None = None
+    engine: Engine,
+    store: ArchiveStore,
+    athlete_id: int,
+    archive: str,
+    oldest_kept: datetime | None = None,
+    *,
+    new_name: str | None = None,
 ) -> Loaded:
-    """Load an archive that is in the bucket."""
+    """Load an archive that is in the bucket; `new_name` is what one that is new was called."""
     with transaction(engine) as connection:
         names = {each.archive: each.name for each in archives(connection, athlete_id)}
     table = read_table(store.read_archive_file(athlete_id, archive, ACTIVITIES))
-    name = names.get(archive, archive)
+    name = names.get(archive, new_name or archive)
     return load(engine, athlete_id, archive, table, name=name, oldest_kept=oldest_kept, keep=lambda: None)
 
 

@@ -16,7 +16,8 @@ from strava_assets.defs.archive import make_archive_assets
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import registered
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.mirror.database import engine_for
+from strava_assets.mirror.archive import archives
+from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.differences import Differences
 from strava_assets.provisioning import migrate
 from strava_assets.services import open_store
@@ -63,6 +64,8 @@ def test_an_export_named_by_its_path_becomes_objects_and_rows(environment: dict[
     assert metadata(result, "strava_archive")["inserted"] == len(of)
     assert checks(result) == {"no_archive_rejects": (True, "Every row of every export is an activity.")}
     assert rows(environment).keys() == {each["id"] for each in of}
+    with transaction(engine_for(Settings.from_environment().database_url)) as connection:
+        assert [each.name for each in archives(connection)] == ["export_42.zip"]
 
 
 def test_an_export_named_by_a_url_is_read_from_its_bucket(environment: dict[str, str], tmp_path: Path):
