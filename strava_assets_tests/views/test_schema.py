@@ -125,6 +125,14 @@ def test_a_view_of_one_athlete_reads_the_rows_of_that_athlete_only(engine: Engin
                 assert "athlete_id = " in condition, view.name
 
 
+def test_no_plan_compares_all_activities_with_all_to_find_duplicates(engine: Engine):
+    # Postgres 15 did, for a second and a half of 20,000 activities. Nothing but a nested loop can keep it from that.
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL enable_nestloop = off"))
+        lines = connection.scalars(text("EXPLAIN SELECT * FROM strava_analytics.duplicate")).all()
+    assert any("Nested Loop" in line for line in lines), lines
+
+
 def _scans(node: dict[str, Any], table: str) -> Iterator[dict[str, Any]]:
     if node.get("Relation Name") == table:
         yield node

@@ -19,13 +19,18 @@ SELECT
     earlier.athlete_id,
     min(least(earlier.activity_id, later.activity_id)) AS is_duplicate_of
 FROM placed AS earlier
-JOIN strava_analytics.recorded AS later
-    ON later.athlete_id = earlier.athlete_id
-    -- Two that share more than 80 % start within 20 % of the first one's time: an index finds these.
-    AND later.start_date BETWEEN earlier.start_date AND earlier.start_date + earlier.elapsed_time * interval '0.2 seconds'
-    AND (later.start_date, later.activity_id) > (earlier.start_date, earlier.activity_id)
-    AND later.elapsed_time > 0
-    AND NOT later.start_is_hidden
+CROSS JOIN LATERAL (
+    SELECT activity_id, start_date, elapsed_time
+    FROM strava_analytics.recorded
+    WHERE athlete_id = earlier.athlete_id
+        -- Two that share more than 80 % start within 20 % of the first one's time: an index finds these.
+        AND start_date BETWEEN earlier.start_date AND earlier.start_date + earlier.elapsed_time * interval '0.2 seconds'
+        AND (start_date, activity_id) > (earlier.start_date, earlier.activity_id)
+        AND elapsed_time > 0
+        AND NOT start_is_hidden
+    -- Keeps the planner from comparing all activities with all: some versions expect far more rows here.
+    OFFSET 0
+) AS later
 WHERE earlier.next_start <= earlier.start_date + earlier.elapsed_time * interval '0.2 seconds'
     AND least(
         extract(epoch FROM earlier.start_date) + earlier.elapsed_time,
