@@ -94,7 +94,7 @@ class Up:
 
     def wait_for_ui(self) -> None:
         """Return once the UI answers: that is before the first days are fetched, and before there is a daemon."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 urllib.request.urlopen(f"{self.url}/server_info", timeout=5).close()
@@ -115,7 +115,7 @@ class Up:
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=90)
+        output, _ = self.process.communicate(timeout=300)
         self.lines.append(output)
         return self.process.returncode
 

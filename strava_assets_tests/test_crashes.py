@@ -64,7 +64,7 @@ def die(environment: Mapping[str, str], folder: Path, point: str, window: Window
         target=run_in_this_process, args=(dict(environment), folder, window, fetch.RESUMED_FROM)
     )
     process.start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode == -signal.SIGKILL
 
 
@@ -114,7 +114,7 @@ def test_two_runs_on_the_same_hours_at_once_end_in_the_same_rows(
     for process in both:
         process.start()
     for process in both:
-        process.join(60)
+        process.join(300)
         assert process.exitcode == 0
     assert rows(environment) == expected_rows(strava)
 

@@ -86,7 +86,7 @@ class Platform:
             return False
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 240  # of which an idle machine needs fifteen
+        deadline = time.monotonic() + 900  # of which an idle machine needs fifteen
         while not is_so():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()[-5000:]
             time.sleep(0.2)

@@ -61,7 +61,7 @@ def command(*arguments: str) -> Sequence[str]:
 
 def run(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=30
+        command(*arguments), env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
 
 

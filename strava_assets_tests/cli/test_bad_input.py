@@ -15,7 +15,7 @@ AWAY = {
     "STRAVA_CLIENT_SECRET": SECRET,
     "STRAVA_BASE_URL": "http://127.0.0.1:1",
     "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1/0",
-    "DATABASE_URL": f"postgresql://me:{SECRET}@127.0.0.1:1/strava?connect_timeout=2",
+    "DATABASE_URL": f"postgresql://me:{SECRET}@127.0.0.1:1/strava?connect_timeout=10",
     "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": SECRET,

@@ -121,7 +121,7 @@ def materialize_all(page: "Page", hours: str, button: str, toast_text: str) -> s
 
 def succeeded(up: Up, chosen: Callable[[dict[str, Any]], bool] = bool, **filters: Any) -> dict[str, Any]:
     """The one run so chosen, which must succeed."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         runs = [run for run in up.graphql(_RUNS, filter=filters)["runsOrError"]["results"] if chosen(run)]
         if runs and all(run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for run in runs):
@@ -134,7 +134,7 @@ def succeeded(up: Up, chosen: Callable[[dict[str, Any]], bool] = bool, **filters
 
 def follow(page: "Page", link: "Locator", leads_to: str) -> None:
     """Click until the address says so: a click is lost when the page has just taken its data in."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while leads_to not in unquote(page.url):
         assert time.monotonic() < deadline, f"{page.url} does not become {leads_to}"
         link.click()

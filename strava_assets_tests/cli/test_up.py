@@ -162,7 +162,7 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
         assert "created" not in "".join(again.lines)
         # One part ends by itself: it is named, and nothing is left behind.
         part_of(again, "mini").kill()
-        output, _ = again.process.communicate(timeout=90)
+        output, _ = again.process.communicate(timeout=300)
     finally:
         if again.process.poll() is None:
             again.stop(signal.SIGTERM)

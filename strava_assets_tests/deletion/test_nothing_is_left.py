@@ -196,7 +196,7 @@ def test_a_purge_beside_an_import_leaves_nothing(
     def pause_after_listing(*arguments: object, **options: object) -> Iterator[Page]:
         for page in list_pages(*arguments, **options):  # type: ignore[arg-type]
             reached.set()
-            purged.wait(60)
+            purged.wait(300)
             yield page
 
     def pause_in_write(self: RawStore, athlete_id: int, *rest: object) -> object:
@@ -213,10 +213,10 @@ def test_a_purge_beside_an_import_leaves_nothing(
     fetched: list[Fetched] = []
     fetching = threading.Thread(target=lambda: fetched.append(fetch()))
     fetching.start()
-    assert reached.wait(60)
+    assert reached.wait(300)
     result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
     purged.set()
-    fetching.join(60)
+    fetching.join(300)
     assert result.exit_code == 0, result.output
     assert everything.search(words) == []
     assert ADA not in {athlete.id for athlete in fetched[0].athletes} or pauses == "in the middle of a write"

@@ -40,7 +40,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     server.stdin.write(configuration.encode())
     server.stdin.close()
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 redis.Redis(port=number, password="root").set("STRAVA_TOKEN", "secret")
@@ -51,7 +51,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield number
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(120)
 
 
 def test_it_can_do_what_the_receiver_does(port: int):

@@ -70,7 +70,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     with dg.instance_for_test(overrides=LAUNCHER) as instance:
         yield instance
         (tmp_path / "end").touch()  # for all runs, those too whose server is gone
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -78,7 +78,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 def workspace_of(instance: dg.DagsterInstance, server: CodeServer) -> WorkspaceRequestContext:
     """The server's code, once it answers."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         target = GrpcServerTarget(host="localhost", port=server.port, socket=None, location_name="code")
         workspace = WorkspaceProcessContext(instance, target).create_request_context()

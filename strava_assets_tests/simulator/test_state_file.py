@@ -33,7 +33,7 @@ def running(*options: object) -> Iterator[str]:
             yield first_line.rpartition(" ")[2].strip()
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(300) == 0
 
 
 def test_tokens_edits_and_history_outlive_the_process(tmp_path: Path):

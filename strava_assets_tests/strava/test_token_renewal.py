@@ -106,7 +106,7 @@ def test_threads_that_renew_at_once_ask_strava_once(strava: ScriptedStrava, stor
 
 def _renew_in_a_process(settings: Settings, barrier: Barrier, results: "multiprocessing.Queue[str]") -> None:
     access = access_to(settings, TokenStore(connect(settings.redis_url)), REAL)
-    barrier.wait(60)
+    barrier.wait(300)
     results.put(access.token(KEY).access_token)
 
 

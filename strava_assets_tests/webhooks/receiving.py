@@ -66,7 +66,7 @@ def serving_process(files: int | None = None) -> Iterator[str]:
             yield found[0]
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
         assert process.stderr.read() == ""
 
 

@@ -95,7 +95,7 @@ def test_an_idle_connection_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("strava_assets.bounded_server.LIFETIME", 1.0)
     with serving() as url:
         parts = urlsplit(url)
-        with socket.create_connection((parts.hostname, parts.port), timeout=6) as idle:
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as idle:
             idle.sendall(sent)
             while idle.recv(1000):
                 pass  # what it answers before it closes
