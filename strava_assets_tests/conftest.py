@@ -43,7 +43,8 @@ def pytest_configure() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    # A script that starts the tests in its background has them, and all that they start, ignore Ctrl-C.
+    # Below nohup, or in a shell's background, these are ignored, and what the tests start would inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # What `make test` says to a make that it runs is not for the tests' own.
     for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
