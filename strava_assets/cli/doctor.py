@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from strava_assets.cli.console import counted, printable
 from strava_assets.errors import ConfigurationError, RateLimitExceeded, StravaAssetsError
+from strava_assets.local.own_command import is_checkout
 from strava_assets.local.settings_file import FOLDER, nothing_runs
 from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
@@ -37,7 +38,7 @@ def command(*, offline: bool) -> None:
     settings = Settings.from_environment()
     is_archive_only = bool(_archives_without_application(settings))
     checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", _settings)]
-    if (Path.cwd() / FOLDER / "env").exists() and nothing_runs(Path.cwd()):
+    if nothing_runs(Path.cwd()) and ((Path.cwd() / FOLDER).exists() or is_checkout()):
         checks.append(("servers", _nothing_runs))
     else:
         checks += [

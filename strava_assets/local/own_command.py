@@ -21,9 +21,13 @@ def own_command() -> str:
     return shlex.quote(str(program))
 
 
+def is_checkout() -> bool:
+    """Whether the current folder is the checkout whose environment this is."""
+    return Path("Makefile").exists() and Path(sys.prefix).is_relative_to(Path.cwd())
+
+
 def up_command(port: int | None = None) -> str:
     """How everything is started: with make in a checkout whose environment this is, else by the command itself."""
-    is_of_checkout = Path("Makefile").exists() and Path(sys.prefix).is_relative_to(Path.cwd())
-    if "MAKELEVEL" in os.environ or is_of_checkout:
+    if "MAKELEVEL" in os.environ or is_checkout():
         return "make up" + (f" PORT={port}" if port else "")
     return f"{own_command()} up" + (f" --port {port}" if port else "")

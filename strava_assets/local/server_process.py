@@ -90,14 +90,14 @@ class ServerProcess:
         *,
         environment: Mapping[str, str],
         is_ready: Callable[[], bool],
-        timeout: float = 60,
+        timeout: float = 300,
         working_folder: Path | None = None,
         restarts: bool = False,
     ) -> None:
         """Run `command` and return as soon as `is_ready()`; its output goes to the file `log`.
 
-        `restarts` has the supervisor start it again when it ends by itself. Raises ServiceUnavailable, with the end
-        of the log, if it does not get ready.
+        A slow machine has minutes for it: what ends meanwhile is noticed at once. `restarts` has the supervisor start
+        it again when it ends by itself. Raises ServiceUnavailable, with the end of the log, if it does not get ready.
         """
         words = [os.fspath(part) for part in command]
         supervisor.rotate(self.log)

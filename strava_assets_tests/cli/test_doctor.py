@@ -16,7 +16,7 @@ from redis import Redis
 from sqlalchemy import Connection, create_engine, make_url, text
 
 from strava_assets.cli.main import main
-from strava_assets.local.settings_file import FOLDER, write_settings
+from strava_assets.local.settings_file import FOLDER
 from strava_assets.provisioning import initialise
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
@@ -147,13 +147,16 @@ def test_a_server_without_versions_is_reported_to_be_one(
 def test_where_make_up_does_not_run_that_is_all_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name)
+    assert "servers" not in doctor()  # where nothing says that it ever ran, those of the machine are meant
     (tmp_path / FOLDER).mkdir()
-    write_settings(tmp_path / FOLDER, {"DATABASE_URL": "postgresql://h/d"})
     results = doctor()
     assert list(results) == ["settings", "servers"]
     assert results["servers"].startswith("FAIL Nothing runs in this folder: start everything in another terminal with")
     assert "strava-assets up" in results["servers"]
     shutil.rmtree(tmp_path / FOLDER)
+    (tmp_path / "Makefile").touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path / ".venv"))
+    assert doctor()["servers"].endswith("with `make up`.")
 
 
 AUTHORIZE = """
