@@ -69,6 +69,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     connection.execute(_UNMARK_DELETED, of_athlete)
     if is_refused:
         connection.execute(_LEAVE_OUT_HOURS_OF_KEPT_ROWS, of_athlete)
+    connection.execute(_LEAVE_OUT_HOURS_OF_OLD_COPIES, of_athlete)
     connection.execute(_REMEMBER_OBJECTS, of_athlete)
     connection.execute(_DELETE_DECISIONS, of_athlete)
     if deleted:
@@ -142,6 +143,20 @@ _LEAVE_OUT_HOURS_OF_KEPT_ROWS = text(
     """  # noqa: S608 - constants
 )
 """So that the next comparison has them fetched again, and it is decided what became of the rows."""
+
+_LEAVE_OUT_HOURS_OF_OLD_COPIES = text(
+    """
+    WITH old AS (
+        DELETE FROM snapshot_hours WHERE hour IN (
+            SELECT date_trunc('hour', copy.start_date, 'UTC') FROM staged AS copy JOIN staged AS newer USING (id)
+            WHERE (newer.fetched_at, newer.start_date) > (copy.fetched_at, copy.start_date)
+              AND date_trunc('hour', newer.start_date, 'UTC') <> date_trunc('hour', copy.start_date, 'UTC')
+        ) RETURNING hour
+    )
+    DELETE FROM strava_mirrored_object WHERE athlete_id = :athlete_id AND hour IN (SELECT hour FROM old)
+    """
+)
+"""An activity of theirs has moved to another hour that is loaded, too: the next comparison has them fetched again."""
 
 _DELETE_DECISIONS = text(
     "DELETE FROM strava_unlisted_activity "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -134,6 +135,24 @@ def test_an_activity_that_moved_does_not_stay_in_the_object_of_its_old_hour(stra
     assert set(found.differences[42].unmirrored) == {partition_key(DAYS_AGO)}
     refresh(found)
     assert dict(open_store(Settings.from_environment()).read(42, [DAYS_AGO])) == {DAYS_AGO: []}
+    assert compare().windows == []
+
+
+def test_nor_where_both_hours_are_loaded_before_the_old_one_is_fetched_again(strava: Simulation):
+    """A fetch died between the two objects, then the table alone was made again."""
+    moved = strava.add_activity(42, start_date=at(DAYS_AGO))
+    assert run(DAYS_AGO).success
+    before = DAYS_AGO - 10 * HOUR
+    strava.edit(moved, start_date=at(before))
+    time.sleep(1.1)  # S3 tells by the second which object is newer
+    assert run(before, select="raw_activities").success
+    assert run(Window.of(before, DAYS_AGO), select="strava_activity").success
+    found = compare()
+    assert [window for window in found.windows if DAYS_AGO in window]
+    refresh(found)
+    store = open_store(Settings.from_environment())
+    held = {hour for hour, activities in store.read(42, [before, DAYS_AGO]) if activities}
+    assert held == {before}
     assert compare().windows == []
 
 
