@@ -1,5 +1,7 @@
 """Where commands print, and how they say numbers and what came from outside."""
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,19 @@ _JOINER = "\N{ZERO WIDTH JOINER}"
 
 
 def console() -> "Console":
-    """Where progress and tables go; colours only on a terminal."""
+    """Where progress and tables go; colours only on a terminal.
+
+    It is what standard output is now: while a step runs in this process, Dagster leads that into the run's log, and a
+    bar would stand still.
+    """
     from rich.console import Console  # noqa: PLC0415 - it takes a tenth of a second, and few commands need it
 
-    return Console(highlight=False)
+    try:
+        descriptor = os.dup(sys.stdout.fileno())
+    except OSError:  # it is no file, as in tests of commands
+        return Console(highlight=False)
+    file = os.fdopen(descriptor, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+    return Console(file=file, highlight=False)
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
