@@ -91,6 +91,8 @@ def open_export(path: Path) -> Iterator[Export]:
         try:
             if path.is_dir():
                 export = Export(path.resolve().name, _Folder(_root_of_folder(path)))
+            elif not stat.S_ISREG(path.stat().st_mode):  # a device may have no end, and a pipe cannot be sought in
+                raise ArchiveUnreadable(f"{path} is neither a file nor a folder.")
             else:
                 file = opened.enter_context(path.open("rb"))
                 export = Export(path.name, _open_zip(file, path.name))

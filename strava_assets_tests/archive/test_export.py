@@ -1,6 +1,7 @@
 """An export is found and opened wherever it is, and what is none of Strava's is refused in one line."""
 
 import io
+import os
 import tempfile
 import zipfile
 from contextlib import suppress
@@ -81,6 +82,12 @@ def test_what_is_no_zip_says_so(tmp_path: Path):
     (tmp_path / "export.zip").write_bytes(b"<html>Please log in</html>")
     assert "export.zip is no zip file" in refusal(tmp_path / "export.zip")
     assert "cannot be read: No such file or directory" in refusal(tmp_path / "nothing.zip")
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        assert refusal(path) == f"{path} is neither a file nor a folder."
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
