@@ -44,7 +44,7 @@ RUN_BY = {
         "cli/test_report.py::test_the_only_athletes_report_is_written_for_its_owner_alone"
     ),
     r"strava-assets athlete (show|set (--hr-max|--ftp) .+)": (
-        "cli/test_report.py::test_settings_hold_from_the_first_activity_and_later_ones_from_today"
+        "cli/test_report.py::test_first_settings_hold_for_the_whole_history_and_later_ones_from_today"
     ),
     r"strava-assets athlete set --units .+": (
         "cli/test_report.py::test_preferences_change_one_by_one_and_nonsense_is_refused"

@@ -40,7 +40,7 @@ def instance(redis: Redis) -> Iterator[dg.DagsterInstance]:
 
 def pass_minutes(redis: Redis) -> None:
     """Let the time pass after which Strava is asked again about a refused login."""
-    for fact in ("refused", "looked"):
+    for fact in ("refused", "last_check"):
         redis.hset(EVIDENCE, fact, repr(float(redis.hget(EVIDENCE, fact) or 0) - 600))
 
 

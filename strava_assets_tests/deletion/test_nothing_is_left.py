@@ -167,7 +167,7 @@ def test_a_proven_withdrawal_ends_with_nothing_left_although_no_event_came(
 ) -> None:
     with open_instance() as instance:
         live(simulation, everything, instance)
-        for fact in ("refused", "looked"):
+        for fact in ("refused", "last_check"):
             moment = float(everything.redis.hget("strava:evidence:STRAVA_TOKEN", fact) or 0)
             everything.redis.hset("strava:evidence:STRAVA_TOKEN", fact, repr(moment - 600))
         [request] = tick("strava_withdrawals", instance).run_requests or []

@@ -287,7 +287,7 @@ def test_a_token_removed_during_its_renewal_stays_removed(
 ) -> None:
     log_in(strava, store, MINUTE)
     strava.script = lambda _: store.delete(KEY)
-    with pytest.raises(ConfigurationError, match="removed while it was renewed"):
+    with pytest.raises(ConfigurationError, match="deleted while it was renewed"):
         access.token(KEY)
     assert store.keys() == []
 
