@@ -13,6 +13,7 @@ from strava_assets.archive.table import Table
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.archive import Archive, ArchiveRow, count_known, fill, owners, stage, store
 from strava_assets.mirror.database import transaction, wait_for_other_loads
+from strava_assets.mirror.statistics import update_statistics
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,6 +85,7 @@ def load(
         loaded.inserted, loaded.filled = filled
         loaded.unchanged = max(0, staged - loaded.known - loaded.deleted - sum(filled))
         if keep:
+            update_statistics(connection, loaded.inserted)
             keep()
         else:
             connection.rollback()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import text
 
+from strava_assets.cli.day import Day
 from strava_assets.cli.report import chosen
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.report.data import athletes
@@ -38,7 +39,7 @@ def command() -> None:
 @click.option(
     "--from",
     "valid_from",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     help="First day on which the values hold; by default today; an athlete's first values hold for the whole history.",
 )
 @click.option("--hr-max", type=_HEART, help="Maximum heart rate, beats per minute.")
@@ -93,13 +94,13 @@ def show_command(*, athlete_id: int | None) -> None:
         for period in periods:
             click.echo(f"from {_named(period['valid_from'])} on:")
             for name, unit in _UNITS.items():
-                click.echo(f"  {name:<21}{_shown(period[name], unit, name in period['guessed'])}")
+                click.echo(f"  {name:<21}{_shown(period[name], unit, is_guessed=name in period['guessed'])}")
         preference = connection.execute(
             text("SELECT units, week_start, counts_duplicates FROM strava_analytics.athlete WHERE athlete_id = :id"),
             {"id": athlete_id},
         ).one()
     click.echo(
-        f"Athlete {athlete_id}: {preference.units} units, weeks start on {preference.week_start}, "
+        f"Athlete {athlete_id}: {preference.units} units, weeks start on {preference.week_start.capitalize()}, "
         f"duplicates count {'twice' if preference.counts_duplicates else 'once'}."
     )
 
@@ -116,7 +117,7 @@ _UNITS = {
 }
 
 
-def _shown(value: object, unit: str, is_guessed: bool) -> str:  # noqa: FBT001 - about a value
+def _shown(value: object, unit: str, *, is_guessed: bool) -> str:
     if value is None:
         return "not known"
     shown = f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}".rstrip()
@@ -128,4 +129,6 @@ def _named(day: date) -> str:
 
 
 def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(
+        f"{name} {_shown(value, _UNITS.get(name, ''), is_guessed=False)}" for name, value in values.items()
+    )

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
+from strava_assets.cli.day import Day
 from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, IMPORTED_TAG, reason_tags
 from strava_assets.errors import StravaAssetsError, TransientError
@@ -29,12 +31,10 @@ from strava_assets.sync.history_import import Progress as ImportProgress
 from strava_assets.sync.left_out import all_left_out
 from strava_assets.sync.listing import sentences
 
-DAY = click.DateTime(["%Y-%m-%d"])
-
 
 @click.command(name="import", help=__doc__)
-@click.option("--from", "first", type=DAY, help="First day (UTC); default: the first activity's.")
-@click.option("--to", "last", type=DAY, help="Last day (UTC); default: today.")
+@click.option("--from", "first", type=Day(), help="First day (UTC); default: the first activity's.")
+@click.option("--to", "last", type=Day(), help="Last day (UTC); default: today.")
 def command(first: datetime | None, last: datetime | None) -> None:
     """Fetch and mirror the days, then record them in Dagster. Safe to interrupt and to run again.
 
@@ -78,6 +78,10 @@ def requested_window(settings: Settings, first: datetime | None, last: datetime 
     end = floor_to_hour(now) + HOUR
     if last and last.date() < now.date():  # the last day that there is has none after it
         end = min(end, last.replace(tzinfo=UTC) + timedelta(days=1))
+    if first and last and first > last:
+        raise click.UsageError(f"--from {first:%Y-%m-%d} lies after --to {last:%Y-%m-%d}.")
+    if start >= end and first and first > now.replace(tzinfo=None):
+        raise click.UsageError(f"--from {first:%Y-%m-%d} lies in the future.")
     if start >= end:
         raise click.UsageError(
             f"There are no hours from {start:%Y-%m-%d} to {last or now:%Y-%m-%d}. "
@@ -90,7 +94,8 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
     """Fetch and mirror; what was done in numbers, and what kept a part from being imported."""
     engine = engine_for(settings.database_url)
     redis = open_redis(settings)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # Columns of rich cut their text off at the terminal's edge; one of its own making wraps it.
+    columns = (SpinnerColumn(), TextColumn("{task.description}", table_column=Column()), TimeElapsedColumn())
     with Progress(*columns, console=console()) as display:
         task = display.add_task("Asking Strava")
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
+from strava_assets.cli.day import Day
 from strava_assets.defs.run_tags import RECONCILE, reason_tags
 from strava_assets.errors import TooManyDeletions, TransientError
 from strava_assets.hours import Window, partition_key
@@ -37,7 +38,7 @@ SHOWN = 50
     is_flag=True,
     help="Believe that everything which Strava no longer lists is really gone. Needs --athlete.",
 )
-@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC); default: all.")
+@click.option("--from", "first", type=Day(), help="First day (UTC); default: all.")
 def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, first: datetime | None) -> None:
     """Costs one API request per 200 activities and one more; each refreshed range about as much again."""
     if confirm_deletions and athlete is None:

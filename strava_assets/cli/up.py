@@ -50,7 +50,9 @@ def command(port: int, archive: Path | None) -> None:
     sensors until Ctrl-C.
     """
     unset = unset_other_servers()
-    Settings.from_environment()
+    settings = Settings.from_environment()
+    if settings.client_id:  # its secret may be missing
+        settings.require_application()
     if archive:
         with open_export(archive) as export:
             identify(export)  # what is wrong with it is reported before anything is started
@@ -248,5 +250,5 @@ class _Up:
             f"  Reports      {self._dagster.url}/reports/\n"
             f'  A query      {own_command()} psql -c "{_EXAMPLE}"\n'
             f"  Settings     set -a; . {FOLDER}/env; set +a   (for stock dagster commands in another terminal)\n"
-            f"  Logs         {FOLDER}/*/log\n"
+            f"  Logs         {FOLDER}/*/log, {self._data}/*/log\n"
         )

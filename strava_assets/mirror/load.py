@@ -22,6 +22,7 @@ from strava_assets.mirror.rejects import (
     release_claims,
     settle_rejects,
 )
+from strava_assets.mirror.statistics import update_statistics
 from strava_assets.raw.activity import activity_key
 from strava_assets.raw.snapshot import HourSnapshot
 
@@ -76,6 +77,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
         release_claims(connection)
     unmatched = connection.execute(_UNMATCHED, of_athlete).scalars().all()
     _drop_staging_tables(connection)
+    update_statistics(connection, outcomes.inserted)
     return Loaded(
         hours=hours,
         inserted=outcomes.inserted,

@@ -86,7 +86,7 @@ def test_without_tables_and_without_activities_the_next_step_is_reported():
 def test_first_settings_hold_for_the_whole_history_and_later_ones_from_today():
     assert "(guessed)" in invoke("athlete", "show").output
     result = invoke("athlete", "set", "--hr-max", "188", "--ftp", "250", "--units", "imperial")
-    assert "from the beginning on: hr_max 188.0, ftp 250.0, units imperial" in result.output
+    assert "from the beginning on: hr_max 188 bpm, ftp 250 W, units imperial" in result.output
     assert invoke("athlete", "set", "--from", "2026-11-20", "--ftp", "260").exit_code == 0
     assert invoke("athlete", "set", "--from", "2026-11-20", "--weight", "70").exit_code == 0
     periods = "SELECT valid_from::text, hr_max, ftp, weight FROM strava_analytics.athlete_setting ORDER BY 1"
@@ -99,7 +99,7 @@ def test_first_settings_hold_for_the_whole_history_and_later_ones_from_today():
         "SELECT valid_from = (SELECT today FROM strava_analytics.athlete) FROM strava_athlete_setting WHERE ftp = 270"
     ) == [(True,)]
     shown = invoke("athlete", "show").output
-    assert "imperial units, weeks start on monday, duplicates count twice" in shown
+    assert "imperial units, weeks start on Monday, duplicates count twice" in shown
 
 
 @pytest.mark.usefixtures("one_athlete")

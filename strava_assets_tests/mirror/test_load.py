@@ -47,6 +47,13 @@ def rejects(engine: Engine) -> list[Any]:
         return list(connection.execute(text("SELECT * FROM strava_activity_reject ORDER BY id")).all())
 
 
+def test_the_planner_knows_many_new_rows_at_once(engine: Engine):
+    load(engine, snapshot(NOON, *(activity(number) for number in range(1, 102))))
+    with engine.connect() as connection:
+        known = connection.execute(text("SELECT reltuples FROM pg_class WHERE oid = 'strava_activity'::regclass"))
+        assert known.scalar_one() == 101
+
+
 def test_every_column_of_a_row_equals_what_validation_read(engine: Engine):
     raw = activity(
         154504250376823,
