@@ -59,9 +59,12 @@ def command(folder: Path, *, replace: bool, yes: bool, without_databases: bool) 
         if replace:
             _delete_objects(settings)
         count = _put_objects(settings, folder / OBJECTS)
-    logins = _restore_logins(settings, folder / LOGINS)
+    logins, kept = _restore_logins(settings, folder / LOGINS)
+    one = " 1 login of the backup is there already and was kept." if kept == 1 else ""
+    several = f" {kept} logins of the backup are there already and were kept." if kept > 1 else ""
     click.echo(
         f"{counted(len(dumps), 'database')}, {counted(count, 'object')} and {counted(logins, 'login')} are restored."
+        f"{one or several}"
     )
 
 
@@ -144,16 +147,20 @@ def _put_objects(settings: Settings, source: Path) -> int:
     return len(files)
 
 
-def _restore_logins(settings: Settings, source: Path) -> int:
-    """Put the logins into Redis that it lacks; how many. What it knows of fetches belongs to other rows: it goes."""
+def _restore_logins(settings: Settings, source: Path) -> tuple[int, int]:
+    """Put the logins into Redis that it lacks; how many, and how many of them it has.
+
+    What it knows of fetches belongs to other rows: it goes.
+    """
     redis = open_redis(settings)
     tokens, evidence, points = TokenStore(redis), EvidenceStore(redis), ResumePoints(redis)
     present = tokens.tokens()
     known = {token.athlete_id for token in present.values()}
-    count = 0
+    count = kept = 0
     for file in sorted(source.glob("*.json")):
         token = Token.from_json(file.read_text(), file.stem)
         if token.athlete_id in known and (token.athlete_id or file.stem in present):
+            kept += 1
             continue
         key = further_key(token.athlete_id) if file.stem in present and token.athlete_id else file.stem
         tokens.save(key, token)
@@ -164,4 +171,4 @@ def _restore_logins(settings: Settings, source: Path) -> int:
         if token.athlete_id is not None:
             points.delete(token.athlete_id)
     delete_pending_imports(redis)
-    return count
+    return count, kept

@@ -138,7 +138,8 @@ def test_a_backup_takes_the_place_of_other_data_and_keeps_the_newer_login(
     assert "Delete" in declined.stdout
     assert everything(environment) != before
     for _ in range(2):
-        assert "0 logins are restored" in strava_assets("restore", "--replace", "--yes", str(folder))
+        said = strava_assets("restore", "--replace", "--yes", str(folder))
+        assert "0 logins are restored. 1 login of the backup is there already and was kept." in said
         assert everything(environment) == before
     assert stored_token(environment) == json.loads(newer)
 
