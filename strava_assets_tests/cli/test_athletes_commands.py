@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -116,6 +117,28 @@ def test_login_without_a_browser_takes_the_pasted_address(
     assert process.returncode == 0
     assert output.endswith("30 activities since 2021-03-04. STRAVA_START_DATE=2020-01-01 covers them all.\n")
     assert stored.exists("STRAVA_TOKEN")
+
+
+@pytest.mark.parametrize(("answer", "written"), [("y", "2021-03-04"), ("n", "2024-01-01")])
+def test_login_on_a_terminal_offers_to_write_the_date_that_includes_everything(
+    answer: str, written: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    script, file = tmp_path / "browser.py", tmp_path / ".env"
+    script.write_text(BROWSER)
+    file.write_text("STRAVA_START_DATE=2024-01-01\nSTRAVA_LOOKBACK_DAYS=20\n")
+    environment["BROWSER"] = f"{sys.executable} {script} %s {tmp_path / 'page.html'}"
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command("login"), env=environment, cwd=tmp_path, stdin=theirs, stdout=subprocess.PIPE, text=True
+    ) as process:
+        os.write(ours, f"{answer}\n".encode())  # a terminal keeps what is typed before it is asked for
+        output, _ = process.communicate(timeout=300)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0
+    assert f"Write STRAVA_START_DATE=2021-03-04 into {file}? [y/N]" in output
+    assert file.read_text() == f"STRAVA_START_DATE={written}\nSTRAVA_LOOKBACK_DAYS=20\n"
+    assert ("Written. Restart `" in output) == (answer == "y")
 
 
 def test_login_with_an_unticked_box_stores_nothing_and_does_not_use_the_code(
