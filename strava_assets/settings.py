@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Literal, NamedTuple, cast
 
 from sqlalchemy.engine import URL
@@ -88,6 +89,18 @@ DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
 OLD_NAMES = {"STRAVA_CLIENT_ID": "STRAVA_CLIENT"}
 """What the Airflow DAG called a variable; read where the new name is absent."""
+
+
+def misspelt_names(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are no settings but nearly have the name of one, each with that one."""
+    known = {*DEFAULTS, *OLD_NAMES.values()}
+    near = {
+        name: get_close_matches(name, known, n=1, cutoff=0.85)
+        for name in sorted(environment)
+        if name.startswith("STRAVA_") and name not in known
+    }
+    return {name: found[0] for name, found in near.items() if found}
+
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 

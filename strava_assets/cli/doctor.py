@@ -17,7 +17,7 @@ from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import engine_for, place, require_utf8, transaction
 from strava_assets.services import open_client, open_deletion, open_redis, open_store
-from strava_assets.settings import Settings
+from strava_assets.settings import Settings, misspelt_names
 from strava_assets.state.connection import address, answering
 from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.tokens import TokenStore
@@ -50,6 +50,8 @@ def command(*, offline: bool) -> None:
         ]
         if not offline and not is_archive_only:
             checks += [("Strava", _strava), ("history", _history)]
+    if misspelt_names(os.environ):
+        checks.insert(1, ("names", _names))
     results = [_checked(name, check, settings) for name, check in checks]
     if not all(results):
         raise click.exceptions.Exit(1)
@@ -90,6 +92,10 @@ def _settings(settings: Settings) -> str:
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} Or go without: strava-assets archive import export_1234.zip") from None
     return f"application {settings.client_id}, API at {settings.api_url}, history from {settings.start_date:%Y-%m-%d}"
+
+
+def _names(_settings: Settings) -> str:
+    raise _Note("; ".join(f"{name} is no setting; {near} is" for name, near in misspelt_names(os.environ).items()))
 
 
 def _redis(settings: Settings) -> str:

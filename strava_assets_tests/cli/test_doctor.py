@@ -144,6 +144,13 @@ def test_a_server_without_versions_is_reported_to_be_one(
 
 
 @pytest.mark.usefixtures("environment")
+def test_a_misspelt_setting_is_named_with_the_one_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRAVA_LOKBACK_DAYS", "3")
+    monkeypatch.setenv("STRAVA_UI_SERVICE_HOST", "10.0.0.1")  # as Kubernetes has it for a service strava-ui
+    assert doctor()["names"] == "note STRAVA_LOKBACK_DAYS is no setting; STRAVA_LOOKBACK_DAYS is"
+
+
+@pytest.mark.usefixtures("environment")
 def test_where_make_up_does_not_run_that_is_all_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name)
