@@ -86,7 +86,7 @@ class Platform:
             return False
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 900  # of which an idle machine needs fifteen
+        deadline = time.monotonic() + 300  # of which an idle machine needs fifteen
         while not is_so():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()[-5000:]
             time.sleep(0.2)
@@ -222,9 +222,8 @@ def test_services_that_were_away_all_at_once_are_found_again(
     for way in ways.values():
         way.cut()
     strava.edit(min(strava.accounts[42].activities), name="Another name")
-    for way in ways.values():
-        refused = way.refused
-        platform.wait_until(lambda: way.refused > refused + 2)  # noqa: B023 - called at once
+    # Without Dagster's own database nothing gets as far as to the other services.
+    platform.wait_until(lambda: sum(way.refused for way in ways.values()) > 2)
     assert platform.is_running()
     for way in ways.values():
         way.mend()
