@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -36,22 +37,23 @@ class _Note(Exception):
 def command(*, offline: bool) -> None:
     """One line a check; exit code 1 if any of them failed. Costs two API requests an athlete."""
     settings = Settings.from_environment()
-    is_archive_only = bool(_archives_without_application(settings))
-    checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", _settings)]
-    if nothing_runs(Path.cwd()) and ((Path.cwd() / FOLDER).exists() or is_checkout()):
-        checks.append(("servers", _nothing_runs))
+    archives_alone = _archives_without_application(settings)
+    checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", partial(_settings, archives_alone))]
+    if misspelt := misspelt_names(os.environ):
+        checks.append(("names", partial(_names, misspelt)))
+    reason = nothing_runs(Path.cwd())
+    if reason and ((Path.cwd() / FOLDER).exists() or is_checkout()):
+        checks.append(("servers", partial(_nothing_runs, reason)))
     else:
         checks += [
             ("Redis", _redis),
-            *([] if is_archive_only else [("tokens", _tokens)]),
+            *([] if archives_alone else [("tokens", _tokens)]),
             ("S3", _bucket),
             ("Postgres", _mirror),
             ("Dagster's storage", _dagster_storage),
         ]
-        if not offline and not is_archive_only:
+        if not offline and not archives_alone:
             checks += [("Strava", _strava), ("history", _history)]
-    if misspelt_names(os.environ):
-        checks.insert(1, ("names", _names))
     results = [_checked(name, check, settings) for name, check in checks]
     if not all(results):
         raise click.exceptions.Exit(1)
@@ -69,8 +71,8 @@ def _checked(name: str, check: Callable[[Settings], str], settings: Settings) ->
     return result != "FAIL"
 
 
-def _nothing_runs(_settings: Settings) -> str:
-    raise ConfigurationError(str(nothing_runs(Path.cwd())).strip())
+def _nothing_runs(reason: str, _settings: Settings) -> str:
+    raise ConfigurationError(reason.strip())
 
 
 def _archives_without_application(settings: Settings) -> int:
@@ -84,9 +86,11 @@ def _archives_without_application(settings: Settings) -> int:
         return 0  # another line says what is wrong with the database
 
 
-def _settings(settings: Settings) -> str:
-    if count := _archives_without_application(settings):
-        return f"no API application, which is fine: bulk exports are imported ({count}), and Strava is not asked"
+def _settings(archives_alone: int, settings: Settings) -> str:
+    if archives_alone:
+        return (
+            f"no API application, which is fine: bulk exports are imported ({archives_alone}), and Strava is not asked"
+        )
     try:
         settings.require_application()
     except ConfigurationError as error:
@@ -94,8 +98,8 @@ def _settings(settings: Settings) -> str:
     return f"application {settings.client_id}, API at {settings.api_url}, history from {settings.start_date:%Y-%m-%d}"
 
 
-def _names(_settings: Settings) -> str:
-    raise _Note("; ".join(f"{name} is no setting; {near} is" for name, near in misspelt_names(os.environ).items()))
+def _names(misspelt: dict[str, str], _settings: Settings) -> str:
+    raise _Note("; ".join(f"{name} is no setting; {near} is" for name, near in misspelt.items()))
 
 
 def _redis(settings: Settings) -> str:
