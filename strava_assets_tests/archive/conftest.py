@@ -5,15 +5,9 @@ from sqlalchemy import Engine, create_engine, make_url
 
 from strava_assets.mirror import migrations
 from strava_assets.provisioning import create_database
+from strava_assets_tests.mirror.conftest import engine
 
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """A database with all migrations applied."""
-    engine = create_engine(make_url(database_url))
-    migrations.upgrade(engine)
-    yield engine
-    engine.dispose()
+__all__ = ["engine", "twin"]
 
 
 @pytest.fixture

@@ -1,15 +1,5 @@
-from collections.abc import Iterator
+"""The views' database: the report is made from it."""
 
-import pytest
-from sqlalchemy import Engine, create_engine, make_url
+from strava_assets_tests.views.conftest import engine
 
-from strava_assets.provisioning import migrate
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """A database with all migrations and views."""
-    migrate(make_url(database_url))
-    engine = create_engine(make_url(database_url))
-    yield engine
-    engine.dispose()
+__all__ = ["engine"]
