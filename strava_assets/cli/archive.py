@@ -123,10 +123,9 @@ def list_() -> None:
     else:
         click.echo("No export was imported yet. Import one: strava-assets archive import export_1234.zip")
     loaded = {(each.athlete_id, each.archive) for each in known}
-    for athlete_id in store.athletes():
-        for archive in store.archives(athlete_id):
-            if (athlete_id, archive) not in loaded:
-                click.echo(f"{archive} of athlete {athlete_id} is in the bucket, but was not loaded: import it again.")
+    for athlete_id, archive in store.archives():
+        if (athlete_id, archive) not in loaded:
+            click.echo(f"{archive} of athlete {athlete_id} is in the bucket, but was not loaded: import it again.")
 
 
 def _row(archive: Row[Any], files: dict[str, int]) -> tuple[str, ...]:
@@ -179,10 +178,9 @@ def _delete_not_on_strava(settings: Settings, athlete_id: int | None, *, yes: bo
 
 def _find(settings: Settings, start: str, athlete_id: int | None) -> tuple[int, str]:
     """The one archive whose name begins so. Raises ConfigurationError where there is none, or more than one."""
-    store = open_archive_store(settings)
     with transaction(engine_for(settings.database_url)) as connection:
         known = {(each.athlete_id, each.archive) for each in archives(connection)}
-    known |= {(owner, name) for owner in store.athletes() for name in store.archives(owner)}
+    known.update(open_archive_store(settings).archives())
     found = [each for each in sorted(known) if each[1].startswith(start) and athlete_id in {None, each[0]}]
     if len(found) != 1:
         raise ConfigurationError(

@@ -61,7 +61,7 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
             resources = resources_of(context, names)
             store = resources.s3.open_archives()
             if not config.path:
-                return dg.MaterializeResult(metadata={"archives": len(_in_bucket(store)), "imported": "none: no path"})
+                return dg.MaterializeResult(metadata={"archives": len(store.archives()), "imported": "none: no path"})
             with _opened(resources.s3, config.path) as export:
                 raw = identify(export, config.athlete_id)
                 with athlete_locked(resources.postgres.open(), raw.athlete_id):
@@ -95,7 +95,7 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
             oldest = settings.oldest_archived(datetime.now(UTC))
             loads: dict[str, Loaded] = {}
             kept_last = _kept_last(context.instance, names)
-            for athlete_id, archive in _in_order(engine, _in_bucket(store)):
+            for athlete_id, archive in _in_order(engine, store.archives()):
                 with athlete_locked(engine, athlete_id):
                     loads[archive] = load_from_bucket(
                         engine, store, athlete_id, archive, oldest, new_name=kept_last.get(archive)
@@ -166,17 +166,13 @@ def no_archive_rejects(names: Names, loads: Mapping[str, Loaded]) -> dg.AssetChe
     )
 
 
-def _in_bucket(store: ArchiveStore) -> list[tuple[int, str]]:
-    return [(athlete_id, archive) for athlete_id in store.athletes() for archive in store.archives(athlete_id)]
-
-
 def _kept_last(instance: dg.DagsterInstance, names: Names) -> dict[str, str]:
     """What the export was called that `raw_archive` kept last, by its archive: the bucket does not say."""
     event = instance.get_latest_materialization_event(names.raw_archive)
     materialization = event.asset_materialization if event else None
-    said = [str(value.value) for label, value in (materialization.metadata if materialization else {}).items()
-            if label.startswith("export_")]  # fmt: skip
-    return {archive: name for name, _, archive in (each.rpartition(", archive ") for each in said)}
+    metadata = materialization.metadata if materialization else {}
+    exports = [str(value.value) for label, value in metadata.items() if label.startswith("export_")]
+    return {archive: name for name, _, archive in (each.rpartition(", archive ") for each in exports)}
 
 
 def _in_order(engine: Engine, found: list[tuple[int, str]]) -> list[tuple[int, str]]:

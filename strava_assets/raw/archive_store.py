@@ -22,8 +22,11 @@ class ArchiveStore(RawStore):
         """Where an export's objects lie: `s3://lifedata/stravaact/42/archive/0123456789ab/`."""
         return f"s3://{self._bucket}/{archive_prefix(self._prefix, athlete_id, archive)}"
 
-    def archives(self, athlete_id: int) -> list[str]:
-        """The athlete's exports that are in the bucket, which they are when their activities are."""
+    def archives(self) -> list[tuple[int, str]]:
+        """The exports that are in the bucket, which they are when their activities are, each with its athlete."""
+        return [(athlete_id, archive) for athlete_id in self.athletes() for archive in self._archives_of(athlete_id)]
+
+    def _archives_of(self, athlete_id: int) -> list[str]:
         prefix = archive_prefix(self._prefix, athlete_id)
         with self._clear_errors():
             folders = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
