@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 
-from strava_assets import services
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
@@ -20,7 +19,6 @@ from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import transaction
 from strava_assets.report.data import athletes
 from strava_assets.report.making import fingerprint, store_report
-from strava_assets.settings import Settings
 from strava_assets.views import quality
 from strava_assets.views.catalog import SCHEMA, View, views
 
@@ -39,7 +37,7 @@ CHECKS = {
 }
 
 
-def make_analytics_assets(settings: Settings, names: Names) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+def make_analytics_assets(names: Names) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     """The views, and `training_report`."""
     group = f"{names.group}_analytics"
     day = next(view for view in views() if view.name == "day")
@@ -88,7 +86,7 @@ def make_analytics_assets(settings: Settings, names: Names) -> list[dg.AssetSpec
     def training_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Make every athlete's report."""
         with failures():
-            return dg.MaterializeResult(metadata=_make_reports(settings, resources_of(context, names)))
+            return dg.MaterializeResult(metadata=_make_reports(resources_of(context, names)))
 
     others = [view for view in views() if view.name != "day"]
     specs = [
@@ -158,8 +156,8 @@ def _request_reports(
     return dg.SensorResult(run_requests=[dg.RunRequest(tags=reason_tags(REPORT))], cursor=json.dumps(now.isoformat()))
 
 
-def _make_reports(settings: Settings, resources: Resources) -> dict[str, Any]:
-    engine, store = resources.postgres.open(), services.open_report_store(settings)
+def _make_reports(resources: Resources) -> dict[str, Any]:
+    engine, store = resources.postgres.open(), resources.s3.open_reports()
     with transaction(engine) as connection:
         made_from, known = fingerprint(connection), athletes(connection)
     made = {athlete_id: store_report(engine, store, athlete_id) for athlete_id in known}

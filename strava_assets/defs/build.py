@@ -44,7 +44,7 @@ def build_definitions(
             assets=[
                 *make_assets(settings, names, hourly_partitions(settings)),
                 *make_archive_assets(settings, names),
-                *make_analytics_assets(settings, names),
+                *make_analytics_assets(names),
             ],
             jobs=[*jobs.values(), reports],
             schedules=make_schedules(settings, names, jobs, start=start),

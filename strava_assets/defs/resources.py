@@ -21,6 +21,7 @@ from strava_assets.mirror.database import engine_for
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.raw.object_file import open_object
+from strava_assets.raw.report_store import ReportStore
 from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
@@ -68,6 +69,10 @@ class RawBucket:
     def open_archives(self) -> ArchiveStore:
         """The files of bulk exports."""
         return services.open_archive_store(self.settings)
+
+    def open_reports(self) -> ReportStore:
+        """Training reports."""
+        return services.open_report_store(self.settings)
 
     def open_url(self, url: str) -> AbstractContextManager[IO[bytes]]:
         """An object of any bucket that these credentials can read, by its URL `s3://bucket/key`."""
