@@ -82,8 +82,9 @@ def backfill(beginning_up: Callable[[], Up], request: pytest.FixtureRequest) -> 
         launched = up.graphql(_LAUNCH, requested=REQUESTED)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess"
         return str(launched["backfillId"])
-    page.goto(GRAPH)
-    with page.expect_request(lambda request: "launchPartitionBackfill" in (request.post_data or "")) as sent:
+    with page.expect_request(
+        lambda request: "launchPartitionBackfill" in (request.post_data or ""), timeout=300_000
+    ) as sent:
         created = materialize_all(page, f"[{HOURS[0]}...{HOURS[-1]}]", "Launch backfill", "Created backfill")
     requested = json.loads(sent.value.post_data or "")["variables"]["backfillParams"]
     assert {name: requested[name] for name in REQUESTED} == REQUESTED
@@ -104,19 +105,36 @@ def hour_and_run(beginning_up: Callable[[], Up], page: "Page", backfill: str) ->
 
 def materialize_all(page: "Page", hours: str, button: str, toast_text: str) -> str:
     """Choose these hours in the dialogue of the asset graph and launch; the id that the UI says then."""
-    page.get_by_role("button", name="Materialize all").click()
-    dialog = page.get_by_role("dialog")
-    chosen = dialog.get_by_placeholder("No matching partitions")
-    # Dagster asks first where an asset before the chosen ones is not used: the archive's, in most platforms.
-    confirm = dialog.get_by_role("button", name="Confirm", exact=True)
-    confirm.or_(chosen).first.wait_for()
-    if confirm.is_visible():
-        confirm.click()
-    chosen.fill(hours)
-    chosen.press("Enter")
-    dialog.get_by_role("button", name=button, exact=True).click()
+    deadline = time.monotonic() + 300
+    launch = page.get_by_role("dialog").get_by_role("button", name=button, exact=True)
+    while not chosen(page, hours, launch):
+        assert time.monotonic() < deadline, page.get_by_role("dialog").all_inner_texts()
+    launch.click()
     toast = page.get_by_text(re.compile(rf"^{toast_text} \w+$"))
     return toast.first.inner_text().split()[-1]
+
+
+def chosen(page: "Page", hours: str, launch: "Locator") -> bool:
+    """Open the dialogue anew and write the hours into it; false where a page that still loads has dropped them."""
+    from playwright.sync_api import TimeoutError as NotShown
+
+    dialog = page.get_by_role("dialog")
+    # Its placeholder changes with what is loaded and chosen.
+    partitions = dialog.get_by_role("textbox")
+    # Dagster asks first where an asset before the chosen ones is not used: the archive's, in most platforms.
+    confirm = dialog.get_by_role("button", name="Confirm", exact=True)
+    try:
+        page.goto(GRAPH)
+        page.get_by_role("button", name="Materialize all").click()
+        confirm.or_(partitions).first.wait_for()
+        if confirm.is_visible():
+            confirm.click()
+        partitions.fill(hours)
+        partitions.press("Enter")
+        launch.wait_for(timeout=10_000)
+        return partitions.input_value() == hours
+    except NotShown:
+        return False
 
 
 def succeeded(up: Up, chosen: Callable[[dict[str, Any]], bool] = bool, **filters: Any) -> dict[str, Any]:
