@@ -32,7 +32,7 @@ class Loaded:
     known: int = 0
     """Stated by Strava's API, whose rows stay as they are."""
     deleted: int = 0
-    """The API stated them once and no longer does: they do not come back."""
+    """The API listed them once and no longer does: they do not come back."""
     unchanged: int = 0
     too_old: int = 0
     """Older than the retention setting for archives keeps."""

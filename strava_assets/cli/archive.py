@@ -38,7 +38,7 @@ def command() -> None:
 
     Strava sends it by mail: Settings, My Account, Download or Delete Your Account, Request Your Archive (that
     deletes nothing). It needs no API application, no login and no subscription, and goes together with both:
-    what the API states counts, and each activity is there once.
+    the API's values count where it lists an activity, and each is there once.
     """
 
 
@@ -144,7 +144,7 @@ def _row(archive: Row[Any], files: dict[str, int]) -> tuple[str, ...]:
 def delete(archive: str | None, *, athlete_id: int | None, not_on_strava: bool, yes: bool) -> None:
     """Delete one export, by its name in `archive list`: its objects, with all versions, and the rows only it has.
 
-    With --not-on-strava: of all exports, the rows of hours that the API states without them. They were deleted on
+    With --not-on-strava: of all exports, the rows of hours that the API lists without them. They were deleted on
     Strava, or the login may not see them; they do not come back from a later import.
     """
     settings = Settings.from_environment()

@@ -139,7 +139,7 @@ def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckRes
 
 
 def archived_activities_on_strava(connection: Connection) -> dg.AssetCheckResult:
-    """Warns of activities of exports in hours that the API states without them: they stay."""
+    """Warns of activities of exports in hours that the API lists without them: they stay."""
     ids = not_on_strava(connection)
     return _result(
         "archived_activities_on_strava",

@@ -110,7 +110,7 @@ class Activity(BaseModel):
     digest: Annotated[str, Field(description="Hash of what Strava said, social counters aside; shows changes")]
     source: Annotated[
         str,
-        Field(description="api: as Strava's API states it; archive: from a bulk export, until the API states it"),
+        Field(description="api: from Strava's API; archive: from a bulk export, until the API lists it"),
     ] = "api"
 
 

@@ -1,6 +1,6 @@
-"""The tables of bulk exports, and how their rows fill `strava_activity` where Strava's API states nothing.
+"""The tables of bulk exports, and how their rows fill `strava_activity` where Strava's API lists nothing.
 
-An archive inserts and fills; it deletes nothing, and never touches a row that the API states (docs/design.md).
+An archive inserts and fills; it deletes nothing, and never touches a row that the API lists (docs/design.md).
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,7 +56,7 @@ _FILL = text(
                           WHERE gone.athlete_id = archived.athlete_id AND gone.id = archived.id)
           AND NOT EXISTS (SELECT FROM strava_activity_reject AS reject
                           WHERE reject.athlete_id = archived.athlete_id AND reject.id = archived.id)
-          AND NOT EXISTS (SELECT FROM strava_activity AS stated WHERE stated.id = archived.id AND stated.source = 'api')
+          AND NOT EXISTS (SELECT FROM strava_activity AS listed WHERE listed.id = archived.id AND listed.source = 'api')
         ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _OTHERS)}
         WHERE present.source = 'archive' AND ({", ".join(f"present.{name}" for name in _OTHERS)})
            IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _OTHERS)})
@@ -68,7 +68,7 @@ _FILL = text(
 
 
 def fill(connection: Connection, athlete_id: int) -> Filled:
-    """Have a row of each archived activity that Strava's API neither states nor has stated and deleted."""
+    """Have a row of each archived activity that Strava's API neither lists nor has listed and deleted."""
     return Filled(*connection.execute(_FILL, {"athlete_id": athlete_id}).one())
 
 
@@ -95,19 +95,19 @@ def owners(connection: Connection, athlete_id: int) -> list[int]:
 
 
 def count_known(connection: Connection, athlete_id: int) -> tuple[int, int]:
-    """Of the staged activities, how many the API states (rejects too), and how many it stated and then deleted."""
+    """Of the staged activities, how many the API lists (rejects too), and how many it listed and then deleted."""
     statement = """
-        SELECT count(*) FILTER (WHERE stated), count(*) FILTER (WHERE gone AND NOT stated) FROM (
+        SELECT count(*) FILTER (WHERE listed), count(*) FILTER (WHERE gone AND NOT listed) FROM (
             SELECT EXISTS (SELECT FROM strava_activity AS api WHERE api.id = staged.id AND api.source = 'api')
                    OR EXISTS (SELECT FROM strava_activity_reject AS reject
-                              WHERE reject.athlete_id = :athlete_id AND reject.id = staged.id) AS stated,
+                              WHERE reject.athlete_id = :athlete_id AND reject.id = staged.id) AS listed,
                    EXISTS (SELECT FROM strava_deleted_activity AS deleted
                            WHERE deleted.athlete_id = :athlete_id AND deleted.id = staged.id) AS gone
             FROM staged_archive AS staged
         ) AS each
     """
-    stated, gone = connection.execute(text(statement), {"athlete_id": athlete_id}).one()
-    return stated, gone
+    listed, gone = connection.execute(text(statement), {"athlete_id": athlete_id}).one()
+    return listed, gone
 
 
 def store(connection: Connection, archive: Archive, rejects: Iterable[RejectRow]) -> None:
@@ -180,14 +180,14 @@ def delete_orphans(connection: Connection, athlete_id: int) -> int:
 
 _NOT_ON_STRAVA = """
     FROM strava_activity AS present
-    JOIN strava_mirrored_object AS stated
-      ON stated.athlete_id = present.athlete_id AND stated.hour = date_trunc('hour', present.start_date, 'UTC')
+    JOIN strava_mirrored_object AS listed
+      ON listed.athlete_id = present.athlete_id AND listed.hour = date_trunc('hour', present.start_date, 'UTC')
     WHERE present.source = 'archive' AND (CAST(:athlete_id AS bigint) IS NULL OR present.athlete_id = :athlete_id)
 """
 
 
 def not_on_strava(connection: Connection, athlete_id: int | None = None) -> list[int]:
-    """Ids of rows of archives in hours that the API states without them: private ones, or deleted on Strava."""
+    """Ids of rows of archives in hours that the API lists without them: private ones, or deleted on Strava."""
     statement = text(f"SELECT present.id {_NOT_ON_STRAVA} ORDER BY present.id")
     return list(connection.execute(statement, {"athlete_id": athlete_id}).scalars())
 
@@ -215,10 +215,10 @@ def delete_archived_before(connection: Connection, moment: datetime) -> int:
 
 
 def archived_ids_before(connection: Connection, moment: datetime) -> set[int]:
-    """Ids of the activities of which `remove_archived_before` leaves nothing: the API states none of them."""
+    """Ids of the activities of which `remove_archived_before` leaves nothing: the API lists none of them."""
     statement = """
         SELECT id FROM strava_archive_activity AS archived WHERE start_date < :moment AND NOT EXISTS (
-            SELECT FROM strava_activity AS stated WHERE stated.id = archived.id AND stated.source = 'api'
+            SELECT FROM strava_activity AS listed WHERE listed.id = archived.id AND listed.source = 'api'
         ) UNION SELECT id FROM strava_activity WHERE start_date < :moment AND source = 'archive'
     """
     return set(connection.execute(text(statement), {"moment": moment}).scalars())

@@ -126,7 +126,7 @@ _DELETE = text(
     SELECT count(*) FROM gone
     """  # noqa: S608 - constants
 )
-"""What the API stated once and no longer does must not come back from a bulk export."""
+"""What the API listed once and no longer does must not come back from a bulk export."""
 
 _UNMARK_DELETED = text(
     """

@@ -128,7 +128,7 @@ archive_activity = Table(
     Column("columns", JSONB, nullable=False, comment="All filled columns, as they are written, by canonical name"),
     Column("activity", JSONB, nullable=False, comment="The row of strava_activity that it makes"),
     Index("ix_strava_archive_activity_athlete_id_start_date", "athlete_id", "start_date"),
-    comment="Activities of bulk exports with all their columns, also of those that Strava's API states",
+    comment="Activities of bulk exports with all their columns, also of those that Strava's API lists",
 )
 
 archive_reject = Table(
@@ -148,7 +148,7 @@ deleted_activity = Table(
     Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose activity it was"),
     Column("id", BigInteger, primary_key=True, autoincrement=False, comment="Strava's id"),
     Column("deleted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    comment="Ids that the API stated and then no longer: no archive brings them back",
+    comment="Ids that the API listed once and no longer lists: no export brings them back",
 )
 
 unlisted_activity = Table(

@@ -100,7 +100,7 @@ def test_what_the_api_states_invalidly_is_not_replaced_by_an_archive(engine: Eng
     assert of[0]["id"] not in rows(engine)
 
 
-def test_an_hour_stated_without_an_archived_activity_leaves_it_and_names_it(engine: Engine):
+def test_an_hour_listed_without_an_archived_activity_leaves_it_and_names_it(engine: Engine):
     of = activities(30)
     import_archive(engine, ExportFile(of))
     hidden = of[5]
@@ -119,18 +119,18 @@ def test_an_hour_stated_without_an_archived_activity_leaves_it_and_names_it(engi
 def test_comparison_and_deletion_guard_count_the_api_s_rows_only(engine: Engine):
     of = activities(200)
     import_archive(engine, ExportFile(of))
-    stated = of[:20]
-    refresh(engine, stated, hours(stated))
+    listed = of[:20]
+    refresh(engine, listed, hours(listed))
     everything = Window(datetime.fromisoformat("2000-01-01T00:00Z"), datetime.fromisoformat("2030-01-01T00:00Z"))
     assert len(ids(engine, "api")) == 20
     with engine.begin() as connection:
         assert stored(connection, ATHLETE, everything, [activity_json["id"] for activity_json in of]).keys() == ids(
             engine, "api"
         )
-    held_back = refresh(engine, stated[7:], hours(stated), DeletionGuard(max_share=0.1)).held_back
+    held_back = refresh(engine, listed[7:], hours(listed), DeletionGuard(max_share=0.1)).held_back
     assert held_back == 7  # of 20, not of 200
     assert len(ids(engine, "api")) == 20
-    assert refresh(engine, stated, hours(of)).deleted == 0
+    assert refresh(engine, listed, hours(of)).deleted == 0
 
 
 def test_of_two_archives_the_newer_counts_in_whichever_order_they_come(engine: Engine):
@@ -303,7 +303,7 @@ def test_with_archives_in_between_the_api_s_rows_are_those_of_the_api_alone(
             connection.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
     pool = activities(45, seed=chance.randrange(40))
     world, later = pool[:30], pool[30:]
-    ever, stated, archived, gone = hours(pool), set[int](), set[int](), set[int]()
+    ever, listed, archived, gone = hours(pool), set[int](), set[int](), set[int]()
     exports: list[ExportFile] = []
     for step in ["import", "refresh a part", *steps, "refresh", "import an old one", "refresh"]:
         at = chance.randrange(len(world)) if world else 0
@@ -321,8 +321,8 @@ def test_with_archives_in_between_the_api_s_rows_are_those_of_the_api_alone(
             ever = sorted({*ever, *hours(world)})
         now = {activity_id: row for activity_id, row in rows(engine).items() if row["source"] == "api"}
         assert now == rows(twin)
-        gone = (gone | (stated - set(now))) - set(now)
-        stated |= set(now)
+        gone = (gone | (listed - set(now))) - set(now)
+        listed |= set(now)
         only = ids(engine, "archive")
         assert only <= archived
         assert not only & gone

@@ -81,7 +81,7 @@ def test_a_range_writes_only_hours_that_say_something(strava: Simulation, enviro
     assert len(bodies(environment)) == 2
     strava.delete(gone)
     result = run(window)
-    assert sorted(map(len, bodies(environment).values()))[0] == 2  # the hour is stated to be empty: []
+    assert sorted(map(len, bodies(environment).values()))[0] == 2  # the hour is known to be empty: []
     assert rows(environment) == expected_rows(strava)
     assert metadata(result, "strava_activity")["deleted"] == 1
     assert metadata(result, "raw_activities")["objects_unchanged"] == 1
