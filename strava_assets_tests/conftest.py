@@ -213,8 +213,12 @@ def environment(
 ) -> Iterator[dict[str, str]]:
     """All settings in os.environ: a fresh database, bucket and Strava; Dagster's own database does not exist yet.
 
-    The working folder is an empty one, so that no `.env` of the developer's is read.
+    The working folder is an empty one, so that no `.env` of the developer's is read. In this process what failed is
+    tried again at once; other processes wait between attempts, as they do for users.
     """
+    monkeypatch.setattr("strava_assets.defs.failures.RETRY_AFTER_SECONDS", 0)
+    monkeypatch.setattr("strava_assets.strava.retries.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("strava_assets.strava.session.PAUSE_AFTER_REFUSAL", 0.001)
     for variable in VARIABLES:
         monkeypatch.delenv(variable.name, raising=False)
     url = make_url(database_url)

@@ -112,8 +112,6 @@ def test_a_run_ends_with_one_clear_line_and_nothing_half_written(
     break_it: Callable[[Environment, Simulation, Callable[[str, str], None]], None],
     message: str,
 ):
-    monkeypatch.setattr("strava_assets.defs.failures.RETRY_AFTER_SECONDS", 0)
-    monkeypatch.setattr("strava_assets.strava.retries.FIRST_PAUSE", 0.001)
     break_it(environment, strava, monkeypatch.setenv)
     result = run(HOUR_AGO)
     assert not result.success

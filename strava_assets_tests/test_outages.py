@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from strava_assets.defs import failures
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
@@ -22,9 +21,8 @@ LAST_HOURS = Window.of(NOW - 12 * HOUR, NOW - HOUR)
 
 
 @pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Simulation:
+def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
     """One athlete with more activities than a page holds, logged in, and migrated tables."""
-    monkeypatch.setattr(failures, "RETRY_AFTER_SECONDS", 0)
     migrate(Settings.from_environment().database_url)
     simulation.add_athlete(42)
     for number in range(250):

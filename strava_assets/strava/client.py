@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import ceil
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ from strava_assets.strava.api_errors import NEEDED_SCOPE, scope_missing
 from strava_assets.strava.clock import REAL, Clock
 from strava_assets.strava.config import StravaConfig
 from strava_assets.strava.oauth import OAuth
-from strava_assets.strava.pagination import Listed, Listing, Page
+from strava_assets.strava.pagination import PER_PAGE, Listed, Listing, Page
 from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.request_budget import Budget
 from strava_assets.strava.retries import ATTEMPTS
@@ -162,21 +163,26 @@ class StravaClient:
         before the first request where Strava is known to hide activities from this login, otherwise what
         ApiSession.get raises.
         """
+        listing = Listing(window, self._clock.now)
+        while listing.request:
+            yield listing.receive(self._page(athlete, listing.request.parameters(), attempts))
+
+    def latest(self, athlete: Athlete, before: datetime) -> list[RawActivity]:
+        """Up to a page of the athlete's activities that start before that moment, newest first, for one request.
+
+        Raises what `activities` does.
+        """
+        return self._page(athlete, {"per_page": PER_PAGE, "before": ceil(before.timestamp())}, ATTEMPTS)
+
+    def _page(self, athlete: Athlete, parameters: dict[str, str | int], attempts: int) -> list[RawActivity]:
         scopes = self._access.token(athlete.token_key).scopes
         if scopes is not None and NEEDED_SCOPE not in scopes:
             raise scope_missing(athlete.id)
-        listing = Listing(window, self._clock.now)
-        while listing.request:
-            found = self._session.get(
-                athlete.token_key,
-                "/athlete/activities",
-                listing.request.parameters(),
-                split_array,
-                attempts=attempts,
-            )
-            if found is None:
-                raise ConfigurationError("Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.")
-            yield listing.receive(found)
+        key = athlete.token_key
+        found = self._session.get(key, "/athlete/activities", parameters, split_array, attempts=attempts)
+        if found is None:
+            raise ConfigurationError("Strava knows no GET /athlete/activities (404); check STRAVA_API_URL.")
+        return found
 
     def activity(self, athlete: Athlete, activity_id: int) -> RawActivity | None:
         """One activity with all its details; None if it is gone or hidden from this login (404)."""

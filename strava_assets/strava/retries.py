@@ -30,7 +30,7 @@ class TryAgain(Exception):
 
 
 def repeat(request: str, once: Callable[[], T], clock: Clock, *, attempts: int = ATTEMPTS) -> T:
-    """Call `once` until it succeeds, at most `attempts` times. `asked` is method and path, `GET /athlete`.
+    """Call `once` until it succeeds, at most `attempts` times. `request` is method and path, `GET /athlete`.
 
     Raises StravaUnavailable or MalformedPage, as the last failure would have it, in the end.
     """

@@ -41,17 +41,16 @@ class LeftOut:
 def left_out(client: StravaClient, athlete: Athlete, window: Window) -> LeftOut | None:
     """What starts in `window`, which ends where the partitions begin; None where nothing does.
 
-    Two API requests at most. Raises what StravaClient.activities does.
+    One API request, and two more where it brings a full page. Raises what StravaClient.activities does.
     """
-    pages = (
-        [each.activity.start for each in page.activities if each.activity.start]
-        for page in client.activities(athlete, window)
-    )
-    # The first request is about the first second of 1970 alone.
-    starts = next(filter(None, pages), None)
-    if starts is None:
+    starts = [each.start for each in client.latest(athlete, window.end) if each.start and each.start in window]
+    if not starts:
         return None
-    return LeftOut(len(starts), min(starts).astimezone(UTC).date(), window.end.date(), is_all=len(starts) < PER_PAGE)
+    is_all, oldest = len(starts) < PER_PAGE, min(starts)
+    if not is_all:
+        listed = (each.activity.start for page in client.activities(athlete, window) for each in page.activities)
+        oldest = next(filter(None, listed), oldest)
+    return LeftOut(len(starts), oldest.astimezone(UTC).date(), window.end.date(), is_all)
 
 
 def all_left_out(client: StravaClient, start: datetime, oldest_kept: datetime | None = None) -> list[str]:

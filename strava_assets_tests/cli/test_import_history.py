@@ -16,7 +16,6 @@ from redis import Redis
 
 from strava_assets.cli.import_history import requested_window
 from strava_assets.cli.main import main
-from strava_assets.defs import failures
 from strava_assets.hours import Window
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -38,9 +37,8 @@ def test_the_last_day_may_be_any_that_a_calendar_has(last: datetime):
 
 
 @pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Simulation:
-    """One athlete with more than two pages of activities, logged in; steps are tried again at once."""
-    monkeypatch.setattr(failures, "RETRY_AFTER_SECONDS", 0)
+def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
+    """One athlete with more than two pages of activities, logged in."""
     simulation.add_athlete(42)
     for number in range(450):
         start = FIRST + timedelta(hours=2 * number, minutes=5)

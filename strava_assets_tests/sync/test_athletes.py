@@ -200,7 +200,6 @@ def test_ranges_that_fail_keep_no_other_and_are_listed_at_the_end(
         return write(self, athlete_id, hours, *rest)
 
     monkeypatch.setattr(RawStore, "write", refuse)
-    monkeypatch.setattr("strava_assets.defs.failures.RETRY_AFTER_SECONDS", 0)
     done = reconcile()
     assert done.exit_code == TEMPORARY, done.output
     assert f"error: Not refreshed: {bad:%Y-%m-%d-%H:%M}; the reasons are above." in done.output

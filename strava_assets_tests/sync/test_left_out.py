@@ -1,0 +1,62 @@
+"""What lies before the first partition is counted, and costs one request where there is little or nothing."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from redis import Redis
+
+from strava_assets.hours import Window
+from strava_assets.settings import Settings
+from strava_assets.simulator.simulation import Simulation
+from strava_assets.strava.client import StravaClient
+from strava_assets.strava.pagination import ALL_TIME
+from strava_assets.sync.left_out import LeftOut, left_out
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+BEFORE = Window(ALL_TIME.start, START)
+
+
+def look(
+    environment: dict[str, str], simulation: Simulation, starts: list[datetime], window: Window = BEFORE
+) -> tuple[LeftOut | None, int]:
+    """What is left out of an account with activities at these times, and how many requests it took to know."""
+    simulation.add_athlete(42)
+    for start in starts:
+        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    with StravaClient.open(Settings.from_environment()) as client:
+        (athlete,) = client.athletes()
+        before = client.requests_made
+        return left_out(client, athlete, window), client.requests_made - before
+
+
+def test_nothing_before_the_start_costs_one_request(environment: dict[str, str], simulation: Simulation):
+    assert look(environment, simulation, [START, START + timedelta(days=1)]) == (None, 1)
+
+
+def test_what_fits_into_a_page_is_counted_with_its_first_day(environment: dict[str, str], simulation: Simulation):
+    starts = [START - timedelta(seconds=1), START - timedelta(days=2), START]
+    assert look(environment, simulation, starts) == (LeftOut(2, date(2023, 12, 30), START.date()), 1)
+
+
+@pytest.mark.parametrize("second", [0, 1])
+def test_an_activity_of_a_clock_that_lost_its_battery_is_counted(
+    environment: dict[str, str], simulation: Simulation, second: int
+):
+    epoch = ALL_TIME.start + timedelta(seconds=second)
+    assert look(environment, simulation, [epoch]) == (LeftOut(1, date(1970, 1, 1), START.date()), 1)
+
+
+def test_a_full_page_says_or_more_and_still_names_the_first_day(environment: dict[str, str], simulation: Simulation):
+    starts = [START - timedelta(days=number) for number in range(1, 251)]
+    found, requests = look(environment, simulation, starts)
+    assert found == LeftOut(200, starts[-1].date(), START.date(), is_all=False)
+    assert requests == 3
+    assert str(found).startswith("200 or more activities start before STRAVA_START_DATE=2024-01-01 and are left out ")
+
+
+def test_what_retention_would_delete_is_not_counted(environment: dict[str, str], simulation: Simulation):
+    starts = [START - timedelta(days=10), START - timedelta(days=100)]
+    window = Window(START - timedelta(days=30), START)
+    assert look(environment, simulation, starts, window) == (LeftOut(1, starts[0].date(), START.date()), 1)
