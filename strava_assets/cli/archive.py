@@ -48,10 +48,10 @@ def command() -> None:
 @click.option("--with-files", is_flag=True, help="Keep the original recordings (FIT, GPX, TCX), too.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 def import_(path: Path, *, athlete_id: int | None, with_files: bool, dry_run: bool) -> None:
-    """Import the export at PATH: Strava's zip, or the folder that it was unpacked to.
+    """Import the zip that Strava sent, or its folder.
 
-    Of what is in it, only activities, gear and, with --with-files, the recordings are read and kept. Safe to
-    interrupt and to repeat.
+    PATH is the zip, or the folder that it was unpacked to. Of what is in it, only activities, gear and, with
+    --with-files, the recordings are read and kept. Safe to interrupt and to repeat.
     """
     import_export(Settings.from_environment(), path, athlete_id, with_files=with_files, dry_run=dry_run)
 
@@ -142,7 +142,9 @@ def _row(archive: Row[Any], files: dict[str, int]) -> tuple[str, ...]:
 @click.option("--not-on-strava", is_flag=True, help="Instead: delete the rows that Strava's API does not list.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(archive: str | None, *, athlete_id: int | None, not_on_strava: bool, yes: bool) -> None:
-    """Delete one export, by its name in `archive list`: its objects, with all versions, and the rows only it has.
+    """Delete an export, or rows that Strava no longer has.
+
+    An export, by its name in `archive list`: its objects, with all versions, and the rows that only it has.
 
     With --not-on-strava: of all exports, the rows of hours that the API lists without them. They were deleted on
     Strava, or the login may not see them; they do not come back from a later import.

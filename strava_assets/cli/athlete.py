@@ -119,7 +119,7 @@ _UNITS = {
 
 def _shown(value: object, unit: str, *, is_guessed: bool) -> str:
     if value is None:
-        return "not known"
+        return "not set: as for men" if is_guessed else "not known"  # the weights of heart rate differ by sex
     shown = f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}".rstrip()
     return f"{shown} (guessed)" if is_guessed else shown
 

@@ -1,8 +1,35 @@
-"""Puts a setting into the file `.env`, leaving everything else in it as it is."""
+"""The file `.env`: its settings read into the environment, and one put into it that leaves everything else as it is."""
 
 import os
 import re
+from io import StringIO
 from pathlib import Path
+
+from dotenv import load_dotenv
+from dotenv.parser import parse_stream
+
+from strava_assets.errors import ConfigurationError
+
+
+def read(file: Path) -> None:
+    """Set what the file names and the environment does not; nothing where there is no file.
+
+    Raises ConfigurationError where it cannot be read, or a line of it is no setting.
+    """
+    if not file.exists():
+        return
+    try:
+        written = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"The file .env cannot be read: {error}. It must be a text file in UTF-8.") from None
+    for line in parse_stream(StringIO(written)):
+        if line.error:
+            text = line.original.string
+            number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            raise ConfigurationError(
+                f"The file .env cannot be read: line {number} is no NAME=value, NAME='value' or # comment."
+            )
+    load_dotenv(stream=StringIO(written))
 
 
 def put(file: Path, name: str, value: str) -> None:

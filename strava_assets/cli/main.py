@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from dotenv import load_dotenv
 
 from strava_assets.cli.console import printable
+from strava_assets.cli.env_file import read
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError, TransientError
 from strava_assets.local.settings_file import load_settings_of_running_servers, nothing_runs
 
@@ -107,10 +107,7 @@ def _in_a_line(error: Exception) -> str:
 def main(*, debug: bool) -> None:
     """Keep an athlete's Strava history as Dagster assets: raw JSON in S3, an exact mirror in Postgres."""
     del debug  # read where errors end
-    try:
-        load_dotenv(Path.cwd() / ".env")
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"The file .env cannot be read: {error}. It must be a text file in UTF-8.") from None
+    read(Path.cwd() / ".env")
     load_settings_of_running_servers(Path.cwd())
 
 

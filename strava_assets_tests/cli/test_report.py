@@ -1,5 +1,6 @@
 """`strava-assets report` and `strava-assets athlete`, on a real database."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -84,7 +85,9 @@ def test_without_tables_and_without_activities_the_next_step_is_reported():
 
 @pytest.mark.usefixtures("one_athlete")
 def test_first_settings_hold_for_the_whole_history_and_later_ones_from_today():
-    assert "(guessed)" in invoke("athlete", "show").output
+    shown = invoke("athlete", "show").output
+    assert "(guessed)" in shown
+    assert re.search(r"^  sex +not set: as for men$", shown, re.MULTILINE)
     result = invoke("athlete", "set", "--hr-max", "188", "--ftp", "250", "--units", "imperial")
     assert "from the beginning on: hr_max 188 bpm, ftp 250 W, units imperial" in result.output
     assert invoke("athlete", "set", "--from", "2026-11-20", "--ftp", "260").exit_code == 0
