@@ -19,6 +19,7 @@ from strava_assets.archive.loading import Loaded
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
+from strava_assets.errors import ArchiveUnreadable, PermanentError
 from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import athlete_locked, transaction
 from strava_assets.mirror.markdown import inert
@@ -94,12 +95,19 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
             store, engine = resources.s3.open_archives(), resources.postgres.open()
             oldest = settings.oldest_archived(datetime.now(UTC))
             loads: dict[str, Loaded] = {}
+            unreadable: list[str] = []
             kept_last = _kept_last(context.instance, names)
             for athlete_id, archive in _in_order(engine, store.archives()):
-                with athlete_locked(engine, athlete_id):
-                    loads[archive] = load_from_bucket(
-                        engine, store, athlete_id, archive, oldest, new_name=kept_last.get(archive)
-                    )
+                try:
+                    with athlete_locked(engine, athlete_id):
+                        loads[archive] = load_from_bucket(
+                            engine, store, athlete_id, archive, oldest, new_name=kept_last.get(archive)
+                        )
+                except PermanentError as error:
+                    unreadable.append(f"{archive}: {error}")
+            if unreadable:
+                number = f"{len(unreadable)} of {len(unreadable) + len(loads)}"
+                raise ArchiveUnreadable(f"{number} exports in the bucket are not loaded: {'; '.join(unreadable)}")
         return dg.MaterializeResult(metadata=rows_metadata(loads), check_results=[no_archive_rejects(names, loads)])
 
     return [raw_archive, strava_archive]

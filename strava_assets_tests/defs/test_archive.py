@@ -107,6 +107,25 @@ def test_of_two_exports_of_one_day_the_last_imported_counts_when_the_tables_are_
         assert {row["name"] for row in rows(environment).values()} == {last}
 
 
+def test_an_export_that_somebody_broke_in_the_bucket_keeps_no_other_from_the_tables(
+    environment: dict[str, str], tmp_path: Path
+):
+    broken, whole = (ExportFile(activities(20)), ExportFile([{**each, "name": "Whole"} for each in activities(20)]))
+    for export in (broken, whole):
+        assert run(path=str(export.zip(tmp_path / "export_42.zip"))).success
+    archive = hashlib.sha256(broken.csv()).hexdigest()[:12]
+    boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"]).put_object(
+        Bucket=environment["S3_BUCKET"], Key=f"stravaact/42/archive/{archive}/activities.csv", Body=b"\x00"
+    )
+    engine = create_engine(Settings.from_environment().database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE strava_activity, strava_archive, strava_archive_activity")
+    engine.dispose()
+    result = run()
+    assert f"1 of 2 exports in the bucket are not loaded: {archive}: " in problem(result)
+    assert {row["name"] for row in rows(environment).values()} == {"Whole"}
+
+
 def test_rejects_and_what_is_no_export_are_reported(tmp_path: Path):
     export = ExportFile(activities(80))
     export.change_rows = lambda every: [every[0][:9], *every[1:]]
