@@ -114,6 +114,8 @@ ratio AS (
     FROM measured
     WHERE suffer_score > 0 AND coalesce(power_load, heart_rate_load) IS NOT NULL
     GROUP BY athlete_id
+    -- Postgres keeps rows that it had to sort, where a join reads them again and again, and makes others anew each time.
+    ORDER BY load_per_effort
 )
 SELECT
     measured.activity_id,

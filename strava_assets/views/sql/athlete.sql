@@ -11,7 +11,7 @@ SELECT
     history.athlete_id,
     history.first_day,
     history.last_day,
-    greatest(history.last_day, (now() AT TIME ZONE 'UTC' + coalesce(latest.utc_offset, interval '0'))::date) AS today,
+    greatest(history.last_day, (now() AT TIME ZONE 'UTC' + coalesce(history.utc_offset, interval '0'))::date) AS today,
     coalesce(preference.units, 'metric') AS units,
     coalesce(preference.week_start, 'monday') AS week_start,
     coalesce(preference.counts_duplicates, true) AS counts_duplicates
@@ -19,15 +19,15 @@ FROM (
     SELECT
         athlete_id,
         min(day) AS first_day,
-        max(day) AS last_day
+        max(day) AS last_day,
+        -- In one pass: a join for it may be made for each row of whatever uses this view.
+        (
+            array_agg(start_date_local - start_date AT TIME ZONE 'UTC' ORDER BY start_date DESC, activity_id DESC)
+            FILTER (WHERE start_date_local IS NOT NULL)
+        )[1] AS utc_offset
     FROM strava_analytics.recorded
     GROUP BY athlete_id
 ) AS history
-LEFT JOIN LATERAL (
-    SELECT start_date_local - start_date AT TIME ZONE 'UTC' AS utc_offset
-    FROM strava_analytics.recorded
-    WHERE athlete_id = history.athlete_id AND start_date_local IS NOT NULL
-    ORDER BY start_date DESC, activity_id DESC
-    LIMIT 1
-) AS latest ON true
 LEFT JOIN public.strava_athlete_preference AS preference ON preference.athlete_id = history.athlete_id
+-- Postgres keeps rows that it had to sort, where a join reads them again and again, and makes others anew each time.
+ORDER BY history.first_day

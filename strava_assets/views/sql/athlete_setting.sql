@@ -106,3 +106,5 @@ SELECT
     weight,
     guessed
 FROM filled
+-- Postgres keeps rows that it had to sort, where a join reads them again and again, and makes others anew each time.
+ORDER BY valid_from

@@ -37,3 +37,5 @@ WHERE earlier.next_start <= earlier.start_date + earlier.elapsed_time * interval
         extract(epoch FROM later.start_date) + later.elapsed_time
     ) - extract(epoch FROM later.start_date) > 0.8 * greatest(earlier.elapsed_time, later.elapsed_time)
 GROUP BY greatest(earlier.activity_id, later.activity_id), earlier.athlete_id
+-- Postgres keeps rows that it had to sort, where a join reads them again and again, and makes others anew each time.
+ORDER BY is_duplicate_of
