@@ -117,11 +117,23 @@ def running(*, years: float, per_year: int, latency_ms: int = 0, start_date: str
         stack.callback(simulator.terminate)
         token = _granted(environment["STRAVA_BASE_URL"])
         RedisClient.from_url(redis.url).set("STRAVA_TOKEN", json.dumps(token))
-        os.environ.update(environment)
+        stack.enter_context(_environment(environment))
         for _ in initialise(Settings.from_environment()):
             pass
         shutil.copy(PROJECT / "dagster.yaml", folder)
         yield Stack(environment, folder)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """These values in os.environ, and after it what was there before: the next benchmark has servers of its own."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _granted(url: str) -> dict[str, Any]:
