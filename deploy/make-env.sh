@@ -13,7 +13,7 @@ umask 077
 trap 'rm -f .env.new' EXIT
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 # Passwords that came with a later version, and belong to no data yet.
-later="REDIS_WEBHOOK_PASSWORD"
+later="REDIS_WEBHOOK_PASSWORD S3_PASSWORD"
 if [ -e .env ]; then
     added=
     if grep -q '^REDIS_PASSWORD=' .env; then
@@ -47,7 +47,7 @@ fi
     echo "STRAVA_START_DATE=2024-01-01"
     echo
     echo "# Made for this machine; keep them as long as you keep the volumes."
-    for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD REDIS_PASSWORD MINIO_ROOT_PASSWORD $later; do
+    for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD REDIS_PASSWORD $later; do
         echo "$name=$(random)"
     done
 } > .env.new

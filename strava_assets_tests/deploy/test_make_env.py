@@ -49,8 +49,9 @@ def test_an_env_of_an_earlier_version_gets_what_is_missing_and_keeps_the_rest(ch
     (checkout / ".env").write_text("REDIS_PASSWORD=old\n# mine\nMINE=1")
     done = make_env(checkout)
     assert done.returncode == 0, done.stderr
-    assert "REDIS_WEBHOOK_PASSWORD" in done.stdout
+    assert "REDIS_WEBHOOK_PASSWORD S3_PASSWORD" in done.stdout
     assert (checkout / ".env").read_text().startswith("REDIS_PASSWORD=old\n# mine\nMINE=1\nREDIS_WEBHOOK_PASSWORD=")
+    assert dotenv_values(checkout / ".env")["S3_PASSWORD"]
     assert (checkout / ".env").stat().st_mode & 0o077 == 0
     assert make_env(checkout).returncode == 1
 
