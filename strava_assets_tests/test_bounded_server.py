@@ -62,6 +62,7 @@ def get(port: int) -> bytes:
         return bytes(answer.read())
 
 
+@pytest.mark.slow
 def test_an_answer_is_waited_for_where_the_server_says_so():
     with serving(waits_for_answers=True) as port:
         assert get(port) == b"late"

@@ -349,6 +349,7 @@ def _without_counters(row: dict[str, Any]) -> dict[str, Any]:
 _simulation: Simulation
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_after_a_pass_the_mirror_equals_strava_whatever_happened(simulation: Simulation):
     global _simulation  # noqa: PLW0603 - hypothesis makes the state machines itself

@@ -65,6 +65,7 @@ def test_that_prints():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_a_secret_that_is_found_fails_the_run_in_however_many_processes(tmp_path: Path, processes: str) -> None:
     folder = tmp_path / "leaking"

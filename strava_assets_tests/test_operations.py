@@ -18,6 +18,7 @@ def test_there_are_queries():
     assert len(QUERIES) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("says", "query"), QUERIES, ids=[says for says, _ in QUERIES])
 def test_a_documented_query_runs(environment: dict[str, str], says: str, query: str):
     list(initialise(Settings.from_environment()))

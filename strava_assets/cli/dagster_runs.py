@@ -6,7 +6,8 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import NoReturn
 
 import click
@@ -22,6 +23,9 @@ from strava_assets.hours import Window
 from strava_assets.instance.command_line import Outcome, execute, instance_of_folder, report_canceled
 from strava_assets.mirror.database import place
 from strava_assets.settings import Settings
+
+_SECONDS_TO_REPORT = 10
+"""So long an interrupted command tries to have Dagster record that its run was cancelled."""
 
 
 @contextmanager
@@ -74,9 +78,23 @@ def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str,
 def _end_as_canceled(instance: dg.DagsterInstance, run_ids: list[str]) -> NoReturn:
     console().show_cursor()
     click.echo("\nInterrupted. Run the same command again, and it goes on from here.", err=True)
+    reported = Event()
+
+    def report() -> None:
+        with suppress(Exception):  # what follows from it is told below
+            for run_id in run_ids:
+                report_canceled(instance, run_id)
+            reported.set()
+
+    # The run's thread goes on until the end, and would leave this one little time.
+    sys.setswitchinterval(0.0001)
+    # A thread can be left behind where Dagster's database does not answer, or not in time.
+    reporting = Thread(target=report, daemon=True)
+    reporting.start()
+    reporting.join(_SECONDS_TO_REPORT)
+    if not reported.is_set():
+        click.echo(
+            "Dagster's database did not take it in: end the run in the UI, where it is shown as started.", err=True
+        )
     sys.stdout.flush()
-    try:
-        for run_id in run_ids:
-            report_canceled(instance, run_id)
-    finally:
-        os._exit(128 + signal.SIGINT)
+    os._exit(128 + signal.SIGINT)

@@ -293,6 +293,7 @@ def _changed(step: str, world: list[Any], later: list[Any], chance: Any) -> list
     return [*world[:at], {**world[at], **changes[step]}, *world[at + 1 :]]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS, st.randoms(use_true_random=False), st.sampled_from(LANGUAGES), st.sampled_from(LAYOUTS))
 def test_with_archives_in_between_the_api_s_rows_are_those_of_the_api_alone(

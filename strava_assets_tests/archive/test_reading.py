@@ -162,6 +162,7 @@ def test_line_ends_byte_order_marks_order_and_line_breaks_within_fields_do_not_m
     assert_equals_api(ExportFile(of := activities(), line_end="\r\n", start=b"\xef\xbb\xbf", newest_first=True), of)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.sampled_from(LANGUAGES), st.sampled_from(LAYOUTS), st.booleans())
 def test_any_export_gives_what_the_api_says(seed: int, language: str, size: int, is_html: bool):
     of = activities(40, seed=seed % 50)

@@ -49,6 +49,7 @@ def objects(environment: dict[str, str]) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_zip_becomes_rows_and_objects_without_application_or_login(
     without_application: dict[str, str], tmp_path: Path
 ):
@@ -121,6 +122,7 @@ def test_no_purge_begins_before_an_import_is_recorded(
     dagster.dispose()
 
 
+@pytest.mark.slow
 def test_recordings_are_copied_where_they_are_asked_for_and_only_once(
     without_application: dict[str, str], tmp_path: Path
 ):
@@ -134,6 +136,7 @@ def test_recordings_are_copied_where_they_are_asked_for_and_only_once(
     assert f"{len(activities())} unchanged" in run("import", path)
 
 
+@pytest.mark.slow
 def test_a_damaged_recording_is_reported_and_the_others_are_kept(without_application: dict[str, str], tmp_path: Path):
     export = ExportFile(activities())
     path = export.zip(tmp_path / "export.zip")
@@ -182,6 +185,7 @@ def test_whatever_is_wrong_with_an_export_is_reported_in_one_line_and_nothing_is
     assert rows(without_application) == {}
 
 
+@pytest.mark.slow
 def test_what_an_earlier_try_left_behind_does_no_harm(without_application: dict[str, str], tmp_path: Path):
     path = ExportFile(activities()).zip(tmp_path / "export_42.zip")
     run("import", path)
@@ -198,6 +202,7 @@ def boto3_of(environment: dict[str, str]) -> Any:
     return closing(boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"]))
 
 
+@pytest.mark.slow
 def test_archives_are_listed_and_deleted_and_what_others_have_stays(
     without_application: dict[str, str], tmp_path: Path
 ):
@@ -217,6 +222,7 @@ def test_archives_are_listed_and_deleted_and_what_others_have_stays(
     assert new not in run("list")
 
 
+@pytest.mark.slow
 def test_rows_that_strava_does_not_list_are_deleted_when_asked_and_stay_away(
     without_application: dict[str, str], tmp_path: Path
 ):
@@ -236,6 +242,7 @@ def test_rows_that_strava_does_not_list_are_deleted_when_asked_and_stay_away(
     assert json.dumps(sorted(rows(without_application))) == json.dumps(sorted(each["id"] for each in of[1:]))
 
 
+@pytest.mark.slow
 def test_doctor_says_that_an_archive_without_an_application_is_fine(
     without_application: dict[str, str], tmp_path: Path
 ):
@@ -252,6 +259,7 @@ def test_doctor_says_that_an_archive_without_an_application_is_fine(
     assert rows(without_application)
 
 
+@pytest.mark.slow
 def test_a_purge_takes_rows_objects_recordings_and_what_dagster_shows(
     without_application: dict[str, str], dagster_home: Path
 ):
@@ -272,6 +280,7 @@ def test_a_purge_takes_rows_objects_recordings_and_what_dagster_shows(
     assert "/42/archive" not in kept
 
 
+@pytest.mark.slow
 def test_backup_and_restore_carry_exports(without_application: dict[str, str], dagster_home: Path, bucket: str):
     create_database(Settings.from_environment().dagster_postgres_url)
     create_dagster_storage(Settings.from_environment().dagster_postgres_url)

@@ -19,7 +19,7 @@ from strava_assets.provisioning import create_database, initialise
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 
-pytestmark = pytest.mark.usefixtures("dagster_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("dagster_home")]
 
 
 def strava_assets(*arguments: str) -> str:

@@ -132,6 +132,7 @@ def test_a_bad_setting_is_named_by_every_command(name: str, command: str, monkey
     assert (code, name in shown) == (78, True), shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_servers_that_are_away_are_reported_in_a_line(command: str) -> None:
     code, shown = complaint(COMMANDS[command])

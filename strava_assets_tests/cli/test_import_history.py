@@ -16,7 +16,7 @@ from redis import Redis
 
 from strava_assets.cli.import_history import requested_window
 from strava_assets.cli.main import main
-from strava_assets.hours import Window
+from strava_assets.hours import Window, floor_to_hour
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.equality import expected_rows, rows
@@ -63,6 +63,7 @@ def import_cut_after(monkeypatch: pytest.MonkeyPatch, name: str, way: Proxy, *op
     return lost
 
 
+@pytest.mark.slow
 def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
@@ -81,6 +82,7 @@ def test_an_import_that_lost_a_service_fetches_only_what_is_missing(
     assert len(strava.requests) - asked_before == 3  # pages two and three, and the empty one behind them
 
 
+@pytest.mark.slow
 def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_request(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
@@ -99,6 +101,7 @@ def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_
 REMEMBER = "strava_assets.state.pending_import.PendingImport.remember"
 
 
+@pytest.mark.slow
 def test_an_import_whose_recording_failed_does_not_stand_for_one_of_more_days(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
@@ -109,6 +112,7 @@ def test_an_import_whose_recording_failed_does_not_stand_for_one_of_more_days(
     assert rows(environment) == expected_rows(strava)
 
 
+@pytest.mark.slow
 def test_an_import_whose_recording_failed_does_not_stand_for_an_athlete_who_logged_in_later(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
@@ -120,6 +124,7 @@ def test_an_import_whose_recording_failed_does_not_stand_for_an_athlete_who_logg
     assert rows(environment) == expected_rows(strava)
 
 
+@pytest.mark.slow
 def test_an_import_whose_recording_failed_does_not_stand_for_one_after_a_purge(
     strava: Simulation, environment: dict[str, str], ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
 ):
@@ -130,6 +135,7 @@ def test_an_import_whose_recording_failed_does_not_stand_for_one_after_a_purge(
     assert rows(environment) == expected_rows(strava)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
     strava: Simulation, environment: dict[str, str], number: signal.Signals
@@ -160,6 +166,7 @@ def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
     assert rows(environment) == expected_rows(strava)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("strava")
 def test_every_hour_that_is_over_is_filled_and_those_with_activities_say_what_they_hold(
     monkeypatch: pytest.MonkeyPatch,
@@ -169,7 +176,7 @@ def test_every_hour_that_is_over_is_filled_and_those_with_activities_say_what_th
     result = CliRunner().invoke(main, ["import"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     last = before.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-    busy = FIRST.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2 * 400)
+    busy = floor_to_hour(FIRST + timedelta(hours=2 * 400, minutes=5))
     with dg.DagsterInstance.get() as instance:
         for name in ("raw_activities", "strava_activity"):
             key = dg.AssetKey(name)

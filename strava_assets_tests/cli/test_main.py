@@ -30,6 +30,7 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
     assert f"Usage: main {name}" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_command_needs_the_embedded_servers_only_if_it_starts_them() -> None:
     code = """
 import sys

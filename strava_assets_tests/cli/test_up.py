@@ -137,6 +137,7 @@ def test_dagster_comes_back_when_it_dies(up: Up) -> None:
     wait_until(lambda: loaded(up), 60)
 
 
+@pytest.mark.slow
 def test_dagster_comes_back_when_it_dies_before_everything_is_up(tmp_path: Path) -> None:
     up = Up.begin(tmp_path)
     try:
@@ -190,6 +191,7 @@ def test_a_bad_setting_is_reported_in_one_line_before_anything_is_started(tmp_pa
     assert not (tmp_path / ".local").exists()
 
 
+@pytest.mark.slow
 def test_without_a_checkout_an_empty_folder_is_enough_and_stays_tidy(up_in_empty_folder: Up) -> None:
     up = up_in_empty_folder
     assert up.mirrored()
@@ -204,6 +206,7 @@ def test_a_closed_terminal_ends_everything_in_ten_seconds(up_in_empty_folder: Up
     assert processes_of(up_in_empty_folder.folder) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of other systems does not end the children")
 def test_whoever_kills_it_outright_leaves_nothing_behind_and_the_next_one_starts(tmp_path: Path) -> None:
     killed = Up.begin(tmp_path)

@@ -36,6 +36,7 @@ def test_an_activity_that_moved_refreshes_both_hours_as_one_run(platform: Platfo
     assert platform.mirrored() == {activity}
 
 
+@pytest.mark.slow
 def test_a_deletion_is_confirmed_and_its_hour_fetched(platform: Platform):
     activity = platform.strava.add_activity(42, start_date=at(DAYS_AGO))
     platform.post("create", activity)
@@ -50,6 +51,7 @@ def test_a_deletion_is_confirmed_and_its_hour_fetched(platform: Platform):
     assert platform.lookups() == lookups
 
 
+@pytest.mark.slow
 def test_an_update_of_what_is_gone_is_a_deletion(platform: Platform):
     activity = platform.strava.add_activity(42, start_date=at(DAYS_AGO))
     platform.post("create", activity)

@@ -148,6 +148,7 @@ def live(simulation: Simulation, everything: Everything, instance: dg.DagsterIns
     tick("strava_withdrawals", instance)
 
 
+@pytest.mark.slow
 def test_a_search_for_all_of_an_athlete_finds_nothing_after_a_purge(
     simulation: Simulation, everything: Everything, words: set[str]
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_search_for_all_of_an_athlete_finds_nothing_after_a_purge(
         assert run(HOUR_AGO, instance=instance).success
 
 
+@pytest.mark.slow
 def test_a_proven_withdrawal_ends_with_nothing_left_although_no_event_came(
     simulation: Simulation, everything: Everything, words: set[str]
 ) -> None:
@@ -184,6 +186,7 @@ def test_every_table_but_those_of_nobody_says_whose_its_rows_are() -> None:
     assert {table.name for table in metadata.tables.values() if "athlete_id" not in table.c} == {"strava_sport_group"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pauses", ["before the first page is written", "in the middle of a write"])
 def test_a_purge_beside_an_import_leaves_nothing(
     everything: Everything, words: set[str], monkeypatch: pytest.MonkeyPatch, pauses: str
@@ -227,6 +230,7 @@ def purge() -> Result:
     return CliRunner().invoke(main, ["purge", "--athlete", str(ADA), "--yes"])
 
 
+@pytest.mark.slow
 def test_what_a_run_names_that_ends_during_a_purge_is_redacted_too(
     simulation: Simulation, everything: Everything, words: set[str]
 ) -> None:
@@ -247,6 +251,7 @@ def test_what_a_run_names_that_ends_during_a_purge_is_redacted_too(
         assert everything.search(words) == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_gone_is_not_waited_for(
     simulation: Simulation, everything: Everything, words: set[str]
 ) -> None:

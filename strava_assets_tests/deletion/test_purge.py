@@ -97,6 +97,7 @@ def scalars(url: str, statement: str) -> list[object]:
     return found
 
 
+@pytest.mark.slow
 def test_a_purge_leaves_nothing_of_the_athlete_and_all_of_the_others(
     instance: dg.DagsterInstance, environment: dict[str, str], redis: Redis, client: "S3Client", bucket: str
 ):
@@ -183,6 +184,7 @@ def test_a_purge_says_so_when_something_writes_meanwhile(client: "S3Client", buc
         Haunted(whole.engine, whole.objects, whole.redis, whole.redact).purge(ADA)
 
 
+@pytest.mark.slow
 def test_the_job_purges_only_whose_withdrawal_is_recorded_whatever_its_config_names(
     instance: dg.DagsterInstance, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ):
@@ -201,6 +203,7 @@ def test_the_job_purges_only_whose_withdrawal_is_recorded_whatever_its_config_na
     assert not Revocations(redis).athletes()
 
 
+@pytest.mark.slow
 def test_one_athlete_whose_purge_fails_does_not_keep_the_others(
     instance: dg.DagsterInstance, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ):
@@ -238,6 +241,7 @@ def test_deletion_without_a_bucket_says_what_to_check(monkeypatch: pytest.Monkey
         open_deletion(Settings.from_environment()).count(ADA)
 
 
+@pytest.mark.slow
 def test_retention_deletes_whole_hours_from_table_and_bucket_alike(
     instance: dg.DagsterInstance, environment: dict[str, str], client: "S3Client", bucket: str
 ):
@@ -252,6 +256,7 @@ def test_retention_deletes_whole_hours_from_table_and_bucket_alike(
     assert scalars(environment["DATABASE_URL"], "SELECT id FROM strava_activity") == []
 
 
+@pytest.mark.slow
 def test_what_was_pruned_is_not_fetched_again(
     instance: dg.DagsterInstance, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ):

@@ -78,6 +78,7 @@ def test_old_runs_lose_their_timelines_and_nothing_else(
     assert done.output == f"{sum(before.values()) - sum(after.values())} events older than 90 days deleted.\n"
 
 
+@pytest.mark.slow
 def test_a_run_under_way_keeps_all_its_events(dagster_database: Engine, tmp_path: Any):
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), overrides=BULK)) as instance:
         run_id = run(instance, [first], NEW)

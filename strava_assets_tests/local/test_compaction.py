@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 import boto3
+import pytest
 
 from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.local.s3 import S3
@@ -15,6 +16,7 @@ def holds(folder: Path, word: bytes) -> bool:
     return any(word in file.read_bytes() for file in folder.rglob("*.dat"))
 
 
+@pytest.mark.slow
 def test_deleted_objects_leave_the_volumes(tmp_path: Path) -> None:
     folder = tmp_path / FOLDER / "real" / "s3"
     with S3(folder) as server:

@@ -114,6 +114,7 @@ def test_its_inner_grpc_ports_and_sockets_answer_nobody_without_its_certificate(
         assert not called(target, method, None)
 
 
+@pytest.mark.slow
 def test_its_own_shell_reaches_nothing_without_its_certificate(server: S3, tmp_path: Path) -> None:
     ports = json.loads((server.folder / "ports.json").read_text())
     master = f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}"
@@ -149,6 +150,7 @@ def test_wrong_keys_are_refused(s3: dict[str, str]) -> None:
         list(connect(s3 | {"AWS_SECRET_ACCESS_KEY": "wrong"}).buckets.all())
 
 
+@pytest.mark.slow
 def test_many_buckets_fit(s3: dict[str, str]) -> None:
     resource = connect(s3)
     for number in range(40):

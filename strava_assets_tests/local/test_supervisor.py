@@ -65,6 +65,7 @@ def watched(*parts: tuple[Path, str, bool], before: Sequence[str] = ()) -> subpr
     return process
 
 
+@pytest.mark.slow
 def test_everything_is_stopped_in_ten_seconds_whoever_is_deaf(tmp_path: Path) -> None:
     children = [start(tmp_path / f"deaf{n}", DEAF, is_server=n > 1) for n in range(4)]
     lines: list[str] = []

@@ -102,6 +102,7 @@ LOOKS = (Path(__file__).parent / "accessibility.js").read_text()
 """Gives what an accessibility check complains of."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
@@ -131,6 +132,7 @@ def test_pages_are_drawn_without_a_network_an_error_or_a_barrier(
     assert requested == list(files.values())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
 def test_a_page_can_be_read_by_keyboard_and_printed(files: dict[int, str], tmp_path: Path):
     with browser.opened("about:blank", tmp_path / "profile") as page:

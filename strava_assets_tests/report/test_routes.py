@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,7 @@ def test_a_route_around_the_house_is_not_drawn():
     assert maps([encoded(ring(50))]) == []
 
 
+@pytest.mark.slow
 def test_maps_are_few_small_and_of_the_places_with_the_most_routes():
     polylines = [
         encoded([(latitude + 47 + number, longitude + 8) for latitude, longitude in ring(2000, 1000)])

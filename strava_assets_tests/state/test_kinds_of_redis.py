@@ -64,6 +64,7 @@ def live(environment: dict[str, str], simulation: Simulation, monkeypatch: pytes
     assert "Nothing is left" in run("purge", "--athlete", "42", "--yes")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("dagster_home")
 def test_everything_works_on_redis_6_0(
     old_redis: OldRedis, environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch
@@ -72,6 +73,7 @@ def test_everything_works_on_redis_6_0(
     assert [each for each in old_redis.refused if not each.startswith("CLIENT")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("dagster_home", "hardened_user")
 def test_everything_works_without_an_administrators_rights(
     environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch

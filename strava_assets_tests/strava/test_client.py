@@ -299,6 +299,7 @@ def test_who_may_not_wait_gets_no_429_either(
     assert strava.refused == 0
 
 
+@pytest.mark.slow
 def test_an_import_larger_than_a_days_quota_waits_and_goes_on_by_itself_without_one_429(
     strava: ScriptedStrava, stored: redis.Redis, redis_url: str, clock: FakeClock
 ) -> None:

@@ -122,6 +122,7 @@ def test_what_fails_everywhere_is_raised_after_few_tries(count: int):
     assert len(tries) < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["null", '{"id": 1, "broken', "<html>"])
 def test_one_athletes_broken_listing_keeps_nobody_else_from_runs_imports_and_comparisons(
     strava: Simulation, environment: dict[str, str], answer: str, monkeypatch: pytest.MonkeyPatch
@@ -144,6 +145,7 @@ def test_one_athletes_broken_listing_keeps_nobody_else_from_runs_imports_and_com
     assert rows(environment)[edited[1]]["name"] == "run"
 
 
+@pytest.mark.slow
 def test_an_object_that_somebody_broke_keeps_only_its_own_hour_from_the_table(
     strava: Simulation, environment: dict[str, str], bucket: str
 ):
@@ -169,6 +171,7 @@ def put_object(environment: dict[str, str], bucket: str, key: str, body: bytes) 
     client.put_object(Bucket=bucket, Key=key, Body=body)
 
 
+@pytest.mark.slow
 def test_a_refresh_that_leaves_out_an_athlete_has_failed_and_says_so(strava: Simulation, environment: dict[str, str]):
     """The comparison goes well, and what comes then does not, for one of the two."""
     edited = [list(strava.accounts[athlete_id].activities)[3] for athlete_id in (ADA, BEN)]
@@ -184,6 +187,7 @@ def test_a_refresh_that_leaves_out_an_athlete_has_failed_and_says_so(strava: Sim
     assert rows(environment) == expected_rows(strava)
 
 
+@pytest.mark.slow
 def test_ranges_that_fail_keep_no_other_and_are_listed_at_the_end(
     strava: Simulation, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -208,6 +212,7 @@ def test_ranges_that_fail_keep_no_other_and_are_listed_at_the_end(
     assert names == {each: "Run" if each == ada[5] else "edited" for each in ada[3:9]}
 
 
+@pytest.mark.slow
 def test_an_activity_that_two_athletes_list_stays_with_the_first_until_that_one_is_purged(
     strava: Simulation, environment: dict[str, str]
 ):
@@ -229,6 +234,7 @@ def test_an_activity_that_two_athletes_list_stays_with_the_first_until_that_one_
     assert len(rows(environment)) == 19
 
 
+@pytest.mark.slow
 def test_a_mass_deletion_waits_with_an_exit_code_and_a_check_until_it_is_confirmed(
     strava: Simulation, environment: dict[str, str]
 ):
@@ -255,6 +261,7 @@ def test_a_mass_deletion_waits_with_an_exit_code_and_a_check_until_it_is_confirm
     assert "nothing differs" in reconcile().output
 
 
+@pytest.mark.slow
 def test_deletions_that_only_the_refresh_finds_to_be_many_wait_with_an_exit_code_too(
     strava: Simulation, environment: dict[str, str]
 ):
@@ -273,6 +280,7 @@ def test_deletions_that_only_the_refresh_finds_to_be_many_wait_with_an_exit_code
     assert "nothing differs" in reconcile().output
 
 
+@pytest.mark.slow
 def test_an_athlete_who_is_refused_in_a_refresh_makes_it_fail(strava: Simulation, environment: dict[str, str]):
     """The comparison still read everything; in the refresh, the API denies the token of one of the two."""
     edited = [list(strava.accounts[athlete_id].activities)[3] for athlete_id in (ADA, BEN)]
@@ -294,6 +302,7 @@ def test_an_athlete_who_is_refused_in_a_refresh_makes_it_fail(strava: Simulation
     assert [rows(environment)[each]["name"] for each in edited] == ["Run", "edited"]
 
 
+@pytest.mark.slow
 def test_a_token_that_cannot_be_read_keeps_nobody_else_waiting_and_is_named(
     strava: Simulation, environment: dict[str, str]
 ):

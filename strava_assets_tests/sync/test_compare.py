@@ -187,6 +187,7 @@ def test_a_comparison_costs_a_request_for_200_activities_and_one_more(strava: Si
     assert len(strava.requests) - before == 2
 
 
+@pytest.mark.slow
 def test_a_mass_deletion_stops_and_can_be_confirmed(strava: Simulation):
     ids = [strava.add_activity(42, start_date=at(DAYS_AGO + n * HOUR)) for n in range(20)]
     refresh(compare())
@@ -251,6 +252,7 @@ def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
     return dagster_runs.tick("strava_changes", instance)
 
 
+@pytest.mark.slow
 def test_the_sensor_requests_just_the_hours_that_differ_and_says_what_it_found(strava: Simulation):
     with dg.instance_for_test() as instance:
         strava.add_activity(42, start_date=at(DAYS_AGO))

@@ -119,6 +119,7 @@ WRITERS = pytest.mark.parametrize("write", [as_imported, as_fetched, as_compared
 SPANS = pytest.mark.parametrize("days", [100, 30, 7, 1])
 
 
+@pytest.mark.slow
 @WRITERS
 @SPANS
 def test_an_answer_that_lists_nothing_empties_no_object_and_no_row(
@@ -137,6 +138,7 @@ def test_an_answer_that_lists_nothing_empties_no_object_and_no_row(
     assert platform.waiting() == {}
 
 
+@pytest.mark.slow
 @WRITERS
 def test_one_answer_that_lists_nothing_is_found_out_by_the_whole_listing(
     platform: Platform, write: Callable[[Platform, Window], None]
@@ -150,6 +152,7 @@ def test_one_answer_that_lists_nothing_is_found_out_by_the_whole_listing(
     assert platform.waiting() == {}
 
 
+@pytest.mark.slow
 @WRITERS
 @pytest.mark.parametrize("missing", [20, 120])
 def test_a_page_that_is_missing_in_the_middle_takes_nothing_away(
@@ -169,6 +172,7 @@ def test_a_page_that_is_missing_in_the_middle_takes_nothing_away(
     assert platform.rows() == rows
 
 
+@pytest.mark.slow
 def test_edits_and_new_activities_go_through_while_deletions_wait_until_they_are_confirmed(platform: Platform):
     gone, edited = ids(platform)[:40], ids(platform)[50]
     same_hour = platform.objects()[gone[3]]
@@ -204,6 +208,7 @@ def test_some_deletions_need_no_confirmation_and_cost_one_listing_more(platform:
     assert platform.compare().windows == []
 
 
+@pytest.mark.slow
 def test_activities_that_got_another_year_are_moves_and_no_deletions(platform: Platform):
     """A wrong clock in the device, corrected later; hours are fetched one by one, so each sees only what it lacks."""
     moved = ids(platform)[3::3]
@@ -219,6 +224,7 @@ def test_activities_that_got_another_year_are_moves_and_no_deletions(platform: P
     assert set(platform.rows()) == set(platform.objects()) == set(ids(platform))
 
 
+@pytest.mark.slow
 def test_small_steps_do_not_add_up_to_a_mass_deletion(platform: Platform):
     gone = ids(platform)[:60]
     for each in gone:
@@ -267,6 +273,7 @@ def test_a_row_without_a_start_is_deleted_with_its_activity_or_gets_its_start(pl
     assert platform.rows()[early].start_date == datetime(2009, 5, 1, 10, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_understood_keeps_only_its_own_hour_unknown(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ):

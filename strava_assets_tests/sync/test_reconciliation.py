@@ -92,6 +92,7 @@ def tries(environment: dict[str, str], simulation: Simulation) -> Iterator[Tries
     tries.client.close()
 
 
+@pytest.mark.slow
 def test_many_athletes_are_compared_in_several_quarter_hours_each_once(tries: Tries, simulation: Simulation):
     edited = list(simulation.accounts[44].activities)[7]
     simulation.edit(edited, name="edited")
@@ -104,6 +105,7 @@ def test_many_athletes_are_compared_in_several_quarter_hours_each_once(tries: Tr
     assert tries.until_done()[1] == windows  # and the next day's begins anew
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deleted", [1, 200])
 def test_deletions_of_one_with_many_activities_are_decided_though_two_listings_exceed_a_quarter_hour(
     tries: Tries, simulation: Simulation, deleted: int

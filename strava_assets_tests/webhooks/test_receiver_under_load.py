@@ -39,6 +39,7 @@ def test_a_burst_of_a_thousand_events_is_answered_in_time_and_none_is_lost(redis
     assert stored(redis) == set(range(1, 1001))
 
 
+@pytest.mark.slow
 def test_a_burst_is_answered_in_time_though_redis_is_far_away(
     ways: dict[str, Proxy], redis: Redis, simulation: Simulation
 ):
@@ -50,6 +51,7 @@ def test_a_burst_is_answered_in_time_though_redis_is_far_away(
     assert stored(redis) == set(range(1, 1001))
 
 
+@pytest.mark.slow
 def test_while_redis_hangs_every_event_is_refused_in_time_and_comes_again(
     ways: dict[str, Proxy], redis: Redis, simulation: Simulation
 ):
