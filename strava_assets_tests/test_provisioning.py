@@ -51,6 +51,7 @@ def test_a_database_is_made_in_utf8_whatever_the_servers_own_encoding(database_u
             assert create_database(new)
             with transaction(engine_for(new)) as made:
                 assert made.execute(text("SHOW server_encoding")).scalar_one() == "UTF8"
+                assert made.execute(text("SHOW jit")).scalar_one() == "off"
         finally:
             engine_for(new).dispose()
             connection.execute(text("DROP DATABASE template1"))
