@@ -106,13 +106,14 @@ class Environment:
 
     def host_names(self, name: str) -> frozenset[str]:
         """Names separated by commas."""
-        hosts = frozenset(host.strip().lower() for host in self.text(name).split(",") if host.strip())
-        for host in hosts:
+        hosts = [host.strip().lower() for host in self.text(name).split(",") if host.strip()]
+        for number, host in enumerate(hosts, start=1):
             if not _HOST.fullmatch(host):
+                # Not shown: a URL may hold a password.
                 raise ConfigurationError(
-                    f"{name} has {host!r}; write names only, like dagster.example.org, and no URL."
+                    f"{name}: name {number} of {len(hosts)} is none. Write names, like dagster.example.org, no URLs."
                 )
-        return hosts
+        return frozenset(hosts)
 
     def bucket(self, name: str) -> str:
         """The name of a bucket."""

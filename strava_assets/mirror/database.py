@@ -51,7 +51,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 def clear_error(error: DBAPIError, url: URL) -> StravaAssetsError:
     """The error of this project that says in one line what a database error means."""
-    reason = str(error.orig).strip().partition("\n")[0][:200]
+    # A name of a service in PGSERVICE, which is shown, may be a URL by mistake.
+    reason = re.sub(r"//[^/\s]*@", "//...@", str(error.orig).strip().partition("\n")[0])[:200]
     where = f"the database {url.database!r} at {place(url)}"
     if fault := _configuration_fault(error, url, where, reason):
         return ConfigurationError(fault)

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from strava_assets.cli.main import main
+from strava_assets.settings import VARIABLES
 
 SECRET = "hush-hush"
 AWAY = {
@@ -130,6 +131,15 @@ def test_a_bad_setting_is_named_by_every_command(name: str, command: str, monkey
     monkeypatch.setenv(name, BAD_SETTINGS[name])
     code, shown = complaint(COMMANDS[command])
     assert (code, name in shown) == (78, True), shown
+
+
+@pytest.mark.parametrize("name", [*(variable.name for variable in VARIABLES), "PGSERVICE", "PGHOST", "AWS_CA_BUNDLE"])
+@pytest.mark.parametrize("value", [f"https://me:{SECRET}@host:99999/", f"postgresql://me:{SECRET}@[::1/db"])
+def test_a_password_in_a_setting_where_none_belongs_is_not_shown(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    complaint(["athlete", "show"])
 
 
 @pytest.mark.slow
