@@ -22,6 +22,10 @@ from strava_assets.sync.listing import Around, Gap, sentences
 MAX_GAP = 24 * HOUR
 """Hours that differ and lie this close share a run: a run costs seconds, an hour in it milliseconds."""
 
+MAX_WINDOWS = 24
+"""More windows than that are joined across wider gaps: a history that was never imported would be hundreds of runs, and
+twice as many requests."""
+
 
 @dataclass
 class Comparison:
@@ -44,10 +48,12 @@ class Comparison:
     def windows(self) -> list[Window]:
         """The windows to fetch again so that nothing differs any more, oldest first."""
         hours = {hour for found in self.differences.values() for hour in found.hours}
-        windows = merge_into_windows(hours, max_gap=MAX_GAP)
+        gap = MAX_GAP
+        while len(windows := merge_into_windows(hours, max_gap=gap)) > MAX_WINDOWS:
+            gap *= 2
         while cut := [span for span in self.undated if any(window.cuts(span) for window in windows)]:
             hours.update(hour for span in cut for hour in span.hours())
-            windows = merge_into_windows(hours, max_gap=MAX_GAP)
+            windows = merge_into_windows(hours, max_gap=gap)
         return windows
 
     def pieces(self, window: Window) -> list[Window]:

@@ -13,14 +13,14 @@ from strava_assets.defs.build import build_definitions
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
-from strava_assets.mirror.differences import Known, differences
+from strava_assets.mirror.differences import Differences, Known, differences
 from strava_assets.provisioning import migrate
 from strava_assets.services import open_deletion, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
-from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.compare import MAX_WINDOWS, Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
 from strava_assets_tests import dagster_runs
 from strava_assets_tests.dagster_runs import problem, run
@@ -28,6 +28,7 @@ from strava_assets_tests.equality import rows
 
 NOW = datetime.now(UTC)
 THIS_HOUR = floor_to_hour(NOW)
+DAY = timedelta(days=1)
 DAYS_AGO = THIS_HOUR - timedelta(days=4)
 
 
@@ -288,3 +289,20 @@ def test_the_sensor_skips_with_a_reason_while_nobody_is_logged_in(strava: Simula
 
 def _job() -> dg.JobDefinition:
     return build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
+
+
+def test_a_history_that_was_never_imported_is_a_few_ranges_and_scattered_edits_stay_ranges_of_their_own():
+    first = floor_to_hour(NOW) - timedelta(days=4000)
+
+    def windows(days: range) -> list[Window]:
+        new: dict[int | str, set[datetime]] = {day: {first + timedelta(days=day)} for day in days}
+        return Comparison(differences={42: Differences(new=new)}).windows
+
+    assert windows(range(0, 1000, 50)) == [
+        Window.of(first + day * DAY, first + day * DAY) for day in range(0, 1000, 50)
+    ]
+    for days in (range(0, 4000, 3), range(0, 4000, 40), range(4000)):
+        found = windows(days)
+        assert len(found) <= MAX_WINDOWS
+        assert all(any(first + day * DAY in window for window in found) for day in days)
+        assert sum((window.end - window.start for window in found), timedelta()) <= timedelta(days=4000)
