@@ -1,4 +1,4 @@
-"""From the bytes of an `activities.csv` to rows: all columns of it, and what Strava's API does not state."""
+"""From the bytes of an `activities.csv` to rows: all columns of it, and what Strava's API does not list."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class Loaded:
     filled: int = 0
     """Were there from an older archive, and differ."""
     known: int = 0
-    """Stated by Strava's API, whose rows stay as they are."""
+    """Listed by Strava's API, whose rows stay as they are."""
     deleted: int = 0
     """The API listed them once and no longer does: they do not come back."""
     unchanged: int = 0

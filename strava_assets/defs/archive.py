@@ -77,7 +77,7 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
         deps=[names.raw_archive],
         kinds={"python", "postgres", "table"},
         description="The table `strava_archive_activity`: all columns of all bulk exports in the bucket. What Strava's "
-        "API does not state becomes a row of `strava_activity`, too.",
+        "API does not list becomes a row of `strava_activity`, too.",
         metadata={"dagster/table_name": "public.strava_archive_activity"},
         check_specs=[
             dg.AssetCheckSpec(
