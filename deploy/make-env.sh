@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes .env with random passwords for docker-compose.yaml; leaves one that is there alone.
+# Writes .env with random passwords for docker-compose.yaml; to one that is there it only adds what a new version needs.
 #
 #   deploy/make-env.sh               for your own Strava API application
 #   deploy/make-env.sh --simulated   to try everything without a Strava account
@@ -15,20 +15,33 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 # Passwords that came with a later version, and belong to no data yet.
 later="REDIS_WEBHOOK_PASSWORD S3_PASSWORD"
 if [ -e .env ]; then
-    added=
-    if grep -q '^REDIS_PASSWORD=' .env; then
-        for name in $later; do
-            grep -q "^$name=" .env && continue
-            added="$added $name"
-        done
-    fi
-    if [ -z "$added" ]; then
-        echo "error: .env is there already, so nothing was written. Its passwords belong to the volumes' data." >&2
+    grep -q '^REDIS_PASSWORD=' .env || {
+        echo "error: .env is there already, and not of this script, so nothing was written. Move it away first." >&2
         exit 1
+    }
+    added=
+    for name in $later; do
+        grep -q "^$name=" .env || added="$added $name"
+    done
+    if [ -z "$added" ]; then
+        echo ".env has all that this version needs: nothing was written. Its passwords belong to the volumes' data."
+        exit
     fi
-    { cat .env; [ -z "$(tail -c 1 .env)" ] || echo; for name in $added; do echo "$name=$(random)"; done; } > .env.new
+    profiles=
+    case "$added" in *S3_PASSWORD*)
+        # A version with MinIO, which serves its objects once more: s3-upgrade in docker-compose.yaml.
+        if grep -q '^MINIO_ROOT_PASSWORD=' .env; then
+            profiles=$(sed -n 's/^COMPOSE_PROFILES=//p' .env | tr -d "\"' " | tail -n 1)
+            profiles=${profiles:+$profiles,}minio
+        fi ;;
+    esac
+    {
+        if [ -n "$profiles" ]; then grep -v '^COMPOSE_PROFILES=' .env; echo "COMPOSE_PROFILES=$profiles"; else cat .env; fi
+        [ -n "$profiles" ] || [ -z "$(tail -c 1 .env)" ] || echo
+        for name in $added; do echo "$name=$(random)"; done
+    } > .env.new
     mv .env.new .env
-    echo "Added to .env what this version needs:$added. Now: docker compose up -d"
+    echo "Added to .env what this version needs:$added. Now: docker compose up -d --build"
     exit
 fi
 {

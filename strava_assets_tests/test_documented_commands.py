@@ -62,10 +62,8 @@ NOT_RUN = {
     r"make bench": "measuring takes long, and says nothing on a busy machine",
     r"make screenshots": "the tests that take them run here; only the keeping of the pictures is left out",
     r"dagster dev": "its two parts, webserver and daemon, are run with the same workspace by test_up and test_daemon",
-    r"docker compose (up -d( --wait postgres redis s3)?|stop .+|down|build|exec code strava-assets doctor)": (
-        "needs a Docker engine and an image registry"
-    ),
-    r"docker compose run --rm --no-deps s3-volume (mkdir|rm -r) \S+": "needs a Docker engine and an image registry",
+    r"docker compose up -d( --build| --wait postgres redis s3)?": "needs a Docker engine and an image registry",
+    r"git pull": "needs the repository that was cloned",
     r"kubectl .+": "needs a cluster",
     r"uvx --from '\S+\.whl\[embedded\]' strava-assets up": "needs uv and a package index; the rest is pip's line above",
     r"umask 077; mkdir -p backup|for name in strava dagster; do|done": "the shell's own",

@@ -1,5 +1,6 @@
 """docker-compose.yaml keeps its promises, as far as that shows without Docker."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -70,11 +71,13 @@ def test_no_password_has_a_default():
         "REDIS_PASSWORD",
         "REDIS_WEBHOOK_PASSWORD",
         "S3_PASSWORD",
+        "MINIO_ROOT_PASSWORD",
     }
     # Each is asked for, and where it is put into a URL as well it is not asked for again.
-    for name in {name for name, _ in uses}:
+    for name in {name for name, _ in uses} - {"MINIO_ROOT_PASSWORD"}:
         assert any(rest.startswith(":?Run deploy/make-env.sh") for each, rest in uses if each == name)
-    assert all(not rest or rest.startswith(":?Run deploy/make-env.sh") for _, rest in uses)
+    assert all(rest in {"", ":-"} or rest.startswith(":?Run deploy/make-env.sh") for _, rest in uses)
+    assert {name for name, rest in uses if rest == ":-"} == {"MINIO_ROOT_PASSWORD"}  # only earlier versions had it
 
 
 def test_what_is_built_runs_without_root_and_from_the_lock_alone():
@@ -85,27 +88,43 @@ def test_what_is_built_runs_without_root_and_from_the_lock_alone():
     assert all("--require-hashes" in line or "--no-deps --no-build-isolation /build" in line for line in installs)
 
 
+def test_nothing_starts_before_the_objects_of_an_earlier_version_were_carried_over():
+    done = {"condition": "service_completed_successfully"}
+    assert SERVICES["init"]["depends_on"]["s3-upgrade"] == done
+    assert SERVICES["code"]["depends_on"] == {"init": done}
+    assert SERVICES["minio"]["profiles"] == ["minio"]
+    assert SERVICES["s3-upgrade"]["restart"] == SERVICES["minio"]["restart"] == "no"
+
+
 @pytest.mark.parametrize(
-    ("folders", "code"),
+    ("there", "program", "code"),
     [
-        (["seaweedfs"], 0),
-        (["minio"], 0),  # of a volume that no MinIO has used: the image of earlier versions had the folder
-        (["minio/.minio.sys"], 78),
-        (["minio/.minio.sys", "seaweedfs"], 0),
+        ([], "exit 9", 0),
+        (["minio", "carried-over"], "exit 9", 0),
+        (["minio"], "sleep 1; touch carried-over; sleep 60", 0),
+        (["minio"], "exit 9", 9),
     ],
+    ids=["nothing", "carried over", "carried over meanwhile", "died"],
 )
-def test_a_volume_with_objects_of_minio_stops_the_start_until_they_were_carried_over(
-    tmp_path: Path, folders: list[str], code: int
-):
-    for folder in folders:
-        (tmp_path / folder).mkdir(parents=True)
-    command = [each.replace("$$", "$").replace("/s3/", f"{tmp_path}/") for each in SERVICES["s3-volume"]["command"]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_minio_runs_until_its_objects_were_carried_over(tmp_path: Path, there: list[str], program: str, code: int):
+    for name in there:
+        (tmp_path / name).mkdir()
+    minio = tmp_path / "bin/minio"
+    minio.parent.mkdir()
+    minio.write_text(f"#!/bin/sh\n{program}\n")
+    minio.chmod(0o755)
+    service = SERVICES["minio"]
+    (script,) = [each.replace("$$", "$").replace("/s3/", f"{tmp_path}/") for each in service["command"]]
+    environment = {"PATH": f"{minio.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*service["entrypoint"], script],
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+        stderr=subprocess.DEVNULL,
+        timeout=30,
+    )
     assert done.returncode == code
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == (1 if code else 0)
-    assert SERVICES["s3-volume"]["restart"] == "no"
-    assert SERVICES["s3"]["depends_on"] == {"s3-volume": {"condition": "service_completed_successfully"}}
 
 
 def test_only_what_the_image_needs_is_sent_to_the_builder():

@@ -53,7 +53,24 @@ def test_an_env_of_an_earlier_version_gets_what_is_missing_and_keeps_the_rest(ch
     assert (checkout / ".env").read_text().startswith("REDIS_PASSWORD=old\n# mine\nMINE=1\nREDIS_WEBHOOK_PASSWORD=")
     assert dotenv_values(checkout / ".env")["S3_PASSWORD"]
     assert (checkout / ".env").stat().st_mode & 0o077 == 0
-    assert make_env(checkout).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "profiles"),
+    [("", "minio"), ("COMPOSE_PROFILES=simulator\n", "simulator,minio"), ('COMPOSE_PROFILES="a, b"\n', "a,b,minio")],
+)
+def test_an_env_of_a_version_with_minio_has_its_objects_carried_over_once(checkout: Path, line: str, profiles: str):
+    (checkout / ".env").write_text(f"{line}REDIS_PASSWORD=old\nMINIO_ROOT_PASSWORD=root\nMINE=1")
+    assert make_env(checkout).returncode == 0
+    text = (checkout / ".env").read_text()
+    assert text.count("COMPOSE_PROFILES=") == 1
+    made = dotenv_values(checkout / ".env")
+    assert made["COMPOSE_PROFILES"] == profiles
+    assert {"REDIS_PASSWORD": "old", "MINIO_ROOT_PASSWORD": "root", "MINE": "1"}.items() <= made.items()
+    again = make_env(checkout)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "nothing was written" in again.stdout
+    assert (checkout / ".env").read_text() == text
 
 
 def test_a_simulated_strava_is_one_option_away(checkout: Path):
