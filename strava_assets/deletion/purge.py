@@ -1,8 +1,8 @@
 """Deletes everything that is kept of an athlete, checks that nothing is left, and says how much it was.
 
 The token goes first, so that nothing new is fetched; then whoever is writing is waited for, and nobody else begins to.
-Objects go before rows, so that no row can be made from them again, and rows last: until then they say which ids have to
-go elsewhere, so that a purge can be interrupted anywhere and repeated.
+Objects go before rows, so that no row can be made from them again. Which ids have to go elsewhere, the rows say, and
+Redis from the moment when these are deleted, so that a purge can be interrupted anywhere and repeated.
 """
 
 from collections.abc import Callable, Collection
@@ -19,11 +19,12 @@ from strava_assets.raw.deletion import RawDeletion
 from strava_assets.state.access_evidence import EvidenceStore
 from strava_assets.state.compaction import compact as compact_redis
 from strava_assets.state.pending_import import delete_pending_imports
+from strava_assets.state.purged_ids import PurgedIds
 from strava_assets.state.reconcile_progress import ReconcileProgress
 from strava_assets.state.report_links import ReportLinks
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
-from strava_assets.strava.tokens import TokenStore
+from strava_assets.strava.tokens import TokenStore, further_key
 from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.webhooks.pending_events import PendingEvents
 
@@ -86,7 +87,7 @@ class Purger:
 
     def purge(self, athlete_id: int) -> Data:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
-        tokens = TokenStore(self.redis)
+        tokens, purged_ids = TokenStore(self.redis), PurgedIds(self.redis)
         # Rows that know no athlete are found by the token, so they must be named before it goes.
         assign_airflow_rows(self.engine, tokens)
         purged = Data(tokens=len(deleted_keys := tokens.delete_athlete(athlete_id)))
@@ -102,7 +103,7 @@ class Purger:
                 + delete_pending_imports(self.redis),
             )
             with transaction(self.engine) as connection:
-                ids = ids_of_athlete(connection, athlete_id)
+                ids = purged_ids.add(athlete_id, ids_of_athlete(connection, athlete_id))
             try:
                 purged += Data(records=self.redact(athlete_id, ids))
             except ConfigurationError as error:
@@ -116,11 +117,12 @@ class Purger:
             )
         if not refused:
             purged += Data(records=self.redact_again(athlete_id, ids))
+        purged_ids.delete(athlete_id)
         compact_mirror(self.engine)
         self.compact()
         if refused:
             raise ConfigurationError(f"All else of athlete {athlete_id} is deleted. {refused}")
-        for key in deleted_keys:
+        for key in {*deleted_keys, further_key(athlete_id)}:  # an interrupted purge has deleted the token before
             EvidenceStore(self.redis).disprove(key)
         Revocations(self.redis).unmark(athlete_id)
         compact_redis(self.redis)

@@ -18,6 +18,9 @@ REVOKED = "strava:revoked"
 REVOKED_TRIES = "strava:revoked:tries"
 """How often each one's purge was requested, and when last."""
 
+PURGED_IDS = "strava:purged:"
+"""The ids of activities whose rows a purge has deleted and which it still has to take out elsewhere, by athlete."""
+
 RESUME_POINT = "strava:fetched:"
 """How far a fetch got, by athlete and first hour."""
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -265,6 +266,29 @@ def test_a_run_whose_process_is_gone_is_not_waited_for(
         began = time.monotonic()
         assert purge().exit_code == 0
         assert time.monotonic() - began < 60
+        assert everything.search(words) == []
+
+
+@pytest.mark.slow
+def test_a_purge_that_is_killed_while_it_waits_still_knows_what_to_redact_when_it_is_repeated(
+    simulation: Simulation, everything: Everything, words: set[str]
+) -> None:
+    with open_instance() as instance:
+        live(simulation, everything, instance)
+        activity_id = max((word for word in words if word.isdigit()), key=int)
+        job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
+        late = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=process_tags())
+        command = [sys.executable, "-m", "strava_assets", "purge", "--athlete", str(ADA), "--yes"]
+        with subprocess.Popen(command) as killed:
+            while killed.poll() is None and rows_of_ada(everything):
+                time.sleep(0.1)
+            time.sleep(1)
+            assert killed.poll() is None
+            killed.kill()
+        instance.report_engine_event(f"Strava still has {activity_id}", late)
+        instance.report_run_canceled(late)
+        result = purge()
+        assert result.exit_code == 0, result.output
         assert everything.search(words) == []
 
 
