@@ -149,7 +149,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=Path("/s3"))
     parser.add_argument("--source", default="http://minio:9000")
     parser.add_argument("--target", default="http://s3:9000")
-    parser.add_argument("--seconds", type=float, default=120, help="how long to wait for MinIO's start and end")
+    parser.add_argument("--seconds", type=float, default=60, help="how long to wait for MinIO's start and end")
     given = parser.parse_args()
     if os.environ["AWS_ENDPOINT_URL_S3"] == given.target:  # else the objects are elsewhere, and always were
         try:
