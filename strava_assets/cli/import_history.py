@@ -17,6 +17,7 @@ from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, IMPORTED_TAG, reason_tags
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.queries import days_with_activities
 from strava_assets.services import open_client, open_redis, open_store
@@ -25,7 +26,6 @@ from strava_assets.state.pending_import import PendingImport
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
-from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.sync.history_import import Importer, recorded_windows
 from strava_assets.sync.history_import import Progress as ImportProgress
 from strava_assets.sync.left_out import all_left_out
@@ -104,7 +104,7 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
 
         with open_client(settings, on_wait=wait) as client:
             client.athletes()
-            if assigned := assign_airflow_rows(engine, TokenStore(redis)):
+            if assigned := assign_airflow_rows(engine, TokenStore(redis).first_athlete):
                 display.console.print(f"Assigned {assigned} rows of the Airflow DAG to their athlete.")
 
             def show(progress: ImportProgress) -> None:

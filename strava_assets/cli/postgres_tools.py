@@ -15,7 +15,7 @@ from sqlalchemy import URL
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.local.postgres_programs import embedded_programs
-from strava_assets.setting_values import connection_info
+from strava_assets.settings.values import connection_info
 
 _NEWER_THAN_SERVER = b"SET transaction_timeout = 0;\n"
 """What programs of Postgres 17 and later write into every script, and older servers refuse."""

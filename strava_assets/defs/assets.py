@@ -29,6 +29,7 @@ from strava_assets.defs.run_tags import BY_HAND, FETCHED_TAG, REASON_TAG, SCHEDU
 from strava_assets.errors import AthleteError, StravaAssetsError
 from strava_assets.hours import Window
 from strava_assets.instance.process_tags import process_tags
+from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.preview import preview
@@ -39,7 +40,6 @@ from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.withdrawal import doubts
-from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.load import mirror_window
 
@@ -115,7 +115,7 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
             may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info
         ) as client:
             client.athletes()
-            if assigned := assign_airflow_rows(engine, resources.tokens.open()):
+            if assigned := assign_airflow_rows(engine, resources.tokens.open().first_athlete):
                 context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", assigned)
             fetched = Fetcher(client, store, ResumePoints(redis), engine, settings.max_delete_share).fetch(window)
             report_hours(context, store, fetched)

@@ -12,6 +12,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.compaction import compact_mirror
 from strava_assets.mirror.database import athlete_locked, transaction
 from strava_assets.mirror.deletion import count_of_athlete, delete_athlete, ids_of_athlete
@@ -25,7 +26,6 @@ from strava_assets.state.report_links import ReportLinks
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.tokens import TokenStore, further_key
-from strava_assets.sync.airflow_rows import assign_airflow_rows
 from strava_assets.webhooks.pending_events import PendingEvents
 
 STILL_HELD = (
@@ -89,7 +89,7 @@ class Purger:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
         tokens, purged_ids = TokenStore(self.redis), PurgedIds(self.redis)
         # Rows that know no athlete are found by the token, so they must be named before it goes.
-        assign_airflow_rows(self.engine, tokens)
+        assign_airflow_rows(self.engine, tokens.first_athlete)
         purged = Data(tokens=len(deleted_keys := tokens.delete_athlete(athlete_id)))
         refused: ConfigurationError | None = None
         with athlete_locked(self.engine, athlete_id, by_purge=True):

@@ -155,6 +155,12 @@ class TokenStore:
             token = token.updated({"athlete": {"id": int(key.rpartition(":")[2])}})
         return token
 
+    def first_athlete(self) -> int | None:
+        """Whose token lies where the Airflow DAG left its own, which does not say whose it is: that comes with
+        `StravaClient.athletes`."""
+        token = self.load(FIRST_KEY)
+        return token.athlete_id if token else None
+
     def save(self, key: str, token: Token) -> None:
         """Store the token under `key`."""
         with answering(self.redis):

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
+from strava_assets.mirror.airflow_rows import assign_rows, has_unowned_rows
 from strava_assets.mirror.deletion import delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, mirror
@@ -14,7 +15,6 @@ from strava_assets.mirror.queries import mirrored_etags
 from strava_assets.mirror.unlisted import Place, decide
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.raw.snapshot import HourSnapshot
-from strava_assets.sync.airflow_rows import assign_rows, has_unowned_rows
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ATHLETE = 42

@@ -1,21 +1,19 @@
 """Rows of the old Airflow DAG know no athlete: they belong to the one whose token lies where it left it."""
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, Engine, text
 
 from strava_assets.mirror.database import transaction
-from strava_assets.strava.tokens import FIRST_KEY, TokenStore
 
 
-def assign_airflow_rows(engine: Engine, tokens: TokenStore) -> int:
-    """Give rows without an athlete to the first athlete, if known by now; how many those were.
-
-    An old token does not say whose it is: `StravaClient.athletes` asks, and has to come first.
-    """
+def assign_airflow_rows(engine: Engine, first_athlete: Callable[[], int | None]) -> int:
+    """Give rows without an athlete to the first athlete, if known by now; how many those were."""
     with transaction(engine) as connection:
         if not has_unowned_rows(connection):
             return 0
-        token = tokens.load(FIRST_KEY)
-        return assign_rows(connection, token.athlete_id) if token and token.athlete_id is not None else 0
+        athlete_id = first_athlete()
+        return 0 if athlete_id is None else assign_rows(connection, athlete_id)
 
 
 def assign_rows(connection: Connection, athlete_id: int) -> int:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from strava_assets.loopback import LOOPBACK, never_proxy_loopback
+from strava_assets.settings.loopback import LOOPBACK, never_proxy_loopback
 
 DEAD_PROXY = "http://127.0.0.1:9"
 

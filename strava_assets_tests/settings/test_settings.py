@@ -3,8 +3,8 @@
 import pytest
 
 from strava_assets.errors import ConfigurationError
-from strava_assets.setting_values import connection_info
 from strava_assets.settings import Settings
+from strava_assets.settings.values import connection_info
 
 WEB_URLS = ("STRAVA_BASE_URL", "STRAVA_API_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 NO_WEB_URLS = (

@@ -15,8 +15,8 @@ from sqlalchemy.engine import URL
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import Window, floor_to_hour
-from strava_assets.loopback import never_proxy_loopback
-from strava_assets.setting_values import Environment
+from strava_assets.settings.loopback import never_proxy_loopback
+from strava_assets.settings.values import Environment
 
 
 class Variable(NamedTuple):
