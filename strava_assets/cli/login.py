@@ -31,7 +31,7 @@ NOWHERE = f"http://127.0.0.1:65432{PATH}"
 WHAT_IS_COLLECTED = """\
 You are about to let strava-assets read your Strava activities: everything the API lists of each, private ones
 and places included. They are stored in the bucket {bucket} and in the table strava_activity, and shown to
-nobody else. Withdraw at any time with `strava-assets logout`, or on https://www.strava.com/settings/apps;
+nobody else. Withdraw at any time with `strava-assets logout`{or_there};
 `strava-assets purge` deletes what was stored.
 """
 
@@ -52,7 +52,8 @@ def command(*, no_browser: bool) -> None:
     oauth = OAuth(settings, REAL)
     tokens = TokenStore(connect(settings.redis_url))
     tokens.keys()  # better to learn now that Redis is away than after the athlete has granted access
-    click.echo(WHAT_IS_COLLECTED.format(bucket=settings.s3_bucket))
+    or_there = f", or on {page}" if (page := settings.grants_page) else ""
+    click.echo(WHAT_IS_COLLECTED.format(bucket=settings.s3_bucket, or_there=or_there))
     grant = _grant_by_pasting(oauth) if no_browser else _grant_by_browser(oauth)
     with StravaClient.open(settings, may_use_reserve=True, on_wait=_say) as client:
         athlete = complete(grant, oauth, tokens, client)

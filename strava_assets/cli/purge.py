@@ -12,6 +12,12 @@ from strava_assets.mirror.compaction import compact
 from strava_assets.mirror.database import engine_for
 from strava_assets.services import open_deletion, open_redis
 from strava_assets.settings import Settings
+from strava_assets.state.purged_ids import PurgedIds
+
+NOTHING = (
+    "Of athlete {} there is no token, no raw object and no row. `strava-assets athletes` lists who is logged in; "
+    "--yes searches what Dagster has recorded nevertheless."
+)
 
 
 @click.command("purge")
@@ -25,18 +31,23 @@ def command(*, athlete_id: int, yes: bool) -> None:
     `strava-assets logout` first if the athlete has not withdrawn it.
     """
     settings = Settings.from_environment()
+    redis = open_redis(settings)
     with open_instance() as instance:
         redaction = PurgeRedaction(instance, compact)
         purger = Purger(
             engine_for(settings.database_url),
             open_deletion(settings),
-            open_redis(settings),
+            redis,
             redaction.at_once,
             redaction.at_the_end,
             lambda: _compact(settings),
         )
         if not yes:
-            click.confirm(f"Athlete {athlete_id}: {purger.kept(athlete_id)}. Delete all of it for good?", abort=True)
+            kept = purger.kept(athlete_id)
+            if not kept and not PurgedIds(redis).of(athlete_id):
+                click.echo(NOTHING.format(athlete_id))
+                return
+            click.confirm(f"Athlete {athlete_id}: {kept}. Delete all of it for good?", abort=True)
         click.echo(f"Athlete {athlete_id}: deleted {purger.purge(athlete_id)}. Nothing is left.")
     click.echo(STILL_HELD)
 

@@ -18,6 +18,8 @@ from strava_assets.hours import Window, floor_to_hour
 from strava_assets.settings.loopback import never_proxy_loopback
 from strava_assets.settings.values import Environment
 
+STRAVA = "https://www.strava.com"
+
 
 class Variable(NamedTuple):
     """One environment variable, as `.env.example` and the README's table show it."""
@@ -32,7 +34,7 @@ VARIABLES = (
         "STRAVA_CLIENT_ID", "", "Your Strava API application's client id (the old name STRAVA_CLIENT is read too)"
     ),
     Variable("STRAVA_CLIENT_SECRET", "", "Your Strava API application's client secret"),
-    Variable("STRAVA_BASE_URL", "https://www.strava.com", "Base URL of the OAuth endpoints (`/oauth/...`)"),
+    Variable("STRAVA_BASE_URL", STRAVA, "Base URL of the OAuth endpoints (`/oauth/...`)"),
     Variable("STRAVA_API_URL", "", "Base URL of the API; default `{STRAVA_BASE_URL}/api/v3`"),
     Variable("STRAVA_START_DATE", "2024-01-01", "Date of the first hourly partition (UTC midnight)"),
     Variable("STRAVA_LOOKBACK_DAYS", "30", "How many days the sensor and the hourly schedule look back"),
@@ -149,7 +151,7 @@ class Settings:
         if environment is None:
             never_proxy_loopback(os.environ)
         env = Environment(os.environ if environment is None else environment, DEFAULTS, OLD_NAMES)
-        base_url = env.web_url("STRAVA_BASE_URL", "https://www.strava.com")
+        base_url = env.web_url("STRAVA_BASE_URL", STRAVA)
         database_url = env.database_url("DATABASE_URL")
         key_id, secret = env.key_pair("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         endpoint = next((name for name in _ENDPOINTS if env.first_set(name)), None)
@@ -215,6 +217,11 @@ class Settings:
         Whatever fetches, compares or mirrors starts no earlier, so that nothing deleted comes back.
         """
         return floor_to_hour(now - self.retention) if self.retention else None
+
+    @property
+    def grants_page(self) -> str:
+        """Where athletes end an application's access; empty where Strava is another server than the real one."""
+        return f"{STRAVA}/settings/apps" if self.base_url == STRAVA else ""
 
     def oldest_archived(self, now: datetime) -> datetime | None:
         """The same of activities that only a bulk export has."""

@@ -20,6 +20,11 @@ class PurgedIds:
         with answering(self._redis):
             if activity_ids:
                 self._redis.sadd(_key(athlete_id), *map(str, activity_ids))
+        return self.of(athlete_id)
+
+    def of(self, athlete_id: int) -> set[int]:
+        """All that are remembered; none where no purge of the athlete was interrupted."""
+        with answering(self._redis):
             return {int(each) for each in cast("set[bytes]", self._redis.smembers(_key(athlete_id)))}
 
     def delete(self, athlete_id: int) -> None:

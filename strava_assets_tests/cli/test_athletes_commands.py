@@ -81,6 +81,7 @@ def test_login_opens_the_browser_stores_the_token_and_says_what_covers_the_histo
     assert result.stderr == ""
     assert result.returncode == 0
     assert "You are about to let strava-assets read your Strava activities" in result.stdout
+    assert "strava.com" not in result.stdout
     assert f"\n\n  {strava.url}/oauth/authorize?client_id=1&redirect_uri=" in result.stdout
     assert result.stdout.splitlines()[-3:] == [
         "Logged in: Ana Díaz (7), token in STRAVA_TOKEN.",

@@ -26,6 +26,7 @@ from strava_assets.services import open_deletion
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state import keys
+from strava_assets.state.purged_ids import PurgedIds
 from strava_assets.state.revocations import Revocations
 from strava_assets.webhooks.events import Event
 from strava_assets_tests.dagster_runs import problem, run
@@ -153,6 +154,17 @@ def test_a_purge_asks_before_it_deletes(redis: Redis):
     result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA)], input="n\n")
     assert result.exit_code == 1
     assert f"Athlete {ADA}: 1 token, 2 objects, 4 rows. Delete all of it for good?" in result.output
+    assert redis.exists("STRAVA_TOKEN")
+
+
+@pytest.mark.usefixtures("instance")
+def test_a_purge_of_whom_nothing_is_kept_says_so_and_asks_nothing(redis: Redis):
+    result = CliRunner().invoke(main, ["purge", "--athlete", "99"])
+    assert result.exit_code == 0
+    assert result.output.startswith("Of athlete 99 there is no token, no raw object and no row.")
+    PurgedIds(redis).add(99, [7])
+    unfinished = CliRunner().invoke(main, ["purge", "--athlete", "99"], input="n\n")
+    assert "Delete all of it for good?" in unfinished.output
     assert redis.exists("STRAVA_TOKEN")
 
 

@@ -160,3 +160,8 @@ def test_a_url_that_was_put_into_another_setting_is_shown_without_its_login(name
         Settings.from_environment({name: "redis://me:hush@host/" + 200 * "x"})
     assert "hush" not in str(error.value)
     assert len(str(error.value)) < 250
+
+
+def test_only_the_real_strava_has_a_page_to_end_access_on():
+    assert Settings.from_environment({}).grants_page == "https://www.strava.com/settings/apps"
+    assert Settings.from_environment({"STRAVA_BASE_URL": "http://127.0.0.1:8888"}).grants_page == ""
