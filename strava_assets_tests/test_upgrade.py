@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,7 @@ from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.settings import VARIABLES
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.equality import expected_rows, rows
 
@@ -30,6 +33,9 @@ MATERIALIZED = text(
     "SELECT count(DISTINCT partition) FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION' "
     """AND asset_key = '["strava_activity"]'"""
 )
+
+
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'strava_activity'::regclass")
 
 
 class Release(NamedTuple):
@@ -80,6 +86,21 @@ def objects(environment: dict[str, str]) -> dict[str, str]:
     return {each["Key"]: each["ETag"] for each in s3.list_objects_v2(Bucket=environment["S3_BUCKET"])["Contents"]}
 
 
+def interrupt_init(folder: Path, url: str) -> None:
+    """Kill it in the middle of its migrations, where it waits for a table that somebody reads."""
+    engine = create_engine(make_url(url))
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "DAGSTER_HOME": str(folder)}
+    with engine.connect() as reader, engine.connect() as watcher:
+        reader.execute(text("LOCK TABLE strava_activity IN ACCESS SHARE MODE"))
+        command = [sys.executable, "-m", "strava_assets", "init"]
+        with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
+            while not watcher.execute(WAITING).scalar_one():
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.kill()
+    engine.dispose()
+
+
 def count(url: str) -> int:
     engine = create_engine(make_url(url))
     with engine.connect() as connection:
@@ -95,18 +116,22 @@ def test_what_0_1_0_wrote_is_there_after_init_and_costs_no_refresh(
     for number in range(20):
         start = HOURS.start + number * HOUR
         simulation.add_activity(42, start_date=f"{start:%Y-%m-%dT%H:%M:%SZ}", name=f"Lauf {number} 🏃")
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    redis = Redis.from_url(environment["REDIS_URL"])
+    redis.set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
     in_folder(release.folder, release.code, "strava_assets", "init")
     first, last = str(HOURS).split("...")
     in_folder(release.folder, release.code, *materialize("--partition-range", f"{first}...{last}"))
-    before, stored = rows(environment), objects(environment)
+    before, stored, token = rows(environment), objects(environment), redis.get("STRAVA_TOKEN")
     assert set(before) == set(expected_rows(simulation))
     assert count(environment["DAGSTER_POSTGRES_URL"]) == 31
 
+    interrupt_init(release.folder, environment["DATABASE_URL"])
+    assert rows(environment) == before
     in_folder(release.folder, PROJECT, "strava_assets", "init")
     after = rows(environment)
     assert {key: {name: row[name] for name in before[key]} for key, row in after.items()} == before
     assert objects(environment) == stored
+    assert redis.get("STRAVA_TOKEN") == token
     assert count(environment["DAGSTER_POSTGRES_URL"]) == 31
     output = in_folder(release.folder, PROJECT, "strava_assets", "reconcile")
     assert "nothing differs" in output
@@ -116,3 +141,14 @@ def test_what_0_1_0_wrote_is_there_after_init_and_costs_no_refresh(
     output = in_folder(release.folder, PROJECT, *materialize("--partition", last))
     assert "write strava_assets.instance.event_log" in output
     assert rows(environment) == expected_rows(simulation)
+
+
+def test_every_setting_of_0_1_0_is_one_still():
+    shown = subprocess.run(
+        ["git", "show", f"{RELEASE}:.env.example"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    if shown.returncode:
+        pytest.skip(f"this checkout has no history with {RELEASE}")
+    names = set(re.findall(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", shown.stdout, re.MULTILINE))
+    assert len(names) > 10
+    assert names <= {each.name for each in VARIABLES}
