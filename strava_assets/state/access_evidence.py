@@ -21,7 +21,9 @@ class Evidence:
     event: datetime | None = None
     """A webhook event first reported that access was withdrawn."""
     api_refused: datetime | None = None
-    """The API last refused, twice in a row, an access token that by its own date still lived."""
+    """The API first refused, twice in a row, an access token that by its own date still lived."""
+    api_refused_again: datetime | None = None
+    """The API last refused it so. It has not taken it in between."""
     refused: datetime | None = None
     """The OAuth server first refused the refresh token."""
     refused_again: datetime | None = None
@@ -46,10 +48,12 @@ class EvidenceStore:
         with answering(self._redis):
             stored = self._redis.hgetall(_key(token_key))
         facts = {name.decode(): value.decode() for name, value in stored.items()}  # type: ignore[union-attr]
+        is_access = facts.get("api_token") == _fingerprint(access_token)
         is_refresh = facts.get("refused_token") == _fingerprint(refresh_token)
         return Evidence(
             event=_moment(facts.get("event")),
-            api_refused=_moment(facts.get("api")) if facts.get("api_token") == _fingerprint(access_token) else None,
+            api_refused=_moment(facts.get("api_first", facts.get("api"))) if is_access else None,
+            api_refused_again=_moment(facts.get("api")) if is_access else None,
             refused=_moment(facts.get("refused")) if is_refresh else None,
             refused_again=_moment(facts.get("refused_again")) if is_refresh else None,
             access_ended=access_ended,
@@ -73,13 +77,18 @@ class EvidenceStore:
             return bool(self._redis.hsetnx(_key(token_key), "event", repr(now.timestamp())))
 
     def see_api_refusal(self, token_key: str, access_token: str, now: datetime) -> None:
-        """The API refuses an access token that by its own date still lives."""
-        self._set(token_key, api=repr(now.timestamp()), api_token=_fingerprint(access_token))
+        """The API refuses an access token that by its own date still lives; the first time is kept."""
+        moment, fingerprint = repr(now.timestamp()), _fingerprint(access_token)
+        with answering(self._redis):
+            is_same = self._redis.hget(_key(token_key), "api_token") == fingerprint.encode()
+        if not is_same:
+            self._set(token_key, api_first=moment, api_token=fingerprint)
+        self._set(token_key, api=moment)
 
     def see_api_acceptance(self, token_key: str) -> None:
         """The API takes the access token."""
         with answering(self._redis):
-            self._redis.hdel(_key(token_key), "api", "api_token")
+            self._redis.hdel(_key(token_key), "api", "api_first", "api_token")
 
     def see_refusal(self, token_key: str, refresh_token: str, now: datetime) -> None:
         """The OAuth server refuses the refresh token; the first time is kept."""

@@ -16,6 +16,9 @@ from strava_assets.strava.tokens import Token, TokenStore
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (3, 10, 30, 120, 360, 1440))
 """After which pause Strava is asked again about a grant in doubt; the last one counts for good."""
 
+TWO_LOOKS = timedelta(minutes=2)
+"""Refusals so far apart were seen by two looks: less than the pause between them, as each takes a while itself."""
+
 
 class Verdict(Enum):
     """What the evidence amounts to."""
@@ -32,9 +35,10 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict.UNKNOWN if is_unsettled else Verdict.LIVES
     if evidence.refused_again - evidence.refused < PAUSES[0]:
         return Verdict.UNKNOWN
-    if evidence.api_refused and evidence.renewal_may_be_lost:
-        # The refresh token is void in either case, so only what the API has answered since then tells.
-        return Verdict.WITHDRAWN if evidence.api_refused >= evidence.refused else Verdict.UNKNOWN
+    if evidence.api_refused and evidence.api_refused_again and evidence.renewal_may_be_lost:
+        # The refresh token is void in either case, so only the API tells, and two 401s of one moment can be stray.
+        is_confirmed = evidence.api_refused_again - max(evidence.api_refused, evidence.refused) >= TWO_LOOKS
+        return Verdict.WITHDRAWN if is_confirmed else Verdict.UNKNOWN
     if evidence.api_refused:
         return Verdict.WITHDRAWN
     is_told = evidence.event and evidence.access_ended and not evidence.renewal_may_be_lost

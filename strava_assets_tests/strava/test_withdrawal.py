@@ -26,6 +26,7 @@ KEY = "STRAVA_TOKEN"
 T0 = datetime(2026, 11, 22, 13, 2, tzinfo=UTC)
 SOON, MINUTES_LATER = T0 + timedelta(minutes=2), T0 + timedelta(minutes=3)
 WITHDRAWN, UNKNOWN, LIVES = Verdict.WITHDRAWN, Verdict.UNKNOWN, Verdict.LIVES
+LOST = Evidence(refused=T0, refused_again=T0 + timedelta(days=1), renewal_may_be_lost=True)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +38,16 @@ WITHDRAWN, UNKNOWN, LIVES = Verdict.WITHDRAWN, Verdict.UNKNOWN, Verdict.LIVES
         (Evidence(api_refused=T0, refused=T0, refused_again=MINUTES_LATER, access_ended=True), WITHDRAWN),
         (Evidence(api_refused=T0, refused=T0, refused_again=SOON), UNKNOWN),
         (Evidence(api_refused=T0, refused=T0, refused_again=T0, event=T0), UNKNOWN),
-        # The same, where a renewal may have been lost: then the API must have refused since.
-        (Evidence(api_refused=SOON, refused=T0, refused_again=MINUTES_LATER, renewal_may_be_lost=True), WITHDRAWN),
+        # The same, where a renewal may have been lost: then the API must have refused since, at two looks.
+        (replace(LOST, api_refused=T0, api_refused_again=MINUTES_LATER), WITHDRAWN),
+        (replace(LOST, api_refused=T0, api_refused_again=MINUTES_LATER, access_ended=True, event=T0), WITHDRAWN),
+        (replace(LOST, api_refused=T0 + timedelta(seconds=1), api_refused_again=T0 + timedelta(seconds=1)), UNKNOWN),
+        (replace(LOST, api_refused=T0 - timedelta(1), api_refused_again=T0 + timedelta(seconds=1)), UNKNOWN),
+        (replace(LOST, api_refused=MINUTES_LATER, api_refused_again=MINUTES_LATER, event=T0), UNKNOWN),
         (
             Evidence(
                 api_refused=T0 - timedelta(1),
+                api_refused_again=T0 - timedelta(1),
                 refused=T0,
                 refused_again=MINUTES_LATER,
                 renewal_may_be_lost=True,
@@ -206,6 +212,27 @@ def test_a_lost_renewal_is_no_withdrawal_even_with_an_event_and_is_reported_whil
     assert not grant.is_withdrawn()
 
 
+def test_stray_401s_of_one_moment_after_a_lost_renewal_are_no_withdrawal(grant: Grant) -> None:
+    grant.strava.faults.add("status", path="/athlete", status=401, count=2)
+    grant.lose_a_renewal()
+    assert isinstance(grant.look(), LoginLost)
+    for _ in range(24 * 3):
+        grant.wait(hours=1)
+        grant.look()
+    assert isinstance(grant.look(), LoginLost)
+    assert not grant.is_withdrawn()
+
+
+def test_a_withdrawal_after_a_lost_renewal_is_proven_by_the_api_at_two_looks(grant: Grant) -> None:
+    grant.lose_a_renewal()
+    grant.strava.revoke(42)
+    assert isinstance(grant.look(), LoginLost)
+    assert not grant.is_withdrawn()
+    grant.wait(minutes=3)
+    assert isinstance(grant.look(), AccessRevoked)
+    assert grant.is_withdrawn()
+
+
 def test_a_refresh_token_that_is_void_while_the_api_takes_the_access_token_is_a_lost_login(grant: Grant) -> None:
     """As after a Redis that was brought back from yesterday, which nothing notes."""
     grant.strava.refresh(grant.token().refresh_token)
@@ -296,10 +323,23 @@ def test_a_living_grant_is_never_taken_for_withdrawn_and_a_dead_one_is_reported(
     simulation.faults.clear()
     Redis.from_url(redis_url).flushdb()
     grant = Grant(simulation, url, redis_url)
+    refused = 0
+
+    def look() -> None:
+        nonlocal refused
+        refused = 0 if grant.look() is None else refused
+
+    def stray() -> None:
+        """Fewer than two looks in a row get: a login that is lost and refused for minutes is taken for withdrawn."""
+        nonlocal refused
+        if refused < 3:
+            grant.strava.faults.add("status", path="/athlete", status=401, count=1)
+            refused += 1
+
     acts: dict[str, Callable[[], object]] = {
-        "look": grant.look,
+        "look": look,
         "event": grant.post_event,
-        "stray 401": lambda: grant.strava.faults.add("status", path="/athlete", status=401, count=1),
+        "stray 401": stray,
         "503": lambda: grant.strava.faults.add("status", path="/oauth/token", status=503, count=4),
         "lose a renewal": grant.lose_a_renewal,
         "log in": grant.log_in,
