@@ -10,12 +10,14 @@ from strava_assets.settings import Settings
 
 @click.command("compact")
 @click.option("--endpoint", metavar="URL", help="Of the S3 that is meant; default: AWS_ENDPOINT_URL_S3.")
-@click.option("--logs", is_flag=True, help="Empty the logs of Dagster's processes, too.")
-def command(*, endpoint: str | None, logs: bool) -> None:
+@click.option("--deleted", metavar="FOLDER", help="Bucket and beginning of keys: not even these names remain.")
+@click.option("--logs", is_flag=True, help="Empty the logs of all processes, too.")
+def command(*, endpoint: str | None, deleted: str | None, logs: bool) -> None:
     """Free the space of deleted objects in the S3 server that `strava-assets up` runs in this folder.
 
     A purge and the retention setting do so automatically. Does nothing to any other S3.
     """
+    endpoint = Settings.from_environment().s3_endpoint_url if endpoint is None else endpoint
+    compact_embedded_s3(Path.cwd(), endpoint, deleted)
     if logs:
         empty_logs(Path.cwd())
-    compact_embedded_s3(Path.cwd(), Settings.from_environment().s3_endpoint_url if endpoint is None else endpoint)

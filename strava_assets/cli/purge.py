@@ -1,5 +1,6 @@
 """`strava-assets purge`: delete everything that is kept of an athlete."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ def command(*, athlete_id: int, yes: bool) -> None:
             redis,
             redaction.at_once,
             redaction.at_the_end,
-            lambda: _compact(settings),
+            partial(_compact, settings),
         )
         if not yes:
             kept = purger.kept(athlete_id)
@@ -52,6 +53,6 @@ def command(*, athlete_id: int, yes: bool) -> None:
     click.echo(STILL_HELD)
 
 
-def _compact(settings: Settings) -> None:
+def _compact(settings: Settings, deleted: str) -> None:
+    compact_embedded_s3(Path.cwd(), settings.s3_endpoint_url, deleted)
     empty_logs(Path.cwd())
-    compact_embedded_s3(Path.cwd(), settings.s3_endpoint_url)

@@ -82,7 +82,7 @@ def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resour
             redis,
             redaction.at_once,
             redaction.at_the_end,
-            partial(_compact_embedded, settings, "--logs"),
+            partial(_compact_embedded, settings, "--logs", "--deleted"),
         )
         due = Revocations(redis).athletes()
         context.log.info("Athletes who withdrew access: %s.", len(due))

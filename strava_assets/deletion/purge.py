@@ -68,7 +68,8 @@ class Purger:
     """Purges athletes.
 
     `redact` takes an athlete and activities, by their ids, out of what Dagster keeps, and counts texts; `redact_again`
-    does so at the end, with what was written meanwhile. `compact` has embedded servers free deleted objects.
+    does so at the end, with what was written meanwhile. `compact` has embedded servers free what was in a folder
+    of the S3, and its name.
     """
 
     engine: Engine
@@ -76,7 +77,7 @@ class Purger:
     redis: Redis
     redact: Callable[[int, Collection[int]], int]
     redact_again: Callable[[int, Collection[int]], int] = lambda *_: 0
-    compact: Callable[[], None] = lambda: None
+    compact: Callable[[str], None] = lambda _folder: None
 
     def kept(self, athlete_id: int) -> Data:
         """What there is of the athlete; Redis, Dagster and old objects aside, which are searched while purging."""
@@ -119,7 +120,7 @@ class Purger:
             purged += Data(records=self.redact_again(athlete_id, ids))
         purged_ids.delete(athlete_id)
         compact_mirror(self.engine)
-        self.compact()
+        self.compact(self.objects.folder(athlete_id))
         if refused:
             raise ConfigurationError(f"All else of athlete {athlete_id} is deleted. {refused}")
         for key in {*deleted_keys, further_key(athlete_id)}:  # an interrupted purge has deleted the token before

@@ -1,10 +1,12 @@
-"""Has what `make up` runs forget what was deleted: S3 objects in its volumes' files, ids in its processes' logs."""
+"""Has what `make up` runs forget what was deleted: S3 objects in its volumes' files, names in its processes' logs."""
 
 import contextlib
 import json
 import os
+import re
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,37 +14,69 @@ from strava_assets.errors import ServiceUnavailable
 from strava_assets.local.s3 import program
 from strava_assets.local.settings_file import FOLDER
 
-_COMMANDS = "lock\nvolume.vacuum -garbageThreshold 0.0001\nunlock\nexit\n"
+_LOG = "/topics/.system/log"
+"""Where SeaweedFS notes every change, with the names of what changed, for other servers that would follow it."""
 
-DELETION_DELAY = 3.0
+NOTED_WITHIN = 90.0
+"""Seconds. SeaweedFS writes that log from memory once a minute."""
+
+DELETION_DELAY = 3
 """Seconds. SeaweedFS deletes what objects were made of in the background, up to two seconds later."""
 
 TIMEOUT = 300
 """Seconds; a volume of 64 MB takes less than one."""
 
 
-def compact_embedded_s3(project: Path, endpoint_url: str | None) -> None:
+def compact_embedded_s3(project: Path, endpoint_url: str | None, deleted: str | None = None) -> None:
     """Compact the S3 server of this project if it answers at `endpoint_url`; any other is somebody else's.
 
-    Raises ServiceUnavailable if it does not do so.
+    Of `deleted`, a bucket's name and the beginning of keys in it, not even the names remain, which takes a minute;
+    nothing is deleted that is there. Raises ServiceUnavailable if it does not do so.
     """
     port = urlsplit(endpoint_url or "").port
     for file in (project / FOLDER).glob("*/s3/ports.json"):
         ports = json.loads(file.read_text())
         if ports.get("s3.port") == port:
-            time.sleep(DELETION_DELAY)
-            _compact(file.parent, f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}")
+            if deleted:
+                _delete_empty(file.parent, ports, f"/buckets/{deleted.rstrip('/')}")
+                _wait_until_noted(file.parent, ports)
+            _shell(
+                *(file.parent, ports, "lock", f"fs.rm -rf {_LOG}", f"sleep {DELETION_DELAY}"),
+                *("volume.vacuum -garbageThreshold 0.0001", "unlock"),
+            )
 
 
 def empty_logs(project: Path) -> None:
-    """Empty the logs of Dagster's processes, which name athletes; their writers append, and so go on."""
-    for log in (project / FOLDER).glob("*/log"):
+    """Empty the logs of all processes, which name athletes; their writers append, and so go on."""
+    for log in [*(project / FOLDER).glob("*/log"), *(project / FOLDER).glob("*/*/log")]:
         os.truncate(log, 0)
         with contextlib.suppress(FileNotFoundError):
             log.with_name("log.1").unlink()
 
 
-def _compact(folder: Path, master: str) -> None:
+def _delete_empty(folder: Path, ports: Mapping[str, int], path: str) -> None:
+    """Delete a folder of the S3 in which nothing is; SeaweedFS would do so minutes later, and note its name again."""
+    if " 0 files" in _shell(folder, ports, f'fs.tree "{path}"'):
+        _shell(folder, ports, f'fs.rm -rf "{path}"')
+
+
+def _wait_until_noted(folder: Path, ports: Mapping[str, int]) -> None:
+    """Wait until all that happened so far is in the log, so that it can be deleted there."""
+    marker = "/noted"
+    before = _sizes(_shell(folder, ports, f"fs.mkdir {marker}", f"fs.rm -r {marker}", f"fs.du {_LOG}"))
+    deadline = time.monotonic() + NOTED_WITHIN
+    while _sizes(_shell(folder, ports, f"fs.du {_LOG}")) == before:
+        if time.monotonic() > deadline:
+            raise ServiceUnavailable(f"The embedded S3 did not write its log within {NOTED_WITHIN:.0f} seconds.")
+        time.sleep(2)
+
+
+def _sizes(output: str) -> list[str]:
+    return re.findall(r"logical size: *(\d+)", output)
+
+
+def _shell(folder: Path, ports: Mapping[str, int], *commands: str) -> str:
+    """What SeaweedFS' shell prints. Raises ServiceUnavailable if a command fails."""
     certificate, key = folder / "tls" / "certificate.pem", folder / "tls" / "key.pem"
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -51,10 +85,13 @@ def _compact(folder: Path, master: str) -> None:
         "WEED_GRPC_CLIENT_KEY": str(key),
         "WEED_GRPC_CA": str(certificate),
     }
+    servers = [
+        f"-{name}=127.0.0.1:{ports[f'{name}.port']}.{ports[f'{name}.port.grpc']}" for name in ("master", "filer")
+    ]
     try:
         result = subprocess.run(  # noqa: S603 - the wheel's own program
-            [program(), "shell", f"-master={master}"],
-            input=_COMMANDS,
+            [program(), "shell", *servers],
+            input="\n".join([*commands, "exit", ""]),
             env=environment,
             cwd=folder,
             capture_output=True,
@@ -67,3 +104,4 @@ def _compact(folder: Path, master: str) -> None:
     if result.returncode or "error" in result.stdout:
         last_line = ([*result.stdout.splitlines(), *result.stderr.splitlines()] or ["no message"])[-1]
         raise ServiceUnavailable(f"The embedded S3 did not compact its volumes: {last_line[:200]}")
+    return result.stdout

@@ -48,6 +48,10 @@ class RawDeletion:
         self._prefix = access.prefix
         self._client = access.client()
 
+    def folder(self, athlete_id: int) -> str:
+        """The bucket's name, and the beginning of all keys of the athlete in it."""
+        return f"{self._bucket}/{athlete_prefix(self._prefix, athlete_id)}"
+
     def count(self, athlete_id: int) -> int:
         """How many versions of objects the athlete has."""
         with self._clear_errors():
