@@ -38,7 +38,7 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
                 extra.append((time.perf_counter() - listed) - (listed - before))
     milliseconds = statistics.median(extra) * 1000
     yield Figure.at_most(
-        f"a look for changes with nothing changed, {comparison.listed} activities, on top of its API requests",
+        f"a comparison with nothing changed, {comparison.listed} activities, on top of its API requests",
         f"{milliseconds:.0f} ms",
         milliseconds,
         150,

@@ -48,7 +48,7 @@ class MalformedPage(TransientError):
 
 
 class RateLimitExceeded(TransientError):
-    """The application's window of requests is used up until `until` (UTC)."""
+    """Strava's rate limit is reached, or our share of it, until `until` (UTC)."""
 
     def __init__(self, message: str, until: datetime) -> None:
         super().__init__(message)

@@ -31,11 +31,11 @@ MIRROR, DAGSTER = "mirror", "dagster"
 """The dumps' names, whatever the databases are called. Where one database is both, there is only the first."""
 
 
-@click.command(name="backup", help=__doc__)
+@click.command(name="backup")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--without-databases", is_flag=True, help="Leave the folder's databases empty: pg_dump runs elsewhere.")
 def command(folder: Path, *, without_databases: bool) -> None:
-    """Everything that is needed elsewhere; `strava-assets restore` reads it.
+    """Save both databases, the raw objects and the logins into a folder, for `strava-assets restore`.
 
     The folder holds the athletes' tokens and data: it is made readable by you only; keep it so.
     """

@@ -32,10 +32,13 @@ class _Note(Exception):
     """Something that works, but not as one would expect."""
 
 
-@click.command(name="doctor", help=__doc__)
+@click.command(name="doctor")
 @click.option("--offline", is_flag=True, help="Ask Strava nothing: costs no API request.")
 def command(*, offline: bool) -> None:
-    """One line a check; exit code 1 if any of them failed. Costs two API requests an athlete."""
+    """Check every service, token and setting, and say how to repair what is wrong.
+
+    One line a check; exit code 1 if any of them failed. Costs two API requests an athlete.
+    """
     settings = Settings.from_environment()
     archives_alone = _archives_without_application(settings)
     checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", partial(_settings, archives_alone))]

@@ -32,13 +32,14 @@ from strava_assets.sync.left_out import all_left_out
 from strava_assets.sync.listing import sentences
 
 
-@click.command(name="import", help=__doc__)
+@click.command(name="import")
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first activity's.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: today.")
 def command(first: datetime | None, last: datetime | None) -> None:
-    """Fetch and mirror the days, then record them in Dagster. Safe to interrupt and to run again.
+    """Fetch the whole history, or a part of it, in one run.
 
-    The rows can be queried as soon as the first part is done, seconds after the start.
+    Fetches and mirrors the days, then records them in Dagster. Safe to interrupt and to run again. The
+    rows can be queried as soon as the first part is done, seconds after the start.
     """
     settings = Settings.from_environment()
     requested = requested_window(settings, first, last, datetime.now(UTC))

@@ -6,8 +6,8 @@ from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
 
-@click.command(name="init", help=__doc__)
+@click.command(name="init")
 def command() -> None:
-    """Run every step and say what it did."""
+    """Create and migrate both databases, create the bucket. Safe to repeat."""
     for line in initialise(Settings.from_environment()):
         click.echo(line)

@@ -10,10 +10,13 @@ from strava_assets.instance.event_pruning import prune_events
 from strava_assets.settings import Settings
 
 
-@click.command(name="prune-events", help=__doc__)
+@click.command(name="prune-events")
 @click.option("--older-than", type=click.IntRange(1, 36500), default=90, show_default=True, help="Days that are kept.")
 def command(older_than: int) -> None:
-    """What is materialised, checks, metadata and how each run ended stay; the old runs' timelines and logs go."""
+    """Take old runs' step by step events out of Dagster's event log.
+
+    What is materialised, checks, metadata and how each run ended stay; the old runs' timelines and logs go.
+    """
     Settings.from_environment()  # what is wrong with one is better reported before anything is deleted
     with open_instance() as instance:
         count = prune_events(instance, datetime.now(UTC) - timedelta(days=older_than))

@@ -30,17 +30,20 @@ SHOWN = 50
 """Rows of the table of differences; the rest is counted."""
 
 
-@click.command(name="reconcile", help=__doc__)
+@click.command(name="reconcile")
 @click.option("--dry-run", is_flag=True, help="Only show what differs.")
 @click.option("--athlete", type=int, help="Compare this athlete alone.")
 @click.option(
     "--confirm-deletions",
     is_flag=True,
-    help="Believe that everything which Strava no longer lists is really gone. Needs --athlete.",
+    help="Delete all that Strava no longer lists, however much it is. Needs --athlete.",
 )
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: all.")
 def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, first: datetime | None) -> None:
-    """Costs one API request per 200 activities and one more; each refreshed range about as much again."""
+    """Compare the whole history with Strava, and refresh the hours that differ.
+
+    Costs one API request per 200 activities and one more; each refreshed range about as much again.
+    """
     if confirm_deletions and athlete is None:
         raise click.UsageError("--confirm-deletions needs --athlete ID, so that it is about one athlete's rows.")
     settings = Settings.from_environment()

@@ -25,7 +25,7 @@ from strava_assets.state.report_links import ReportLinks
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
 @click.option("--new-link", "renews", is_flag=True, help="Write nothing; end the athlete's link and make another.")
 def command(*, athlete_id: int | None, output: Path | None, opens: bool, renews: bool) -> None:
-    """Write an athlete's training report: one HTML file that asks nobody for anything.
+    """Write an athlete's training report: one HTML file that loads nothing from elsewhere.
 
     It holds titles, times and routes of the athlete's activities, private ones included: only you can read the file.
     """

@@ -26,13 +26,15 @@ DATA = {MIRROR: ("strava_activity", "strava_activity_reject", "strava_archive_ac
 """The tables whose rows are somebody's data; what else `init` and a daemon write is made again."""
 
 
-@click.command(name="restore", help=__doc__)
+@click.command(name="restore")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--replace", is_flag=True, help="Delete what databases and bucket hold now.")
 @click.option("--yes", is_flag=True, help="Do not ask before replacing.")
 @click.option("--without-databases", is_flag=True, help="The databases have been restored already, by pg_restore.")
 def command(folder: Path, *, replace: bool, yes: bool, without_databases: bool) -> None:
-    """Works while `strava-assets up` or other services run on the same databases, and can be repeated.
+    """Put what `backup` wrote into new databases, or in the place of what they hold.
+
+    Works while `strava-assets up` or other services run on the same databases, and can be repeated.
 
     What holds no data yet is replaced without asking; anything else needs --replace. A login that Redis has is kept:
     it is newer than the backup's. Afterwards `strava-assets reconcile` brings everything up to date.

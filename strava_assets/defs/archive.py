@@ -168,7 +168,7 @@ def no_archive_rejects(names: Names, loads: Mapping[str, Loaded]) -> dg.AssetChe
         check_name="no_archive_rejects",
         asset_key=names.strava_archive,
         severity=dg.AssetCheckSeverity.WARN,
-        description=inert(f"{len(reasons)} rows are in strava_archive_reject: {'; '.join(reasons[:5])}.")
+        description=inert(f"Rows in strava_archive_reject: {len(reasons)} ({'; '.join(reasons[:5])}).")
         if reasons
         else "Every row of every export is an activity.",
     )

@@ -55,8 +55,7 @@ def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "plausible_values",
             asset=key,
-            description="No negative distance, no moving time above the elapsed time, no start before there were "
-            "bicycles.",
+            description="No negative distance, no moving time above the elapsed time, no start before 1900.",
         ),
         dg.AssetCheckSpec(
             "archived_activities_on_strava",
@@ -121,9 +120,11 @@ def rows_match_objects(connection: Connection, mirrored: Mirrored, window: Windo
     problems = [str(error) for error in mirrored.errors.values()]
     if unexplained := hours_without_object(connection, window, mirrored.hours):
         named = _named(f"athlete {athlete_id} {hour:%Y-%m-%d %H:%M}" for athlete_id, hour in unexplained)
-        problems.append(f"{len(unexplained)} hours are in the mirror but have no raw object ({named}).")
+        problems.append(f"Hours that are in the mirror but have no raw object: {len(unexplained)} ({named}).")
     if missing := mirrored.loaded.unmatched:
-        problems.append(f"{len(missing)} activities of raw objects are neither row nor reject ({_named(missing)}).")
+        problems.append(
+            f"Activities of raw objects that are neither row nor reject: {len(missing)} ({_named(missing)})."
+        )
     return _result("rows_match_objects", " ".join(problems), "Rows and raw objects of these hours agree.")
 
 
@@ -132,7 +133,8 @@ def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckRes
     odd = implausible_activities(connection, window)
     return _result(
         "plausible_values",
-        odd and f"{len(odd)} activities have a negative value, or move for longer than they lasted ({_named(odd)}).",
+        odd
+        and f"Activities with a negative value, or that move for longer than they lasted: {len(odd)} ({_named(odd)}).",
         "All values are plausible.",
         severity=dg.AssetCheckSeverity.WARN,
     )
@@ -144,8 +146,9 @@ def archived_activities_on_strava(connection: Connection) -> dg.AssetCheckResult
     return _result(
         "archived_activities_on_strava",
         ids
-        and f"{len(ids)} activities of bulk exports are not listed by Strava's API ({_named(ids)}): deleted there, or "
-        "private and hidden from the login. They stay; to delete them: strava-assets archive delete --not-on-strava.",
+        and f"Activities of bulk exports that Strava's API does not list: {len(ids)} ({_named(ids)}). They were "
+        "deleted there, or the login may not see them. They stay; to delete them: "
+        "strava-assets archive delete --not-on-strava.",
         "Strava's API lists every activity of the bulk exports, in the hours that were fetched.",
         severity=dg.AssetCheckSeverity.WARN,
     )

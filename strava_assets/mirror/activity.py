@@ -107,7 +107,7 @@ class Activity(BaseModel):
     achievement_count: Annotated[Integer | None, Field(description="Achievements")] = None
     kudos_count: Annotated[Integer | None, Field(description="Kudos when the hour was last fetched")] = None
     comment_count: Annotated[Integer | None, Field(description="Comments when the hour was last fetched")] = None
-    digest: Annotated[str, Field(description="Hash of what Strava said, social counters aside; shows changes")]
+    digest: Annotated[str, Field(description="Hash of what Strava returned, social counters aside; shows changes")]
     source: Annotated[
         str,
         Field(description="api: from Strava's API; archive: from a bulk export, until the API lists it"),

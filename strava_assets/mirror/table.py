@@ -76,8 +76,20 @@ reject = Table(
     Column("digest", Text, nullable=False, comment="Hash of the payload; shows changes"),
     Column("payload", JSONB, nullable=False, comment="The activity as the API sent it"),
     Column("errors", JSONB, nullable=False, comment="What is wrong with it, a sentence a fault"),
-    Column("first_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("last_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "first_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="When it was rejected first",
+    ),
+    Column(
+        "last_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="When a load rejected it last",
+    ),
     Index(
         "uq_strava_activity_reject",
         "athlete_id",
@@ -112,7 +124,13 @@ archive = Table(
     Column("columns", Integer, nullable=False, comment="Columns of the header"),
     Column("activities", Integer, nullable=False, comment="Activities in it"),
     Column("rejects", Integer, nullable=False, comment="Rows that are no activity"),
-    Column("imported_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "imported_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="When it was imported last",
+    ),
     comment="Bulk exports that were imported",
 )
 
@@ -147,7 +165,13 @@ deleted_activity = Table(
     metadata,
     Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose activity it was"),
     Column("id", BigInteger, primary_key=True, autoincrement=False, comment="Strava's id"),
-    Column("deleted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "deleted_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="When a load found it gone",
+    ),
     comment="Ids that the API listed once and no longer lists: no export brings them back",
 )
 
@@ -158,7 +182,13 @@ unlisted_activity = Table(
     Column("hour", DateTime(timezone=True), primary_key=True, comment="Where it is here and no longer there"),
     Column("key", Text, primary_key=True, comment="Strava's id, or the digest of an activity without one"),
     Column("may_be_deleted", Boolean, nullable=False, comment="False: waits for a confirmation"),
-    Column("decided_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "decided_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="When that was decided; not relied on after a day",
+    ),
     comment="Activities that the athlete's whole listing lacks in an hour, and whether they may be deleted there",
 )
 

@@ -46,7 +46,7 @@ class Tile:
 
 
 def page(data: ReportData) -> str:
-    """The report as one HTML file that asks nobody for anything."""
+    """The report as one HTML file that loads nothing from elsewhere."""
     drawn = charts(data)
     units = Units(data.athlete is not None and data.athlete["units"] == "imperial")
     routes = maps(data.polylines)

@@ -165,7 +165,7 @@ def test_beside_the_api_each_activity_is_there_once_and_what_only_the_export_has
     assert results["rows_match_objects"][0]
     passed, sentence = results["archived_activities_on_strava"]
     assert not passed
-    assert f"1 activities of bulk exports are not listed by Strava's API ({of[0]['id']})" in str(sentence)
+    assert f"Activities of bulk exports that Strava's API does not list: 1 ({of[0]['id']})" in str(sentence)
 
 
 def test_after_an_export_the_comparison_finds_what_the_api_has_and_then_nothing(
