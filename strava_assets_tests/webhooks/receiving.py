@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ from strava_assets.webhooks.receiver import create_server
 
 STRAVA_WAITS = 2.0
 """Seconds."""
+
+STRAVA_TRIES = 3
+"""Attempts to post an event, all in all."""
 
 
 def strava_waits() -> float:
@@ -105,10 +109,19 @@ async def post(callback: str, body: bytes) -> tuple[int, float]:
     return status, took
 
 
-async def burst(callback: str, simulation: Simulation, count: int) -> list[tuple[int, float]]:
-    """Post events of the activities 1 to `count` at once; each one's status and seconds."""
+async def burst(callback: str, simulation: Simulation, count: int, *, attempts: int = 1) -> list[tuple[int, float]]:
+    """Post events of the activities 1 to `count` at once; each one's last status and its longest wait in seconds.
+
+    What is refused is posted again, as Strava does; a busy machine needs that now and then.
+    """
     bodies = [json.dumps(event(simulation, object_id=1 + number)).encode() for number in range(count)]
-    return await asyncio.gather(*(post(callback, body) for body in bodies))
+    answers = await asyncio.gather(*(post(callback, body) for body in bodies))
+    for _ in range(attempts - 1):
+        refused = [number for number, (status, _) in enumerate(answers) if status == HTTPStatus.SERVICE_UNAVAILABLE]
+        again = await asyncio.gather(*(post(callback, bodies[number]) for number in refused))
+        for number, (status, took) in zip(refused, again, strict=True):
+            answers[number] = status, max(took, answers[number][1])
+    return answers
 
 
 def stored(redis: Redis) -> set[int]:
