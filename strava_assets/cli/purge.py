@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from strava_assets.cli.console import console
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.instance.purge_redaction import PurgeRedaction
@@ -49,7 +50,9 @@ def command(*, athlete_id: int, yes: bool) -> None:
                 click.echo(NOTHING.format(athlete_id))
                 return
             click.confirm(f"Athlete {athlete_id}: {kept}. Delete all of it for good?", abort=True)
-        click.echo(f"Athlete {athlete_id}: deleted {purger.purge(athlete_id)}. Nothing is left.")
+        with console().status("Deleting it, and rewriting the files that held it, which takes a minute"):
+            deleted = purger.purge(athlete_id)
+        click.echo(f"Athlete {athlete_id}: deleted {deleted}. Nothing is left.")
     click.echo(STILL_HELD)
 
 
