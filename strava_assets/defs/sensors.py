@@ -19,8 +19,7 @@ from strava_assets.defs.withdrawal_sensor import make_withdrawal_sensor
 from strava_assets.errors import ConfigurationError, RateLimitExceeded, ServiceUnavailable, StravaAssetsError
 from strava_assets.hours import Window, merge_into_windows
 from strava_assets.settings import Settings
-from strava_assets.state.backlog import has_work
-from strava_assets.state.refetch_queue import RefetchQueue, Requested
+from strava_assets.state.refetch_queue import RefetchQueue, Requested, has_work
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.attempts import Attempt, due_pieces, has_failed, still_to_fetch
 from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison

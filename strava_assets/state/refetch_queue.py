@@ -13,6 +13,7 @@ from redis import Redis
 
 from strava_assets.hours import Window
 from strava_assets.state import keys
+from strava_assets.state.connection import answering
 from strava_assets.state.delayed_queue import DelayedQueue, Due
 
 CAPACITY = 10_000
@@ -53,6 +54,18 @@ class RefetchQueue:
     def settle(self, requested: Requested) -> None:
         """Delete a window, because it was fetched; one that was requested again meanwhile stays."""
         self._queue.settle(requested.due)
+
+
+def has_work(redis: Redis, now: datetime) -> bool:
+    """Whether the sensor `strava_events` has anything to do: one round trip for its idle ticks.
+
+    Raises ServiceUnavailable without Redis.
+    """
+    with answering(redis), redis.pipeline(transaction=False) as pipeline:
+        pipeline.exists(keys.EVENTS)
+        for queue in (keys.EVENTS_LATER, keys.REFETCH_QUEUE):
+            pipeline.zcount(queue, "-inf", now.timestamp())
+        return any(pipeline.execute())
 
 
 def _entry(window: Window) -> str:
