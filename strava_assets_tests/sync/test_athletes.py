@@ -1,6 +1,7 @@
 """One athlete's error, and one bad hour, stop nothing else, and both are named."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_bad_hours_are_found_in_halves_and_all_others_are_done():
 
     assert set(in_pieces(hours, act, (UnreadableObject,))) == bad
     assert done == set(hours) - bad
+
+
+@pytest.mark.parametrize(("apart", "is_about_hours"), [(1, False), (2, True)])
+def test_two_failures_in_a_row_that_may_pass_end_it_and_with_a_good_hour_between_they_do_not(
+    apart: int, is_about_hours: bool
+):
+    hours = [FIRST + n * HOUR for n in range(100)]
+    bad = {hours[17], hours[17 + apart]}
+
+    def act(piece: Any) -> None:
+        if bad & set(piece):
+            raise ServiceUnavailable("A value cannot be held.")
+
+    with nullcontext() if is_about_hours else pytest.raises(ServiceUnavailable):
+        assert set(in_pieces(hours, act, (ServiceUnavailable,))) == bad
 
 
 @pytest.mark.parametrize("count", [1, 100])

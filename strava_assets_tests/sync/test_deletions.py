@@ -273,6 +273,17 @@ def test_a_row_without_a_start_is_deleted_with_its_activity_or_gets_its_start(pl
     assert platform.rows()[early].start_date == datetime(2009, 5, 1, 10, tzinfo=UTC)
 
 
+def test_many_rows_without_a_start_that_strava_does_not_list_wait_as_any_mass_deletion(platform: Platform):
+    with transaction(platform.engine) as connection:
+        rows = "SELECT number, 42 FROM generate_series(1, 60) AS number"
+        connection.execute(text(f"INSERT INTO strava_activity (id, athlete_id) {rows}"))
+    platform.compare()
+    assert platform.waiting() == {42: 60}
+    assert len(platform.rows()) == 360
+    platform.compare(confirmed=42)
+    assert set(platform.rows()) == set(ids(platform))
+
+
 @pytest.mark.slow
 def test_a_record_that_cannot_be_understood_keeps_only_its_own_hour_unknown(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
