@@ -45,7 +45,11 @@ def test_the_hour_of_a_moment_is_counted_in_utc():
     )
 
 
-@given(st.sets(HOURS, max_size=30), st.integers(0, 48))
+NEAR = st.integers(0, 300).map(lambda hours: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(hours=hours))
+"""Hours whose gaps are about as long as those that are joined."""
+
+
+@given(st.sets(HOURS, max_size=30) | st.sets(NEAR, max_size=30), st.integers(0, 48))
 def test_windows_cover_all_hours_and_begin_and_end_with_one(hours: set[datetime], gap: int):
     windows = merge_into_windows(hours, max_gap=gap * HOUR)
     assert all(any(hour in window for window in windows) for hour in hours)
