@@ -50,6 +50,17 @@ class Window:
         return partition_key(self.start) + ("" if last <= self.start else f"...{partition_key(last)}")
 
 
+def outside(moments: Iterable[datetime], spans: Iterable[Window]) -> set[datetime]:
+    """The moments at which something may be cut so that no span is: in place of one inside a span, the span's ends."""
+    kept = set(moments)
+    # Spans that overlap are one: the end of the first lies inside the second.
+    for span in merge_into_windows((hour for each in spans for hour in each.hours()), max_gap=timedelta(0)):
+        inside = {moment for moment in kept if span.start < moment < span.end}
+        if inside:
+            kept = kept - inside | {span.start, span.end}
+    return kept
+
+
 def floor_to_hour(moment: datetime) -> datetime:
     """The UTC hour in which an aware `moment` lies."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -19,7 +19,6 @@ from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import NOT_BEFORE_TAG, RECONCILE
 from strava_assets.errors import RateLimitExceeded
-from strava_assets.hours import Window
 from strava_assets.settings import Settings
 from strava_assets.state.reconcile_progress import ReconcileProgress
 from strava_assets.state.refetch_queue import RefetchQueue
@@ -80,7 +79,7 @@ def _compare_history(context: dg.OpExecutionContext, settings: Settings, resourc
                 window = settings.hours_since(settings.start_date, now)
                 Reconciliation(comparer, ReconcileProgress(redis)).run(window, comparison)
             finally:  # what was found before the limit was reached is not looked for again
-                _request(redis, comparison.windows)
+                _request(redis, comparison)
             requests = client.requests_made
     for problem in comparison.problems:
         context.log.error(problem)
@@ -89,11 +88,11 @@ def _compare_history(context: dg.OpExecutionContext, settings: Settings, resourc
     return dg.Output(None, metadata={**found, "found": str(comparison)})
 
 
-def _request(redis: Redis, windows: list[Window]) -> None:
+def _request(redis: Redis, comparison: Comparison) -> None:
     queue = RefetchQueue(redis)
-    ResumePoints(redis).discard(windows)
-    for window in windows:
-        queue.request(window, RECONCILE)
+    ResumePoints(redis).discard(comparison.windows)
+    for window in comparison.windows:
+        queue.request(window, RECONCILE, whole=comparison.undated)
 
 
 @contextmanager

@@ -83,7 +83,8 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
         context.log.warning(problem)
     context.log.info("%s", comparison)
     since = now - FAILURES_COUNT_FOR
-    windows = due_pieces(comparison.windows, since, attempts(context.instance, names, since), now)
+    runs = attempts(context.instance, names, since)
+    windows = due_pieces(comparison.windows, since, runs, now, comparison.undated)
     if not windows:
         return dg.SkipReason(f"{comparison}.")
     return dg.SensorResult(run_requests=[request_for(window, names, CHANGES) for window in windows])
@@ -165,7 +166,7 @@ def windows_to_fetch(
     alone: dict[Window, str] = {}
     together: dict[str, set[datetime]] = {}
     for each in requested:
-        for piece in due_pieces(_left(each, partitions, runs), each.requested_at, runs, now):
+        for piece in due_pieces(_left(each, partitions, runs), each.requested_at, runs, now, each.whole):
             if has_failed(piece, each.requested_at, runs):
                 alone.setdefault(piece, each.reason)
             else:
@@ -179,7 +180,7 @@ def windows_to_fetch(
 def _left(requested: Requested, partitions: Window, runs: list[Attempt]) -> list[Window]:
     """What of requested hours has partitions and no run has fetched since."""
     start, end = max(requested.window.start, partitions.start), min(requested.window.end, partitions.end)
-    return still_to_fetch(Window(start, end), requested.requested_at, runs)
+    return still_to_fetch(Window(start, end), requested.requested_at, runs, requested.whole)
 
 
 def _summary(processed: ProcessedEvents, requests: Sequence[dg.RunRequest]) -> str:

@@ -58,7 +58,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     """
     wait_for_other_loads(connection, athlete_id)
     _create_staging_tables(connection)
-    hours, rejected = _stage(connection, athlete_id, snapshots)
+    hours, rejected, stale = _stage(connection, athlete_id, snapshots)
     deletions, rows = _count_deletions(connection, athlete_id)
     is_refused = guard.refusal(athlete_id, deletions, rows) is not None
     connection.execute(_DELETE_LEFT_OBJECTS, {"athlete_id": athlete_id})
@@ -70,7 +70,7 @@ def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     connection.execute(_UNMARK_DELETED, of_athlete)
     if is_refused:
         connection.execute(_LEAVE_OUT_HOURS_OF_KEPT_ROWS, of_athlete)
-    connection.execute(_LEAVE_OUT_HOURS_OF_OLD_COPIES, of_athlete)
+    connection.execute(_LEAVE_OUT_HOURS, {**of_athlete, "hours": list(stale)})
     connection.execute(_REMEMBER_OBJECTS, of_athlete)
     connection.execute(_DELETE_DECISIONS, of_athlete)
     if deleted:
@@ -146,15 +146,9 @@ _LEAVE_OUT_HOURS_OF_KEPT_ROWS = text(
 )
 """So that the next comparison has them fetched again, and it is decided what became of the rows."""
 
-_LEAVE_OUT_HOURS_OF_OLD_COPIES = text(
+_LEAVE_OUT_HOURS = text(
     """
-    WITH old AS (
-        DELETE FROM snapshot_hours WHERE hour IN (
-            SELECT date_trunc('hour', copy.start_date, 'UTC') FROM staged AS copy JOIN staged AS newer USING (id)
-            WHERE (newer.fetched_at, newer.start_date) > (copy.fetched_at, copy.start_date)
-              AND date_trunc('hour', newer.start_date, 'UTC') <> date_trunc('hour', copy.start_date, 'UTC')
-        ) RETURNING hour
-    )
+    WITH old AS (DELETE FROM snapshot_hours WHERE hour = ANY(:hours) RETURNING hour)
     DELETE FROM strava_mirrored_object WHERE athlete_id = :athlete_id AND hour IN (SELECT hour FROM old)
     """
 )
@@ -243,15 +237,27 @@ def _drop_staging_tables(connection: Connection) -> None:
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.staged, pg_temp.snapshot_hours, pg_temp.staged_reject"))
 
 
-def _stage(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnapshot]) -> tuple[int, int]:
-    """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are."""
+def _stage(
+    connection: Connection, athlete_id: int, snapshots: Iterable[HourSnapshot]
+) -> tuple[int, int, set[datetime]]:
+    """Copy rows, hours and rejects into the staging tables; how many hours and rejects those are.
+
+    And the hours with an old copy of an activity that is in another hour's newer object, too.
+    """
     hours: list[tuple[datetime, str | None]] = []
+    newest: dict[int | str, tuple[datetime, datetime]] = {}
+    stale: set[datetime] = set()
     rejects: dict[int | str, tuple[Any, ...]] = {}
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for snapshot in snapshots:
             hours.append((snapshot.hour, snapshot.etag))
             for raw in snapshot.activities:
+                copy = (snapshot.fetched_at, snapshot.hour)
+                older, newer = sorted((copy, newest.get(activity_key(raw), copy)))
+                newest[activity_key(raw)] = newer
+                if older[1] != newer[1]:
+                    stale.add(older[1])
                 valid = validate(raw, athlete_id)
                 if isinstance(valid, Activity):
                     yield (*valid.__dict__.values(), snapshot.fetched_at)
@@ -267,7 +273,7 @@ def _stage(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnap
     rejected = len(rejects) - keep_newest_version(connection) if rejects else 0
     rejected += reject_what_is_anothers(connection, athlete_id)
     connection.execute(text("ANALYZE pg_temp.staged (id), pg_temp.snapshot_hours"))
-    return len(hours), rejected
+    return len(hours), rejected, stale
 
 
 def _count_deletions(connection: Connection, athlete_id: int) -> tuple[int, int]:

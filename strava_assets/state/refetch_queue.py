@@ -6,7 +6,8 @@ succeeded, so that a run that fails, is cancelled or killed loses none.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from redis import Redis
@@ -28,6 +29,8 @@ class Requested:
     requested_at: datetime
     reason: str
     due: Due
+    whole: list[Window] = field(default_factory=list)
+    """Spans in it of which no part may be fetched alone."""
 
 
 class RefetchQueue:
@@ -36,13 +39,16 @@ class RefetchQueue:
     def __init__(self, redis: Redis) -> None:
         self._queue = DelayedQueue(redis, keys.REFETCH_QUEUE, CAPACITY)
 
-    def request(self, window: Window, reason: str, not_before: datetime | None = None) -> None:
+    def request(
+        self, window: Window, reason: str, not_before: datetime | None = None, whole: Iterable[Window] = ()
+    ) -> None:
         """Have the window fetched by a run that begins later than now, and than `not_before`.
 
-        That replaces what was requested of its hours before.
+        That replaces what was requested of its hours before. Of a span in `whole` no part is fetched alone.
         """
         now = datetime.now(UTC)
-        note = json.dumps({"requested_at": now.isoformat(), "reason": reason})
+        spans = [_entry(span) for span in whole if window.covers(span)]
+        note = json.dumps({"requested_at": now.isoformat(), "reason": reason, "whole": spans})
         if self._queue.put(_entry(window), not_before or now, note):
             within = (_window(entry) for entry in self._queue.all())
             self._queue.delete(_entry(each) for each in within if each != window and window.covers(each))
@@ -79,4 +85,5 @@ def _window(entry: str) -> Window:
 def _requested(due: Due) -> Requested:
     note = json.loads(due.note or "{}")  # version 0.1.0 left none
     requested_at = datetime.fromisoformat(note["requested_at"]) if note else due.since
-    return Requested(_window(due.entry), requested_at, note.get("reason", "rate limit"), due)
+    whole = [_window(span) for span in note.get("whole", [])]
+    return Requested(_window(due.entry), requested_at, note.get("reason", "rate limit"), due, whole)

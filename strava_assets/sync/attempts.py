@@ -1,15 +1,16 @@
 """What to fetch next: what was requested, less what runs fetched or are about to; what failed in smaller pieces, later.
 
 Pure functions of the runs' history. One hour that fails at every try must not keep its neighbours from being fetched.
+`whole` are spans of which no part is fetched alone: an activity without a start may lie anywhere in one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
-from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.hours import HOUR, Window, floor_to_hour, outside
 
 FIRST_PAUSE = timedelta(minutes=1)
 """After the first failure; each further pause is twice as long."""
@@ -42,12 +43,27 @@ class Attempt(NamedTuple):
         return self.outcome is Outcome.WAITING or (self.began is not None and self.began >= moment)
 
 
-def still_to_fetch(window: Window, since: datetime, attempts: Iterable[Attempt]) -> list[Window]:
+def still_to_fetch(
+    window: Window, since: datetime, attempts: Iterable[Attempt], whole: Sequence[Window] = ()
+) -> list[Window]:
     """What of the window no run has fetched that began after `since`."""
-    return _without([window], (each.window for each in _fetched(attempts) if each.began_after(since)))
+    fetched = [each.window for each in _fetched(attempts) if each.began_after(since)]
+    left = _without([window], fetched)
+    while cut := [span for span in whole if any(each.cuts(span) for each in left)]:
+        span = cut[0]
+        parts = [each for each in left if each.cuts(span)]
+        joined = Window(min(span.start, *(each.start for each in parts)), max(span.end, *(each.end for each in parts)))
+        left = sorted([*(each for each in left if each not in parts), joined])
+    return left
 
 
-def due_pieces(windows: Iterable[Window], since: datetime, attempts: list[Attempt], now: datetime) -> list[Window]:
+def due_pieces(
+    windows: Iterable[Window],
+    since: datetime,
+    attempts: list[Attempt],
+    now: datetime,
+    whole: Sequence[Window] = (),
+) -> list[Window]:
     """What of the windows a run should fetch now.
 
     Not what is queued, or under way since later than `since`; what failed since then in halves, down to single hours,
@@ -59,7 +75,9 @@ def due_pieces(windows: Iterable[Window], since: datetime, attempts: list[Attemp
         if each.outcome in {Outcome.WAITING, Outcome.RUNNING} and each.began_after(since)
     ]
     failed = _failed(attempts, since)
-    pieces = [piece for window in _without(windows, under_way) for piece in _cut(window, failed)]
+    pieces = [piece for window in _without(windows, under_way) for piece in _cut(window, failed, whole)]
+    # What of a span is under way comes with the rest of it, later.
+    pieces = [piece for piece in pieces if not any(piece.cuts(span) for span in whole)]
     return [piece for piece in pieces if now >= _not_before(piece, failed, since)]
 
 
@@ -83,10 +101,11 @@ def _failed(attempts: list[Attempt], since: datetime) -> list[Attempt]:
     ]
 
 
-def _cut(window: Window, failed: Iterable[Attempt]) -> list[Window]:
+def _cut(window: Window, failed: Iterable[Attempt], whole: Iterable[Window]) -> list[Window]:
     """The window in pieces: apart from what failed, and that in halves."""
     moments = {moment for each in failed for moment in (each.window.start, _middle(each.window), each.window.end)}
-    bounds = [window.start, *sorted(moment for moment in moments if moment in window), window.end]
+    cuts = outside((moment for moment in moments if moment in window), whole)
+    bounds = [window.start, *sorted(moment for moment in cuts if moment in window), window.end]
     return [Window(start, end) for start, end in pairwise(bounds) if start < end]
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 from sqlalchemy import Engine
 
 from strava_assets.errors import ConfigurationError, StravaAssetsError
-from strava_assets.hours import HOUR, Window, merge_into_windows
+from strava_assets.hours import HOUR, Window, merge_into_windows, outside
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
 from strava_assets.mirror.queries import mirrored_etags, rows_without_start, stored
@@ -63,7 +64,8 @@ class Comparison:
         pieces = merge_into_windows(hours, max_gap=timedelta(0))
         if pieces == [window]:
             middle = window.start + (window.end - window.start) // HOUR // 2 * HOUR
-            pieces = [Window(window.start, middle), Window(middle, window.end)] if middle > window.start else []
+            cuts = sorted(moment for moment in outside([middle], self.undated) if window.start < moment < window.end)
+            pieces = [Window(*each) for each in pairwise([window.start, *cuts, window.end])] if cuts else []
         return pieces
 
     @property

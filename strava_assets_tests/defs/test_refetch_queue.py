@@ -53,6 +53,22 @@ def test_requested_hours_are_forgotten_only_when_a_run_succeeded_and_come_again_
     assert queue.due(later) == []
 
 
+def test_a_span_in_which_an_activity_without_a_start_may_lie_is_not_cut(platform: Platform):
+    queue = RefetchQueue(platform.redis)
+    window, span = Window.of(THIS_HOUR - 3 * HOUR, THIS_HOUR), Window.of(THIS_HOUR - 2 * HOUR, THIS_HOUR - HOUR)
+    queue.request(window, "reconcile", whole=[span, Window.of(DAYS_AGO, DAYS_AGO + HOUR)])
+    [request] = platform.tick().run_requests or []
+    platform.strava.faults.add(kind="status", status=403, path="/athlete/activities", count=1)
+    platform.run(request, fails=True)
+    later = datetime.now(UTC) + timedelta(minutes=2)
+    pieces = windows_to_fetch(queue.due(later), window, attempts(platform.instance, Names(), DAYS_AGO), later)
+    assert [piece for piece, _ in pieces] == [
+        Window.of(THIS_HOUR - 3 * HOUR, THIS_HOUR - 3 * HOUR),
+        span,
+        Window.of(THIS_HOUR, THIS_HOUR),
+    ]
+
+
 def test_hours_without_a_partition_leave_the_queue(platform: Platform):
     queue = RefetchQueue(platform.redis)
     long_ago, future = datetime(2020, 1, 1, tzinfo=UTC), THIS_HOUR + 5 * HOUR

@@ -108,6 +108,16 @@ def test_of_two_objects_that_hold_an_activity_the_newer_one_counts(engine: Engin
     fresh = snapshot(NOON + HOUR, activity(1, NOON + HOUR, name="new"), fetched_at=NOON + timedelta(days=2))
     load(engine, stale, fresh)
     assert rows(engine)[1].name == "new"
+    assert mirrored_hours(engine) == {NOON + HOUR}  # the old copy is fetched away by the next comparison
+
+
+@pytest.mark.parametrize("distance", [5, "farther"])
+def test_the_same_holds_of_invalid_activities_such_as_those_without_a_start(engine: Engine, distance: object):
+    stale = snapshot(NOON, activity(1, distance="far"), fetched_at=NOON + timedelta(days=1))
+    fresh = snapshot(NOON + HOUR, activity(1, NOON + HOUR, distance=distance), fetched_at=NOON + timedelta(days=2))
+    load(engine, stale, fresh)
+    assert mirrored_hours(engine) == {NOON + HOUR}
+    assert [each.payload["distance"] for each in rejects(engine)] == ([] if distance == 5 else ["farther"])
 
 
 def test_an_invalid_activity_waits_among_the_rejects_until_it_is_valid(engine: Engine):

@@ -69,6 +69,26 @@ def test_pauses_grow_and_are_shorter_where_good_hours_may_wait():
     assert wait(hours(0, 9), 20) == timedelta(minutes=15)
 
 
+def test_where_an_activity_without_a_start_may_lie_no_part_is_fetched_alone():
+    span = hours(2, 7)
+    assert due_pieces([hours(0, 9)], SINCE, [attempt(hours(0, 9), Outcome.FAILED)], NOW, [span]) == [
+        hours(0, 1),
+        span,
+        hours(8, 9),
+    ]
+    assert due_pieces([span], SINCE, [attempt(hours(4, 5), Outcome.FAILED)], NOW, [span]) == [span]
+    under_way = attempt(hours(4, 5), Outcome.RUNNING)
+    assert due_pieces([hours(0, 9)], SINCE, [under_way], NOW, [span]) == []
+    fetched = attempt(hours(6, 9), Outcome.FETCHED)
+    assert still_to_fetch(hours(0, 9), SINCE, [fetched], [span]) == [hours(0, 7)]
+    # One span's last hour is often the next one's first.
+    assert still_to_fetch(hours(0, 9), SINCE, [fetched], [span, hours(7, 9)]) == [hours(0, 9)]
+    assert due_pieces([hours(0, 9)], SINCE, [attempt(hours(0, 9), Outcome.FAILED)], NOW, [span, hours(7, 9)]) == [
+        hours(0, 1),
+        hours(2, 9),
+    ]
+
+
 windows = st.tuples(st.integers(0, 60), st.integers(0, 30)).map(lambda pair: hours(pair[0], pair[0] + pair[1]))
 histories = st.lists(
     st.builds(attempt, windows, st.sampled_from(Outcome), st.floats(-60, 60, allow_nan=False)), max_size=8
@@ -87,6 +107,19 @@ def test_pieces_are_the_windows_hours_once_and_no_others(window: Window, runs: l
         for hour in each.window.hours()
     }
     assert set(found) == set(window.hours()) - seen
+
+
+@given(windows, histories, st.lists(windows, max_size=3))
+def test_no_piece_cuts_a_span_and_each_comes_when_nothing_is_under_way(
+    window: Window, runs: list[Attempt], spans: list[Window]
+):
+    whole = [span for span in spans if window.covers(span)]
+    pieces = due_pieces(still_to_fetch(window, SINCE, runs, whole), SINCE, runs, NOW + timedelta(days=1), whole)
+    assert not any(piece.cuts(span) for piece in pieces for span in whole)
+    over = [each for each in runs if each.outcome in {Outcome.FETCHED, Outcome.FAILED}]
+    left = still_to_fetch(window, SINCE, over, whole)
+    found = due_pieces(left, SINCE, over, NOW + timedelta(days=1), whole)
+    assert {hour for piece in found for hour in piece.hours()} == {hour for piece in left for hour in piece.hours()}
 
 
 @given(st.integers(0, 500), st.integers(1, 500))

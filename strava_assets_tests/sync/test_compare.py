@@ -238,6 +238,18 @@ def test_an_activity_without_a_start_is_not_lost_when_a_part_of_where_it_may_lie
     assert compare().windows == []
 
 
+def test_a_range_that_cannot_be_refreshed_is_cut_beside_where_an_activity_without_a_start_may_lie():
+    start = datetime(2026, 11, 22, tzinfo=UTC)
+    span, whole = Window.of(start + 3 * HOUR, start + 6 * HOUR), Window.of(start, start + 9 * HOUR)
+    comparison = Comparison({42: Differences(changed={1: set(whole.hours())})}, undated=[span])
+    assert comparison.pieces(whole) == [
+        Window.of(start, start + 2 * HOUR),
+        span,
+        Window.of(start + 7 * HOUR, start + 9 * HOUR),
+    ]
+    assert Comparison({42: Differences(changed={1: set(span.hours())})}, undated=[span]).pieces(span) == []
+
+
 def test_an_activity_in_the_future_is_left_alone(strava: Simulation):
     strava.add_activity(42, start_date=at(THIS_HOUR + timedelta(days=300)))
     assert compare().windows == []
