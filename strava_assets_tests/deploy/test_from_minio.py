@@ -80,6 +80,7 @@ def etags(client: "S3Client") -> dict[str, str]:
     return {each["Key"]: each["ETag"] for each in listed if "-" not in each["ETag"]}
 
 
+@pytest.mark.slow
 def test_every_object_is_carried_over_as_it_was_and_minios_files_go(tmp_path: Path, services: tuple[Service, Service]):
     minio, s3 = services
     objects, tags = stored(minio.client()), etags(minio.client())
@@ -93,6 +94,7 @@ def test_every_object_is_carried_over_as_it_was_and_minios_files_go(tmp_path: Pa
     assert upgrade(tmp_path / "volume", minio, s3) == "0: "
 
 
+@pytest.mark.slow
 def test_an_interrupted_one_goes_on_and_replaces_what_is_not_the_same(
     tmp_path: Path, services: tuple[Service, Service]
 ):
@@ -105,6 +107,7 @@ def test_an_interrupted_one_goes_on_and_replaces_what_is_not_the_same(
     assert {key: body for key, (body, _, _) in stored(s3.client()).items()} == bodies
 
 
+@pytest.mark.slow
 def test_one_that_died_when_all_was_compared_only_deletes(tmp_path: Path, services: tuple[Service, Service]):
     minio, s3 = services
     (tmp_path / "volume/carried-over").touch()
@@ -112,6 +115,7 @@ def test_one_that_died_when_all_was_compared_only_deletes(tmp_path: Path, servic
     assert list((tmp_path / "volume").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_where_minio_does_not_run_nothing_is_done_and_it_says_how_to_start_it(
     tmp_path: Path, services: tuple[Service, Service]
 ):
@@ -124,6 +128,7 @@ def test_where_minio_does_not_run_nothing_is_done_and_it_says_how_to_start_it(
     assert (tmp_path / "volume/minio/.minio.sys").exists()
 
 
+@pytest.mark.slow
 def test_files_with_other_buckets_are_kept(tmp_path: Path, services: tuple[Service, Service]):
     minio, s3 = services
     minio.client().create_bucket(Bucket="other")
@@ -132,6 +137,7 @@ def test_files_with_other_buckets_are_kept(tmp_path: Path, services: tuple[Servi
     assert [each.name for each in (tmp_path / "volume").iterdir()] == ["minio-kept"]
 
 
+@pytest.mark.slow
 def test_minio_ends_only_after_all_is_compared(tmp_path: Path, services: tuple[Service, Service]):
     minio, s3 = services
     seen: list[int] = []
