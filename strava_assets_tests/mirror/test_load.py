@@ -249,3 +249,21 @@ def test_an_activity_of_two_athletes_is_the_firsts_row_and_the_others_reject_unt
     assert load(engine, second, athlete=43) == Loaded(hours=1, inserted=1, unchanged=1)
     assert {row.id: row.athlete_id for row in rows(engine).values()} == {1: 43, 3: 43}
     assert rejects(engine) == []
+
+
+def test_an_activity_of_two_athletes_becomes_the_others_row_when_the_firsts_hour_lists_it_no_more(engine: Engine):
+    load(engine, snapshot(NOON, activity(1)))
+    load(engine, snapshot(NOON, activity(1)), athlete=43)
+    load(engine, snapshot(NOON))
+    with engine.connect() as connection:
+        assert mirrored_etags(connection, 43, Window.of(NOON, NOON)) == {}  # so that its object is loaded again
+    assert load(engine, snapshot(NOON, activity(1)), athlete=43) == Loaded(hours=1, inserted=1)
+    assert rejects(engine) == []
+
+
+def test_an_hour_whose_activity_moved_to_another_that_is_loaded_with_it_counts_as_not_mirrored(engine: Engine):
+    later = NOON + HOUR
+    moved = snapshot(later, activity(1, start=later), fetched_at=later + timedelta(days=1))
+    load(engine, snapshot(NOON, activity(1), activity(2)), moved)
+    assert rows(engine)[1].start_date == later
+    assert mirrored_hours(engine) == {later}

@@ -236,6 +236,17 @@ def test_small_steps_do_not_add_up_to_a_mass_deletion(platform: Platform):
     assert set(platform.rows()) == {*ids(platform), *gone}
 
 
+def test_what_moved_leaves_its_old_hour_though_a_mass_deletion_waits(platform: Platform):
+    *gone, moved = ids(platform)[:61]
+    for each in gone:
+        platform.simulation.delete(each)
+    old = hour_of(platform, moved)
+    platform.simulation.edit(moved, start_date=strava_time(old.start + timedelta(hours=2)))
+    platform.fetch(old)
+    assert set(platform.objects()) == {*gone, *ids(platform)} - {moved}
+    assert platform.waiting() == {42: 60}
+
+
 def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
     hidden = {key: platform.simulation.accounts[42].activities[key].text for key in ids(platform)[:40]}
     for each in hidden:
