@@ -1,8 +1,9 @@
 """What the service s3-upgrade of docker-compose.yaml runs: the objects of an earlier version's MinIO, into SeaweedFS.
 
-SeaweedFS cannot read MinIO's files, so the service minio serves them once more. Nothing else has started yet. When each
-object was read back from SeaweedFS and found to be the same, MinIO ends and its files are deleted: a purge would miss
-them. Interrupted at any point, the next start goes on. Where there are no such files, this ends at once.
+SeaweedFS cannot read MinIO's files, so the service minio serves them once more. Nothing else has started yet. When
+both servers have the same checksum of each object (where they reckon it differently, the same content), MinIO ends and
+its files are deleted: a purge would miss them. Interrupted at any point, the next start goes on. Where there are no
+such files, this ends at once.
 """
 
 import argparse
