@@ -65,6 +65,16 @@ def test_each_text_of_each_table_in_postgres_and_each_log_is_rewritten(dagster_h
         engine.dispose()
 
 
+def test_a_purge_that_ended_before_tables_were_compacted_compacts_them_when_it_is_repeated(dagster_home: Path) -> None:
+    assert dagster_home
+    settings = Settings.from_environment()
+    create_database(settings.dagster_postgres_url)
+    compacted: list[str] = []
+    with instance_of_folder() as instance:
+        assert redact(instance, Redaction(ATHLETE, {ACTIVITY}), lambda _engine, tables: compacted.extend(tables)) == 0
+        assert {"event_logs", "runs", "job_ticks", "jobs", "kvs"} <= set(compacted)
+
+
 @dg.op
 def say(context: dg.OpExecutionContext) -> dg.Output[None]:
     context.log.info("athlete %s", ATHLETE)
