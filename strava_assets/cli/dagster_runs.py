@@ -63,7 +63,11 @@ def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str,
     job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
     run_ids: list[str] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ThreadPoolExecutor(1) as worker:
+    # A terminal's Ctrl-C goes to the processes, too, that copy the run's output; each would answer with a traceback.
+    # They end by themselves when this one has; what they inherit is the mask of the thread that starts them.
+    with ThreadPoolExecutor(
+        1, initializer=signal.pthread_sigmask, initargs=(signal.SIG_BLOCK, [signal.SIGINT])
+    ) as worker:
         run = worker.submit(execute, job, instance, {**range_tags(window), **(tags or {})}, run_ids.append)
         try:
             while not run.done():

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -135,6 +136,11 @@ def test_an_import_whose_recording_failed_does_not_stand_for_one_after_a_purge(
     assert rows(environment) == expected_rows(strava)
 
 
+def copies_its_output(pid: int) -> bool:
+    """Whether the processes run that Dagster starts beside a step for what it prints."""
+    return any("watch_orphans" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
@@ -147,15 +153,22 @@ def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     with DagsterInstance.get() as instance:
         deadline = time.monotonic() + 300
-        while not instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        while not (
+            instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])) and copies_its_output(stopped.pid)
+        ):
             assert stopped.poll() is None, stopped.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        time.sleep(0.5)  # for the copying processes to be at work
         began = time.monotonic()
-        stopped.send_signal(number)
+        if number == signal.SIGINT:
+            os.killpg(stopped.pid, number)  # a terminal's Ctrl-C goes to all of its processes
+        else:
+            stopped.send_signal(number)
         _, error = stopped.communicate(timeout=60)
         assert time.monotonic() - began < 5, "two seconds on a machine that is not busy with other tests"
         assert stopped.returncode == 130
