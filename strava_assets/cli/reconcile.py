@@ -1,6 +1,7 @@
 """`strava-assets reconcile`: compare the whole history with Strava, and refresh the hours that differ."""
 
 from datetime import UTC, datetime
+from time import sleep
 
 import click
 from rich.table import Table
@@ -8,13 +9,14 @@ from rich.table import Table
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.cli.day import Day
+from strava_assets.defs.failures import RETRIED_AFTER
 from strava_assets.defs.run_tags import RECONCILE, reason_tags
 from strava_assets.errors import TooManyDeletions, TransientError
 from strava_assets.hours import Window, partition_key
 from strava_assets.instance.command_line import Outcome
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
-from strava_assets.services import open_client, open_redis, open_store
+from strava_assets.services import UNTIL_IT_REFILLS, open_client, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.compare import Comparer, Comparison
@@ -71,7 +73,10 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
 
 
 def _refresh(settings: Settings, comparison: Comparison) -> list[Window]:
-    """Refresh what differs, each range alone, and what fails in smaller pieces; what could not be refreshed."""
+    """Refresh what differs, each range alone, and what fails in smaller pieces; what could not be refreshed.
+
+    A limit that refills within a quarter hour is waited out; one that does not ends it, since it is everybody's.
+    """
     ResumePoints(open_redis(settings)).discard(comparison.windows)
     failed: list[Window] = []
     in_a_row = 0
@@ -80,7 +85,16 @@ def _refresh(settings: Settings, comparison: Comparison) -> list[Window]:
         while waiting:
             window = waiting.pop(0)
             with console().status(f"Refreshing {window}"):
-                problem = _problem(materialise(instance, window, reason_tags(RECONCILE)))
+                outcome = materialise(instance, window, reason_tags(RECONCILE))
+            problem = _problem(outcome)
+            if (seconds := _seconds_until_refilled(outcome)) is not None:
+                click.echo(f"{window} waits: {problem}", err=True)
+                waiting.insert(0, window)
+                if seconds > UNTIL_IT_REFILLS.total_seconds():
+                    return failed + waiting
+                with console().status("Waiting until the rate limit refills"):
+                    sleep(seconds)
+                continue
             in_a_row = 0 if problem is None else in_a_row + 1
             if problem is None:
                 click.echo(f"refreshed {window}")
@@ -102,6 +116,12 @@ def _found_to_be_many(settings: Settings, comparison: Comparison) -> dict[int, T
         for athlete_id, count in waiting.items()
         if athlete_id in comparison.differences and athlete_id not in comparison.held_back
     }
+
+
+def _seconds_until_refilled(outcome: Outcome) -> float | None:
+    """How long Strava's limit keeps a run that met it; None for any other run."""
+    until = outcome.metadata.get(RETRIED_AFTER)
+    return None if until is None else max(1.0, float(str(until.value)) - datetime.now(UTC).timestamp())
 
 
 def _problem(outcome: Outcome) -> str | None:

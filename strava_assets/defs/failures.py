@@ -13,6 +13,9 @@ from strava_assets.state.refetch_queue import RefetchQueue
 RETRY_AFTER_SECONDS = 5
 """After a transient error a step is tried again so much later, twice; what is left the sensor repairs."""
 
+RETRIED_AFTER = "retried_after"
+"""Metadata of the failure of a step that met the rate limit: the moment when this refills, in seconds since 1970."""
+
 
 @contextmanager
 def step_failures(context: dg.AssetExecutionContext, window: Window, queue: RefetchQueue) -> Iterator[None]:
@@ -26,7 +29,8 @@ def step_failures(context: dg.AssetExecutionContext, window: Window, queue: Refe
     except RateLimitExceeded as error:
         queue.request(window, RATE_LIMIT, not_before=error.until)
         message = f"{error} Retried automatically after {error.until:%Y-%m-%d %H:%M} UTC."
-        raise dg.Failure(message, allow_retries=False) from None
+        metadata = {RETRIED_AFTER: error.until.timestamp()}
+        raise dg.Failure(message, metadata=metadata, allow_retries=False) from None
     except TransientError as error:
         if context.retry_number >= 2:  # noqa: PLR2004 - the sensor repairs what three tries could not
             raise dg.Failure(str(error), allow_retries=False) from None

@@ -19,6 +19,8 @@ class Outcome:
 
     failure: str | None = None
     """The first line of why it failed; None if it succeeded."""
+    metadata: dict[str, dg.MetadataValue] = field(default_factory=dict)
+    """What the failure says of itself."""
     failed_checks: dict[str, str] = field(default_factory=dict)
     """What the asset checks that failed, warnings aside, say, by their name."""
 
@@ -40,6 +42,8 @@ def execute(
         has_succeeded = has_succeeded or event.is_job_success
         if event.is_step_failure:
             reason = event.step_failure_data.error_display_string
+            if data := event.step_failure_data.user_failure_data:
+                outcome.metadata = dict(data.metadata)
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:

@@ -204,6 +204,43 @@ def test_a_refresh_that_leaves_out_an_athlete_has_failed_and_says_so(strava: Sim
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("it_refills_soon", [True, False])
+def test_ranges_that_meet_the_rate_limit_wait_for_it_or_end_the_command(
+    strava: Simulation, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, it_refills_soon: bool
+):
+    """The last requests of the quarter hour go to the comparison."""
+    edited = [list(strava.accounts[ADA].activities)[day] for day in (1, 5, 9)]
+    for each in edited:
+        strava.edit(each, name="edited")
+    redis = Redis.from_url(environment["REDIS_URL"])
+    pauses = []
+
+    def refill(seconds: float) -> None:
+        """A quarter hour is longer than a test."""
+        pauses.append(seconds)
+        strava.faults.clear()
+        redis.delete(*redis.keys("strava:budget:*"))
+
+    monkeypatch.setattr("strava_assets.cli.reconcile.sleep", refill)
+    monkeypatch.setattr(
+        "strava_assets.cli.reconcile.UNTIL_IT_REFILLS", timedelta(minutes=16 if it_refills_soon else -1)
+    )
+    monkeypatch.setattr("strava_assets.defs.assets.SHORT_WAIT", timedelta(0))
+    before = len(strava.requests)
+    assert reconcile("--dry-run").exit_code == 0
+    strava.faults.add("status", status=429, after=len(strava.requests) - before, count=None)
+    done = reconcile()
+    names = {rows(environment)[each]["name"] for each in edited}
+    runs_that_failed = done.output.count(" waits: ")
+    if it_refills_soon:
+        assert (done.exit_code, names, len(pauses), runs_that_failed) == (0, {"edited"}, 1, 1), done.output
+        assert 0 < pauses[0] <= 15 * 60
+    else:
+        assert (done.exit_code, names, len(pauses), runs_that_failed) == (TEMPORARY, {"Run"}, 0, 1), done.output
+        assert "again after" in done.output
+
+
+@pytest.mark.slow
 def test_ranges_that_fail_keep_no_other_and_are_listed_at_the_end(
     strava: Simulation, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
