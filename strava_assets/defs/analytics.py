@@ -15,7 +15,7 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import REPORT, reason_tags
-from strava_assets.errors import ConfigurationError
+from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.mirror.database import transaction
 from strava_assets.report.data import athletes
 from strava_assets.report.making import fingerprint, store_report
@@ -137,13 +137,13 @@ def _request_reports(
     """Compare with what the newest reports were made from; the cursor says when they were last asked for."""
     try:
         with (
-            failures(but=(ConfigurationError,)),
+            failures(but=(ConfigurationError, ServiceUnavailable)),
             transaction(resources_of(context, names).postgres.open()) as connection,
         ):
             if not athletes(connection):
                 return dg.SkipReason("There is no activity yet.")
             found = fingerprint(connection)
-    except ConfigurationError as error:
+    except (ConfigurationError, ServiceUnavailable) as error:
         return dg.SkipReason(str(error))
     newest = context.instance.get_latest_materialization_event(names.training_report)
     made_from = (

@@ -146,6 +146,16 @@ def test_the_sensor_waits_where_there_is_nothing(environment: dict[str, str]):
     assert "no activity yet" in str(tick("strava_reports", instance).skip_reason)
 
 
+def test_the_sensor_says_in_one_line_that_the_database_does_not_answer(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    assert environment
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg2://postgres@127.0.0.1:1/strava")
+    reason = tick("strava_reports", dg.DagsterInstance.ephemeral()).skip_reason.skip_message
+    assert reason.startswith("Postgres at 127.0.0.1:1 does not answer")
+    assert len(reason.splitlines()) == 1
+
+
 def test_a_purge_takes_report_and_link_and_no_report_comes_back(engine: Engine, redis_url: str):
     settings, redis = Settings.from_environment(), Redis.from_url(redis_url)
     store, links = open_report_store(settings), ReportLinks(redis)
