@@ -16,6 +16,7 @@ from strava_assets.archive.loading import Loaded, load
 from strava_assets.archive.summary import lines
 from strava_assets.cli.console import console, print_table
 from strava_assets.errors import ConfigurationError, StravaAssetsError
+from strava_assets.local.own_command import up_command
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
 from strava_assets.mirror.database import athlete_locked, engine_for, transaction
 from strava_assets.raw.archive_store import ArchiveStore
@@ -23,11 +24,6 @@ from strava_assets.services import open_archive_store, open_deletion
 from strava_assets.settings import Settings
 
 _HEADINGS = ("archive", "athlete", "file", "header", "until", "activities", "rejects", "objects", "imported (UTC)")
-
-_SIMULATED = (
-    "These servers belong to a simulated Strava, whose activities are there, too. To keep your own apart: stop "
-    "`make up`, then start it with ARCHIVE=export_1234.zip."
-)
 
 ATHLETE = click.option("--athlete", "athlete_id", type=click.IntRange(min=1), metavar="ID", help="Whose export it is.")
 
@@ -83,7 +79,7 @@ def import_export(
         display.stop()
         _report(export, raw, loaded, tracks)
         if urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost"}:
-            click.echo(f"warning: {_SIMULATED}", err=True)
+            click.echo(f"warning: {_simulated()}", err=True)
         if dry_run:
             click.echo("Nothing was written: this was a dry run.")
         else:
@@ -189,3 +185,12 @@ def _find(settings: Settings, start: str, athlete_id: int | None) -> tuple[int, 
             f"{len(found) or 'No'} archives begin with {start!r}. `strava-assets archive list` shows them all."
         )
     return found[0]
+
+
+def _simulated() -> str:
+    up = up_command()
+    option = "ARCHIVE=export_1234.zip" if up.startswith("make ") else "--archive export_1234.zip"
+    return (
+        "These servers belong to a simulated Strava, whose activities are there, too. To keep your own apart: "
+        f"stop `{up}`, then: {up} {option}"
+    )

@@ -27,6 +27,8 @@ from strava_assets.sync.left_out import all_left_out
 
 _MARKS = {"ok": ("ok  ", "green"), "FAIL": ("FAIL", "red"), "note": ("note", "yellow")}
 
+_NOBODY = "not asked, since nobody is logged in"
+
 
 class _Note(Exception):
     """Something that works, but not as one would expect."""
@@ -45,8 +47,9 @@ def command(*, offline: bool) -> None:
     if misspelt := misspelt_names(os.environ):
         checks.append(("names", partial(_names, misspelt)))
     reason = nothing_runs(Path.cwd())
-    if reason and ((Path.cwd() / FOLDER).exists() or is_checkout()):
-        checks.append(("servers", partial(_nothing_runs, reason)))
+    is_meant_here = (Path.cwd() / FOLDER).exists() or is_checkout()
+    if reason and is_meant_here:
+        checks.append(("servers", partial(_nothing_runs, ConfigurationError(reason.strip()))))
     else:
         checks += [
             ("Redis", _redis),
@@ -59,6 +62,8 @@ def command(*, offline: bool) -> None:
             checks += [("Strava", _strava), ("history", _history)]
     results = [_checked(name, check, settings) for name, check in checks]
     if not all(results):
+        if reason and not is_meant_here:  # the machine's own servers were asked; maybe none is there
+            _checked("servers", partial(_nothing_runs, _Note(reason.strip())), settings)
         raise click.exceptions.Exit(1)
 
 
@@ -74,8 +79,8 @@ def _checked(name: str, check: Callable[[Settings], str], settings: Settings) ->
     return result != "FAIL"
 
 
-def _nothing_runs(reason: str, _settings: Settings) -> str:
-    raise ConfigurationError(reason.strip())
+def _nothing_runs(reason: Exception, _settings: Settings) -> str:
+    raise reason
 
 
 def _archives_without_application(settings: Settings) -> int:
@@ -175,7 +180,7 @@ def _strava(settings: Settings) -> str:
     with open_client(settings, max_wait=timedelta(0)) as client:
         athletes = client.athletes()
         if not athletes:
-            raise _Note("not asked, since nobody is logged in")
+            raise _Note(_NOBODY)
         try:
             for athlete in athletes:
                 client.profile(athlete)
@@ -186,6 +191,8 @@ def _strava(settings: Settings) -> str:
 
 def _history(settings: Settings) -> str:
     with open_client(settings, max_wait=timedelta(0)) as client:
+        if not client.athletes():
+            raise _Note(_NOBODY)
         lines = all_left_out(client, settings.start_date, settings.oldest_kept(datetime.now(UTC)))
     if lines:
         raise _Note(" ".join(lines))

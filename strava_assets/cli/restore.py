@@ -47,8 +47,8 @@ def command(folder: Path, *, replace: bool, yes: bool, without_databases: bool) 
         present.append(counted(others, "raw object that the backup has not", "raw objects that the backup has not"))
     if present and not replace:
         raise ConfigurationError(
-            f"There are {', '.join(present)} already. Restore into new databases and an empty bucket, or in their "
-            "place, or of what an interrupted restore has left, with --replace."
+            f"There are already {', '.join(present)}. To delete them and put the backup in their place, also after an "
+            "interrupted restore: --replace. Or restore into new databases and an empty bucket."
         )
     if present and not yes:
         click.confirm(f"Delete {', '.join(present)}, and all raw objects, and restore {folder}?", abort=True)

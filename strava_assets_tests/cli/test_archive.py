@@ -59,6 +59,7 @@ def test_a_zip_becomes_rows_and_objects_without_application_or_login(
     assert f"{len(of)} rows read: {len(of)} new, 0 filled, 0 already known from the API, 0 rejected" in shown
     assert "1 media" in shown
     assert "belong to a simulated Strava" in shown
+    assert "strava-assets up --archive export_1234.zip" in shown  # in a checkout: make up ARCHIVE=...
     assert rows(without_application).keys() == {each["id"] for each in of}
     kept = objects(without_application)
     assert {key.split("/")[:3][2] for key in kept} == {"archive"}
