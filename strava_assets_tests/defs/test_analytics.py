@@ -151,7 +151,9 @@ def test_the_sensor_says_in_one_line_that_the_database_does_not_answer(
 ):
     assert environment
     monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg2://postgres@127.0.0.1:1/strava")
-    reason = tick("strava_reports", dg.DagsterInstance.ephemeral()).skip_reason.skip_message
+    skipped = tick("strava_reports", dg.DagsterInstance.ephemeral()).skip_reason
+    assert skipped
+    reason = str(skipped.skip_message)
     assert reason.startswith("Postgres at 127.0.0.1:1 does not answer")
     assert len(reason.splitlines()) == 1
 
