@@ -36,6 +36,8 @@ def result(
         return dg.MaterializeResult(metadata=summary, check_results=check_results)
     of_range = {name: value for name, value in summary.items() if name != ROW_COUNT}  # it is about one partition
     context.add_asset_metadata({"hours": str(window), **of_range}, partition_key=context.partition_keys[-1])
+    counts = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in of_range.items() if type(value) is int)
+    context.log.info("Done for %s (%s). Recording %s hours in Dagster.", window, counts, len(context.partition_keys))
     return dg.MaterializeResult(check_results=check_results)
 
 

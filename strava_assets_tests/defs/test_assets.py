@@ -99,13 +99,20 @@ def test_a_row_whose_hour_has_no_object_is_recorded_as_gone(environment: dict[st
     assert rows(environment) == {}
 
 
-def test_a_range_is_one_run_and_a_request_for_200_activities(strava: Simulation, environment: dict[str, str]):
+def test_a_range_is_one_run_and_a_request_for_200_activities(
+    strava: Simulation, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+):
     window = Window.of(HOUR_AGO - 100 * HOUR, floor_to_hour(NOW))
     for number in range(450):
         strava.add_activity(42, start_date=start(HOUR_AGO - number % 90 * HOUR, number % 60))
     result = run(window)
     assert result.success, problem(result)
     assert rows(environment) == expected_rows(strava)
+    said = capfd.readouterr().err
+    assert "raw_activities - Done for " in said, "a long recording would follow in silence"
+    assert "activities: 450, " in said
+    assert "strava_activity - Done for " in said
+    assert "inserted: 450, " in said
     # ceil(450 / 200) + 1, and what the overlap of the pages costs at most
     assert metadata(result, "raw_activities")["api_requests"] in {4, 5}
 
