@@ -82,7 +82,7 @@ def test_a_backup_restored_into_empty_servers_is_the_same_mirror(
     assert not [each for each in [folder, *folder.rglob("*")] if each.stat().st_mode & 0o077]
     refused = CliRunner().invoke(main, ["restore", str(folder)])
     assert refused.exit_code == 78
-    assert f"There are {len(before[0])} rows of strava_activity" in refused.stderr
+    assert f"There are already {len(before[0])} rows of strava_activity" in refused.stderr
     assert "--replace" in refused.stderr
     assert everything(environment) == before
 
