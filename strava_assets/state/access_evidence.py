@@ -78,12 +78,7 @@ class EvidenceStore:
 
     def see_api_refusal(self, token_key: str, access_token: str, now: datetime) -> None:
         """The API refuses an access token that by its own date still lives; the first time is kept."""
-        moment, fingerprint = repr(now.timestamp()), _fingerprint(access_token)
-        with answering(self._redis):
-            is_same = self._redis.hget(_key(token_key), "api_token") == fingerprint.encode()
-        if not is_same:
-            self._set(token_key, api_first=moment, api_token=fingerprint)
-        self._set(token_key, api=moment)
+        self._see_refused(token_key, access_token, now, whose="api_token", first="api_first", last="api")
 
     def see_api_acceptance(self, token_key: str) -> None:
         """The API takes the access token."""
@@ -92,12 +87,8 @@ class EvidenceStore:
 
     def see_refusal(self, token_key: str, refresh_token: str, now: datetime) -> None:
         """The OAuth server refuses the refresh token; the first time is kept."""
-        moment, fingerprint = repr(now.timestamp()), _fingerprint(refresh_token)
-        with answering(self._redis):
-            is_same = self._redis.hget(_key(token_key), "refused_token") == fingerprint.encode()
-        if not is_same:
-            self._set(token_key, refused=moment, refused_token=fingerprint, checks="0")
-        self._set(token_key, refused_again=moment)
+        names = {"whose": "refused_token", "first": "refused", "last": "refused_again"}
+        self._see_refused(token_key, refresh_token, now, **names, checks="0")
 
     def count_check(self, token_key: str, now: datetime) -> None:
         """Strava was asked again, and its answer leaves things as unclear as before."""
@@ -109,6 +100,15 @@ class EvidenceStore:
         """A renewal succeeded, or the athlete logged in: the grant lives, and nothing seen before counts."""
         with answering(self._redis):
             self._redis.delete(_key(token_key))
+
+    def _see_refused(
+        self, token_key: str, token: str, now: datetime, *, whose: str, first: str, last: str, **anew: str
+    ) -> None:
+        """Set the fact `last`, and of another token than before `whose`, `first` and `anew`, too: all or nothing."""
+        moment, fingerprint = repr(now.timestamp()), _fingerprint(token)
+        with answering(self._redis):
+            is_same = self._redis.hget(_key(token_key), whose) == fingerprint.encode()
+        self._set(token_key, **{last: moment}, **({} if is_same else {first: moment, whose: fingerprint, **anew}))
 
     def _set(self, token_key: str, **facts: str) -> None:
         with answering(self._redis):

@@ -35,12 +35,13 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict.UNKNOWN if is_unsettled else Verdict.LIVES
     if evidence.refused_again - evidence.refused < PAUSES[0]:
         return Verdict.UNKNOWN
-    if evidence.api_refused and evidence.api_refused_again and evidence.renewal_may_be_lost:
-        # The refresh token is void in either case, so only the API tells, and two 401s of one moment can be stray.
-        is_confirmed = evidence.api_refused_again - max(evidence.api_refused, evidence.refused) >= TWO_LOOKS
-        return Verdict.WITHDRAWN if is_confirmed else Verdict.UNKNOWN
     if evidence.api_refused:
-        return Verdict.WITHDRAWN
+        if not evidence.renewal_may_be_lost:
+            return Verdict.WITHDRAWN
+        # The refresh token is void in either case, so only the API tells, and two 401s of one moment can be stray.
+        since = max(evidence.api_refused, evidence.refused)
+        is_confirmed = evidence.api_refused_again and evidence.api_refused_again - since >= TWO_LOOKS
+        return Verdict.WITHDRAWN if is_confirmed else Verdict.UNKNOWN
     is_told = evidence.event and evidence.access_ended and not evidence.renewal_may_be_lost
     return Verdict.WITHDRAWN if is_told else Verdict.UNKNOWN
 

@@ -44,6 +44,7 @@ LOST = Evidence(refused=T0, refused_again=T0 + timedelta(days=1), renewal_may_be
         (replace(LOST, api_refused=T0 + timedelta(seconds=1), api_refused_again=T0 + timedelta(seconds=1)), UNKNOWN),
         (replace(LOST, api_refused=T0 - timedelta(1), api_refused_again=T0 + timedelta(seconds=1)), UNKNOWN),
         (replace(LOST, api_refused=MINUTES_LATER, api_refused_again=MINUTES_LATER, event=T0), UNKNOWN),
+        (replace(LOST, api_refused=T0), UNKNOWN),
         (
             Evidence(
                 api_refused=T0 - timedelta(1),
