@@ -52,6 +52,11 @@ def _column(name: str, field: FieldInfo) -> Column[Any]:
     )
 
 
+def _moment(name: str, comment: str) -> Column[Any]:
+    """When the row was written, unless it says otherwise."""
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now(), comment=comment)
+
+
 def _python_type(annotation: Any) -> type[Any]:  # noqa: ANN401 - annotations have no type
     """The `int` in `Annotated[int, ...] | None` and the like."""
     if get_origin(annotation) is types.UnionType or get_origin(annotation) is Union:
@@ -76,20 +81,8 @@ reject = Table(
     Column("digest", Text, nullable=False, comment="Hash of the payload; shows changes"),
     Column("payload", JSONB, nullable=False, comment="The activity as the API sent it"),
     Column("errors", JSONB, nullable=False, comment="What is wrong with it, a sentence a fault"),
-    Column(
-        "first_seen",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.now(),
-        comment="When it was rejected first",
-    ),
-    Column(
-        "last_seen",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.now(),
-        comment="When a load rejected it last",
-    ),
+    _moment("first_seen", "When it was rejected first"),
+    _moment("last_seen", "When a load rejected it last"),
     Index(
         "uq_strava_activity_reject",
         "athlete_id",
@@ -124,13 +117,7 @@ archive = Table(
     Column("columns", Integer, nullable=False, comment="Columns of the header"),
     Column("activities", Integer, nullable=False, comment="Activities in it"),
     Column("rejects", Integer, nullable=False, comment="Rows that are no activity"),
-    Column(
-        "imported_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.now(),
-        comment="When it was imported last",
-    ),
+    _moment("imported_at", "When it was imported last"),
     comment="Bulk exports that were imported",
 )
 
@@ -165,13 +152,7 @@ deleted_activity = Table(
     metadata,
     Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose activity it was"),
     Column("id", BigInteger, primary_key=True, autoincrement=False, comment="Strava's id"),
-    Column(
-        "deleted_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.now(),
-        comment="When a load found it gone",
-    ),
+    _moment("deleted_at", "When a load found it gone"),
     comment="Ids that the API listed once and no longer lists: no export brings them back",
 )
 
@@ -182,13 +163,7 @@ unlisted_activity = Table(
     Column("hour", DateTime(timezone=True), primary_key=True, comment="Where it is here and no longer there"),
     Column("key", Text, primary_key=True, comment="Strava's id, or the digest of an activity without one"),
     Column("may_be_deleted", Boolean, nullable=False, comment="False: waits for a confirmation"),
-    Column(
-        "decided_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.now(),
-        comment="When that was decided; not relied on after a day",
-    ),
+    _moment("decided_at", "When that was decided; not relied on after a day"),
     comment="Activities that the athlete's whole listing lacks in an hour, and whether they may be deleted there",
 )
 
