@@ -89,26 +89,27 @@ def copy(source: "S3Client", target: "S3Client", bucket: str, each: "ObjectTypeD
         target.put_object(Bucket=bucket, Key=key, Body=answer["Body"].read(), ContentType=kind, Metadata=metadata)
 
 
-def versions(client: "S3Client", bucket: str) -> dict[str, tuple[int, str]]:
-    """Size and ETag of each object; where they are the same, so is the content."""
-    return {key: (each["Size"], each["ETag"]) for key, each in objects(client, bucket).items()}
+def differing(wanted: dict[str, "ObjectTypeDef"], target: "S3Client", bucket: str) -> list["ObjectTypeDef"]:
+    """What the target lacks, or has with another size or ETag; where these are the same, so is the content."""
+
+    def version(each: "ObjectTypeDef") -> tuple[int, str]:
+        return each["Size"], each["ETag"]
+
+    there = objects(target, bucket)
+    return [each for key, each in wanted.items() if key not in there or version(each) != version(there[key])]
 
 
 def carry_over(source: "S3Client", target: "S3Client", bucket: str) -> int:
     """Copy what is not there just so, the oldest first, and compare all with what was written."""
     wanted = objects(source, bucket)
-    there = versions(target, bucket)
-    missing = [each for key, each in wanted.items() if there.get(key) != (each["Size"], each["ETag"])]
-    missing.sort(key=lambda each: each["LastModified"])
+    missing = sorted(differing(wanted, target, bucket), key=lambda each: each["LastModified"])
     for number, each in enumerate(missing, 1):
         copy(source, target, bucket, each)
         if number % 1000 == 0:
             print(f"{number} of {len(missing)} objects are copied", flush=True)
-    there = versions(target, bucket)
-    for key, each in wanted.items():
-        same = there.get(key) == (each["Size"], each["ETag"])
-        if not same and digest(source, bucket, key) != digest(target, bucket, key):
-            raise CarryError(f"The object {key} is another one in SeaweedFS than in MinIO. Start again.")
+    for each in differing(wanted, target, bucket):
+        if digest(source, bucket, each["Key"]) != digest(target, bucket, each["Key"]):
+            raise CarryError(f"The object {each['Key']} is another one in SeaweedFS than in MinIO. Start again.")
     return len(wanted)
 
 
