@@ -188,9 +188,7 @@ def _find(settings: Settings, start: str, athlete_id: int | None) -> tuple[int, 
 
 
 def _simulated() -> str:
-    up = up_command()
-    option = "ARCHIVE=export_1234.zip" if up.startswith("make ") else "--archive export_1234.zip"
     return (
         "These servers belong to a simulated Strava, whose activities are there, too. To keep your own apart: "
-        f"stop `{up}`, then: {up} {option}"
+        f"stop `{up_command()}`, then: {up_command(archive='export_1234.zip')}"
     )

@@ -26,8 +26,8 @@ def is_checkout() -> bool:
     return Path("Makefile").exists() and Path(sys.prefix).is_relative_to(Path.cwd())
 
 
-def up_command(port: int | None = None) -> str:
+def up_command(port: int | None = None, archive: str | None = None) -> str:
     """How everything is started: with make in a checkout whose environment this is, else by the command itself."""
     if "MAKELEVEL" in os.environ or is_checkout():
-        return "make up" + (f" PORT={port}" if port else "")
-    return f"{own_command()} up" + (f" --port {port}" if port else "")
+        return "make up" + (f" PORT={port}" if port else "") + (f" ARCHIVE={archive}" if archive else "")
+    return f"{own_command()} up" + (f" --port {port}" if port else "") + (f" --archive {archive}" if archive else "")
