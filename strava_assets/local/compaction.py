@@ -40,10 +40,8 @@ def compact_embedded_s3(project: Path, endpoint_url: str | None, deleted: str | 
             if deleted:
                 _delete_empty(file.parent, ports, f"/buckets/{deleted.rstrip('/')}")
                 _wait_until_noted(file.parent, ports)
-            _shell(
-                *(file.parent, ports, "lock", f"fs.rm -rf {_LOG}", f"sleep {DELETION_DELAY}"),
-                *("volume.vacuum -garbageThreshold 0.0001", "unlock"),
-            )
+            vacuum = "volume.vacuum -garbageThreshold 0.0001"
+            _shell(file.parent, ports, "lock", f"fs.rm -rf {_LOG}", f"sleep {DELETION_DELAY}", vacuum, "unlock")
 
 
 def empty_logs(project: Path) -> None:

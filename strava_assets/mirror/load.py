@@ -253,9 +253,9 @@ def _stage(
         for snapshot in snapshots:
             hours.append((snapshot.hour, snapshot.etag))
             for raw in snapshot.activities:
-                copy = (snapshot.fetched_at, snapshot.hour)
-                older, newer = sorted((copy, newest.get(activity_key(raw), copy)))
-                newest[activity_key(raw)] = newer
+                key, copy = activity_key(raw), (snapshot.fetched_at, snapshot.hour)
+                older, newer = sorted((copy, newest.get(key, copy)))
+                newest[key] = newer
                 if older[1] != newer[1]:
                     stale.add(older[1])
                 valid = validate(raw, athlete_id)
@@ -263,9 +263,9 @@ def _stage(
                     yield (*valid.__dict__.values(), snapshot.fetched_at)
                 else:
                     reject = reject_row(raw, snapshot, valid)
-                    previous = rejects.setdefault(activity_key(raw), reject)
+                    previous = rejects.setdefault(key, reject)
                     if snapshot.fetched_at > previous[-1]:
-                        rejects[activity_key(raw)] = reject
+                        rejects[key] = reject
 
     copy_rows(connection, f"staged ({_COLUMN_LIST}, fetched_at)", rows())
     copy_rows(connection, "snapshot_hours (hour, etag)", iter(hours))
