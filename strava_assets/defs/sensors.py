@@ -28,7 +28,7 @@ from strava_assets.webhooks.pending_events import PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import EventProcessor, ProcessedEvents
 
 MAX_RUNS = 5
-"""Runs of the refetch queue that are queued or under way at once; what else is due waits for the next ticks."""
+"""Runs of one sensor that are queued or under way at once; what else is due waits for the next ticks."""
 
 FAILURES_COUNT_FOR = timedelta(days=1)
 """For so long the sensor for changes remembers hours that failed."""
@@ -69,6 +69,11 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
     """One comparison of the look-back; no run keys, since the comparison itself says what is still to be done."""
     now = datetime.now(UTC)
     resources = resources_of(context, names)
+    free = MAX_RUNS - count_under_way(context.instance, names, [CHANGES])
+    if free < 1:
+        return dg.SkipReason(
+            f"{MAX_RUNS - free} of this sensor's runs are not over yet; it compares again when fewer are."
+        )
     try:
         with (
             failures(but=(ConfigurationError, RateLimitExceeded)),
@@ -76,18 +81,26 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
         ):
             comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
             comparison = comparer.compare(settings.hours_since(now - settings.lookback, now))
-            ResumePoints(resources.tokens.connect()).discard(comparison.windows)
+            ResumePoints(resources.tokens.connect()).discard(comparison.joined(free))
     except (ConfigurationError, RateLimitExceeded) as error:
         return dg.SkipReason(str(error))
     for problem in comparison.problems:
         context.log.warning(problem)
     context.log.info("%s", comparison)
     since = now - FAILURES_COUNT_FOR
-    runs = attempts(context.instance, names, since)
-    windows = due_pieces(comparison.windows, since, runs, now, comparison.undated)
+    windows = windows_to_refresh(comparison, attempts(context.instance, names, since), since, now, most=free)
     if not windows:
         return dg.SkipReason(f"{comparison}.")
     return dg.SensorResult(run_requests=[request_for(window, names, CHANGES) for window in windows])
+
+
+def windows_to_refresh(
+    comparison: Comparison, runs: list[Attempt], since: datetime, now: datetime, *, most: int
+) -> list[Window]:
+    """The windows that runs should fetch now, so many at most: what never failed comes first."""
+    due = due_pieces(comparison.joined(most), since, runs, now, comparison.undated)
+    pieces = [piece for piece in due if any(hour in piece for hour in comparison.hours)]
+    return sorted(pieces, key=lambda piece: has_failed(piece, since, runs))[:most]
 
 
 def _process_events(

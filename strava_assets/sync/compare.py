@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from sqlalchemy import Engine
@@ -46,11 +46,19 @@ class Comparison:
     """Where activities without a start may lie: fetched whole or not at all, as a part may lose one or hold a copy."""
 
     @property
+    def hours(self) -> set[datetime]:
+        """The hours that differ."""
+        return {hour for found in self.differences.values() for hour in found.hours}
+
+    @property
     def windows(self) -> list[Window]:
         """The windows to fetch again so that nothing differs any more, oldest first."""
-        hours = {hour for found in self.differences.values() for hour in found.hours}
-        gap = MAX_GAP
-        while len(windows := merge_into_windows(hours, max_gap=gap)) > MAX_WINDOWS:
+        return self.joined(MAX_WINDOWS)
+
+    def joined(self, most: int) -> list[Window]:
+        """The same as so many windows at most, joined across wider gaps."""
+        hours, gap = self.hours, MAX_GAP
+        while len(windows := merge_into_windows(hours, max_gap=gap)) > most:
             gap *= 2
         while cut := [span for span in self.undated if any(window.cuts(span) for window in windows)]:
             hours.update(hour for span in cut for hour in span.hours())
@@ -59,7 +67,7 @@ class Comparison:
 
     def pieces(self, window: Window) -> list[Window]:
         """The hours of the window that differ, in smaller ranges: each contiguous one, else the halves of one."""
-        hours = {hour for found in self.differences.values() for hour in found.hours if hour in window}
+        hours = {hour for hour in self.hours if hour in window}
         hours |= {hour for span in self.undated if span.start in window for hour in span.hours()}
         pieces = merge_into_windows(hours, max_gap=timedelta(0))
         if pieces == [window]:

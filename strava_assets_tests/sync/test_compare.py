@@ -5,11 +5,9 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 
-import dagster as dg
 import pytest
 from redis import Redis
 
-from strava_assets.defs.build import build_definitions
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
@@ -22,7 +20,6 @@ from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.sync.compare import MAX_WINDOWS, Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
-from strava_assets_tests import dagster_runs
 from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import rows
 
@@ -259,48 +256,6 @@ def test_an_activity_in_the_future_is_left_alone(strava: Simulation):
 def test_somebody_who_is_not_logged_in_cannot_be_compared():
     with pytest.raises(ConfigurationError, match=r"^Athlete 7 is not logged in to Strava. Run: strava-assets login$"):
         compare(only=7)
-
-
-def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
-    return dagster_runs.tick("strava_changes", instance)
-
-
-@pytest.mark.slow
-def test_the_sensor_requests_just_the_hours_that_differ_and_says_what_it_found(strava: Simulation):
-    with dg.instance_for_test() as instance:
-        strava.add_activity(42, start_date=at(DAYS_AGO))
-        found = tick(instance)
-        (request,) = found.run_requests or []
-        key = f"{DAYS_AGO:%Y-%m-%d-%H:00}"
-        assert (
-            request.tags["dagster/asset_partition_range_start"],
-            request.tags["dagster/asset_partition_range_end"],
-        ) == (key, key)
-        assert run(DAYS_AGO).success
-        found = tick(instance)
-        assert found.skip_reason == dg.SkipReason("1 activities listed; athlete 42: nothing differs.")
-
-
-def test_the_sensor_does_not_ask_twice_for_what_is_under_way(strava: Simulation):
-    with dg.instance_for_test() as instance:
-        strava.add_activity(42, start_date=at(DAYS_AGO))
-        found = tick(instance)
-        instance.create_run_for_job(
-            _job(), tags=dict((found.run_requests or [])[0].tags), status=dg.DagsterRunStatus.NOT_STARTED
-        )
-        assert tick(instance).skip_reason
-
-
-def test_the_sensor_skips_with_a_reason_while_nobody_is_logged_in(strava: Simulation, environment: dict[str, str]):
-    assert strava.accounts
-    Redis.from_url(environment["REDIS_URL"]).delete("STRAVA_TOKEN")
-    with dg.instance_for_test() as instance:
-        found = tick(instance)
-    assert found.skip_reason == dg.SkipReason("Nobody is logged in to Strava. Run: strava-assets login")
-
-
-def _job() -> dg.JobDefinition:
-    return build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
 
 
 def test_a_history_that_was_never_imported_is_a_few_ranges_and_scattered_edits_stay_ranges_of_their_own():
