@@ -54,8 +54,10 @@ def _is_no_retry(record: logging.LogRecord) -> bool:
     return "Retrying failed database connection" not in str(record.msg)
 
 
-def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str] | None = None) -> Outcome:
-    """Run both assets for the window in this process, past the daemon's queue.
+def materialise(
+    instance: dg.DagsterInstance, window: Window, tags: Mapping[str, str], *, plan_hours: bool = True
+) -> Outcome:
+    """Run both assets for the window in this process, past the daemon's queue. For `plan_hours` see `execute`.
 
     Ctrl-C ends the process at once, whatever it is at, and leaves a cancelled run: Dagster in the main thread would
     wait for a place where it likes to stop, half a minute of a long range.
@@ -68,7 +70,7 @@ def materialise(instance: dg.DagsterInstance, window: Window, tags: Mapping[str,
     with ThreadPoolExecutor(
         1, initializer=signal.pthread_sigmask, initargs=(signal.SIG_BLOCK, [signal.SIGINT])
     ) as worker:
-        run = worker.submit(execute, job, instance, {**range_tags(window), **(tags or {})}, run_ids.append)
+        run = worker.submit(execute, job, instance, tags, range_tags(window), run_ids.append, plan_hours=plan_hours)
         try:
             while not run.done():
                 wait([run], timeout=0.2)

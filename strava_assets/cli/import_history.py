@@ -172,7 +172,8 @@ def _record(window: Window, sums: dict[str, int]) -> None:
         try:
             tags = reason_tags(IMPORT) | {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
             tags |= {IMPORTED_TAG: json.dumps(sums)} if sums else {}
-            problem = materialise(instance, window, tags).failure
+            # Planning each hour of a history would double what Dagster keeps of it, to show half a minute's progress.
+            problem = materialise(instance, window, tags, plan_hours=False).failure
         finally:
             finished.set()
             watcher.join()

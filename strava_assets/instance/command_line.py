@@ -29,13 +29,21 @@ def execute(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
+    hours: Mapping[str, str],
     on_created: Callable[[str], None] = lambda _run_id: None,
+    *,
+    plan_hours: bool = True,
 ) -> Outcome:
-    """Run the job in this process; `on_created` gets the run's id before it starts.
+    """Run the job in this process, for the hours that the tags `hours` name; `on_created` gets the run's id first.
 
-    The public `execute_in_process` keeps every event of every hour until the end, 3 kB an hour.
+    Dagster writes a row for each planned hour, by which the UI shows what is under way and what failed. Without
+    `plan_hours` the run gets its hours when that is done. The public `execute_in_process` keeps every event of every
+    hour until the end, 3 kB an hour.
     """
-    run = instance.create_run_for_job(job, tags=dict(tags), run_config=QUIET)
+    run = instance.create_run_for_job(job, tags={**tags, **(hours if plan_hours else {})}, run_config=QUIET)
+    if not plan_hours:
+        instance.add_run_tags(run.run_id, dict(hours))
+        run = run.with_tags({**run.tags, **hours})
     on_created(run.run_id)
     has_succeeded, reason, outcome = False, "it was stopped", Outcome()
     for event in execute_run_iterator(InMemoryJob(job), run, instance):

@@ -212,3 +212,8 @@ def test_every_hour_that_is_over_is_filled_and_those_with_activities_say_what_th
             else:
                 assert of_busy["dagster/partition_row_count"].value == 1
                 assert of_last["inserted"].value == 450
+        # Two rows an hour would be as much again as all that an import leaves.
+        (run,) = instance.get_runs()
+        planned = instance.all_logs(run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+        assert [entry.get_dagster_event().partition for entry in planned] == [None, None]
+        assert run.tags["dagster/asset_partition_range_end"] == f"{last:%Y-%m-%d-%H:00}"

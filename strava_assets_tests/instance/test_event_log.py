@@ -112,6 +112,32 @@ def test_a_range_run_leaves_the_rows_that_the_stock_storage_leaves(dagster_url: 
     assert len(bulk["events"]) > 20
 
 
+def test_what_a_range_materialises_is_read_back_as_from_the_stock_storage_in_less_text(
+    dagster_url: str, tmp_path: Path
+):
+    tables_after_a_run(BULK, dagster_url, tmp_path, [first])
+    run_id = _only_run(dagster_url)
+    bulk, stock = BulkEventLogStorage(dagster_url), PostgresEventLogStorage(dagster_url, should_autocreate_tables=False)
+    of_kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    (written, *_) = (record.event_log_entry for record in bulk.get_records_for_run(run_id, of_type=of_kind).records)
+    tags = {"op_name": "first", "step_key": "first", "run_id": run_id}
+    made = written._replace(dagster_event=written.get_dagster_event()._replace(logging_tags=tags))
+    for storage in (stock, bulk):
+        storage.store_event_batch([made])
+    *_, of_stock, of_bulk = (
+        record.event_log_entry.get_dagster_event()
+        for record in bulk.get_records_for_run(run_id, of_type=of_kind).records
+    )
+    assert of_stock.step_handle is not None
+    assert of_bulk == of_stock._replace(logging_tags={})
+    engine = create_engine(make_url(dagster_url))
+    with engine.connect() as connection:
+        lengths = text("SELECT length(event) FROM event_logs WHERE partition IS NOT NULL ORDER BY id DESC LIMIT 2")
+        short, long = connection.scalars(lengths)
+    engine.dispose()
+    assert short < long - 150
+
+
 def test_a_check_without_hours_is_planned_once_and_finds_its_plan(dagster_url: str, tmp_path: Path):
     checks = tables_after_a_run(BULK, dagster_url, tmp_path, [first, second])["checks"]
     assert checks == [('["second"]', "fine", None, "SUCCEEDED")]
