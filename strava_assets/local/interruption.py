@@ -6,7 +6,7 @@ An exception in the middle of starting a process would leave it running with nob
 import signal
 from types import FrameType
 
-from strava_assets.local.supervisor import STOPPING
+from strava_assets.local.supervisor import STOPPING, terminals_of_parent
 
 
 class Interruption:
@@ -14,6 +14,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = False
+        self._terminals = terminals_of_parent()
 
     def watch(self) -> None:
         """Set the handlers, also where a shell without job control had SIGINT ignored; nohup keeps its meaning."""
@@ -28,7 +29,7 @@ class Interruption:
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if the user wants to stop."""
-        if self.requested:
+        if self.requested or self._terminals.poll(0):
             raise KeyboardInterrupt
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:

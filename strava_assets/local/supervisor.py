@@ -223,11 +223,25 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
+def terminals_of_parent() -> select.poll:
+    """Reports when the terminal is closed, where the kernel tells only our parent: `make`, started by no shell.
+
+    That keeps the signal to itself and waits for us.
+    """
+    poll = select.poll()
+    if os.getsid(0) == os.getppid() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored by nohup
+        for descriptor in filter(os.isatty, range(3)):
+            poll.register(descriptor, 0)
+    return poll
+
+
 class Wakeup:
     """Sleeps until a signal comes; remembers whether one of them was to stop."""
 
     def __init__(self) -> None:
+        self._poll = terminals_of_parent()
         self._pipe, writer = os.pipe()
+        self._poll.register(self._pipe, select.POLLIN)
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self.is_stopping = False
@@ -239,8 +253,11 @@ class Wakeup:
 
     def sleep(self, seconds: float) -> None:
         """Return at the next signal, or after `seconds`."""
-        if select.select([self._pipe], [], [], seconds)[0]:
-            os.read(self._pipe, 1000)
+        for descriptor, _ in self._poll.poll(1000 * seconds):
+            if descriptor == self._pipe:
+                os.read(self._pipe, 1000)
+            else:
+                self.is_stopping = True
 
     def _stop(self, *_: object) -> None:
         self.is_stopping = True

@@ -1,6 +1,7 @@
 """What watches over everything: it stops in time whatever its children do, and starts again what may be."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -58,11 +59,15 @@ def watched(*parts: tuple[Path, str, bool], before: Sequence[str] = ()) -> subpr
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    while not (parts[0][0] / "ready to be stopped").exists():
+    wait_for(parts[0][0] / "ready to be stopped")
+    return process
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not file.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return process
 
 
 @pytest.mark.slow
@@ -100,6 +105,26 @@ def test_each_signal_to_end_stops_all(tmp_path: Path, number: signal.Signals, mo
     assert process.returncode == 0
     assert output.count(" is stopped (") == 2
     assert output.endswith("Everything is stopped; the data is kept in .local.\n")
+
+
+def test_a_closed_terminal_ends_all_where_only_make_is_told(tmp_path: Path) -> None:
+    """As the terminal's first process, make alone gets SIGHUP; it keeps that to itself and waits for us."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "script").write_text("trap 'touch ended; exit' TERM; while true; do sleep 0.1; done")
+    (tmp_path / "become.py").write_text(WATCHED)
+    (tmp_path / "Makefile").write_text(f"up:\n\t@exec '{sys.executable}' become.py a no\n")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execvp("make", ["make", "up"])  # noqa: S606
+    try:
+        wait_for(tmp_path / "a/children.json")
+        time.sleep(0.5)
+        os.close(terminal)
+        wait_for(tmp_path / "a/ended")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
 
 
 def test_nohup_keeps_its_meaning(tmp_path: Path) -> None:
