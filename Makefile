@@ -18,7 +18,7 @@ help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 up: $(INSTALLED) ## Run everything on this machine: databases, Dagster on http://127.0.0.1:3000 (PORT=4000, ARCHIVE=export.zip)
-	@exec $(BIN)/strava-assets up $(if $(PORT),--port $(PORT)) $(if $(ARCHIVE),--archive '$(ARCHIVE)')
+	@exec $(BIN)/strava-assets up $(if $(PORT),--port "$$PORT") $(if $(ARCHIVE),--archive "$$ARCHIVE")
 
 # Two processes, each with servers of its own; PYTEST_OPTIONS="-n 0 -k name" for one.
 PYTEST = exec $(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -83,7 +83,7 @@ PIP_INSTALL = $(PIP) install -qq --progress-bar off --no-compile \
 $(INSTALLED): locks/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1). Name another: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -EB -m strava_assets.local.machine $(VENV) $(MAKECMDGOALS) $(PORT)
+	@$(PYTHON) -EB -m strava_assets.local.machine $(VENV) $(MAKECMDGOALS)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: this Python has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Making the virtual environment in $(VENV)"

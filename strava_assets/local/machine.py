@@ -1,4 +1,4 @@
-"""Whether this machine can have what is about to be installed: `python -m strava_assets.local.machine .venv up 3000`.
+"""Whether this machine can have what is about to be installed: `python -m strava_assets.local.machine .venv up`.
 
 The Makefile runs it before it installs anything, with a Python that has none of the dependencies: only the standard
 library is imported here. docs/machines.md has the same as a table.
@@ -172,18 +172,24 @@ def _settings() -> Iterator[str]:
     )
 
 
-def _port_taken(port: str) -> Iterator[str]:
+def _variables(port: str, archive: str) -> Iterator[str]:
+    """What is wrong with the variables of `make up`, which gives them to the environment."""
+    if not port.isdecimal() or not 0 < int(port) < 2**16:
+        yield f"PORT={port} is no port. Give a number from 1 to 65535, for example: make up PORT=4000"
     # Where there is a data folder, the port may be that of a killed `up`, which the next one takes over.
-    if port.isdecimal() and 0 < int(port) < 2**16 and not Path(".local").exists() and not is_free(int(port)):
+    elif not Path(".local").exists() and not is_free(int(port)):
         yield f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={int(port) + 1}"
+    try:
+        Path(archive).expanduser().stat()
+    except OSError as error:
+        yield f"{archive} cannot be read: {error.strerror}."
 
 
 def main(environment: str, *goals: str) -> int:
-    """Print what stands in the way, a line each, and return the exit code. A number among the goals is `up`'s port."""
-    names = {goal for goal in goals if not goal.isdecimal()}
-    found = list(obstacles(Machine.this_one(Path(environment)), names))
-    if "up" in names:
-        found += _port_taken(next((goal for goal in goals if goal.isdecimal()), "3000"))
+    """Print what stands in the way, a line each, and return the exit code."""
+    found = list(obstacles(Machine.this_one(Path(environment)), set(goals)))
+    if "up" in goals:
+        found += _variables(os.environ.get("PORT") or "3000", os.environ.get("ARCHIVE", ""))
     for line in found:
         print(f"error: {line}", file=sys.stderr)
     return 1 if found else 0

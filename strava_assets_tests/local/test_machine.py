@@ -113,6 +113,20 @@ def test_a_taken_port_is_reported_before_anything_is_installed(tmp_path: Path) -
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("PORT=abc", "PORT=abc is no port. Give a number from 1 to 65535, for example: make up PORT=4000"),
+        ("PORT=65536", "PORT=65536 is no port. Give a number from 1 to 65535, for example: make up PORT=4000"),
+        ("ARCHIVE=it's gone.zip", "it's gone.zip cannot be read: No such file or directory."),
+    ],
+)
+def test_a_wrong_variable_is_reported_before_anything_is_installed(tmp_path: Path, variable: str, message: str) -> None:
+    done = make(tmp_path, "up", "PORT=59999", variable)
+    assert done.stderr.splitlines()[0] == f"error: {message}"
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_an_older_python_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
     older = tmp_path / "python"
     older.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2"\nexit 1\n')
