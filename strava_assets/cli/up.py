@@ -138,7 +138,7 @@ class _Up:
             tokens.save(FIRST_KEY, Token(simulated.granted_token()))
         if self._archive:
             import_export(settings, self._archive)
-        self._start(self._dagster)
+        self._begin(self._dagster)
         if tokens.keys():
             self._fetch_last_days(settings)
         elif settings.client_id:
@@ -175,14 +175,18 @@ class _Up:
         return simulated
 
     def _start(self, server: EmbeddedServer) -> None:
-        self._interruption.check()
         began = time.monotonic()
+        self._begin(server)
+        click.echo(f"  {server.process.name} is started ({time.monotonic() - began:.1f} s)")
+
+    def _begin(self, server: EmbeddedServer) -> None:
+        """Start one, without a word: Dagster is still loading when this returns."""
+        self._interruption.check()
         self._started.append(server)
         server.process.while_waiting = self._interruption.check
         server.start()
         self._settings |= server.settings
         os.environ.update(server.settings)
-        click.echo(f"  {server.process.name} is {server.state_when_started} ({time.monotonic() - began:.1f} s)")
 
     def _give_settings(self, settings: Settings) -> None:
         """Give the settings to Dagster's processes, and by the file .local/env to whoever wants them."""
@@ -216,7 +220,7 @@ class _Up:
 
     def _wait(self, what: str, is_done: Callable[[], bool], except_for: EmbeddedServer | None = None) -> None:
         """Wait, with a second hand on a terminal. Raises KeyboardInterrupt, or ServiceUnavailable if one ends."""
-        began = time.monotonic()
+        began, shown = time.monotonic(), ""
         shows_seconds = sys.stdout.isatty()
         click.echo(f"  {what}", nl=not shows_seconds)
         try:
@@ -225,8 +229,10 @@ class _Up:
                 for part in self._started:
                     if part is not except_for and part.process.has_ended() is not None:
                         self._restart(part)
-                if shows_seconds:
-                    click.echo(f"\r  {what} ({time.monotonic() - began:.0f} s)", nl=False)
+                line = f"\r  {what} ({time.monotonic() - began:.0f} s)"
+                if shows_seconds and line != shown:
+                    click.echo(line, nl=False)
+                    shown = line
                 time.sleep(_POLL_SECONDS)
         finally:
             if shows_seconds:

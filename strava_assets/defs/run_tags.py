@@ -13,7 +13,7 @@ REASON_TAG = "strava_assets/reason"
 SCHEDULE = "schedule"
 """The schedule's runs, the only ones that may use the reserve of Strava's rate limit."""
 
-PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, REPORT, BY_HAND = (
+PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, REPORT, START, BY_HAND = (
     "purge",
     "events",
     "changes",
@@ -22,6 +22,7 @@ PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, REPORT, BY_HAN
     "import",
     "retention",
     "report",
+    "start",  # the hours that are missing when `strava-assets up` starts
     "by hand",
 )
 

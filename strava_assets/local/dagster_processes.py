@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from strava_assets.hours import Window
+from strava_assets.hours import HOUR, Window, partition_key
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.server_process import ServerProcess
 from strava_assets.local.socket_folder import SocketFolder
@@ -25,8 +25,6 @@ class DagsterServer(EmbeddedServer):
 
     The code server answers on a socket in a folder that only its owner can enter: gRPC has no login.
     """
-
-    state_when_started = "loading"
 
     def __init__(self, folder: Path, port: int) -> None:
         """Its log is kept in `folder`."""
@@ -51,7 +49,7 @@ class DagsterServer(EmbeddedServer):
 
 
 class RangeRun(EmbeddedServer):
-    """One run of both assets for all hours of a window, as `dagster asset materialize` does it."""
+    """One run of both assets for all hours of a window."""
 
     def __init__(self, folder: Path, hours: Window) -> None:
         """Its log is kept in `folder`."""
@@ -59,14 +57,8 @@ class RangeRun(EmbeddedServer):
         self._hours = hours
 
     def _run(self) -> None:
-        first, _, last = str(self._hours).partition("...")
-        _start(
-            self.process,
-            [
-                *("dagster", "asset", "materialize", "--module-name", "strava_assets.definitions"),
-                *("--select", "raw_activities,strava_activity", "--partition-range", f"{first}...{last or first}"),
-            ],
-        )
+        module = "strava_assets.local.range_run"
+        _start(self.process, [module, *map(partition_key, (self._hours.start, self._hours.end - HOUR))])
 
 
 def _start(process: ServerProcess, module_and_options: list[str], *, restarts: bool = False) -> None:

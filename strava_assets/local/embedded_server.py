@@ -13,9 +13,6 @@ from strava_assets.local.server_process import ServerProcess
 class EmbeddedServer(ABC):
     """A real server with its data in one folder; a context manager that runs it. Data survives a restart."""
 
-    state_when_started = "started"
-    """Its one-line description when `start` returns."""
-
     def __init__(self, folder: Path, process: ServerProcess) -> None:
         self.folder = folder
         self.process = process

@@ -87,6 +87,19 @@ def test_one_command_leads_to_activities_in_postgres(up: Up) -> None:
     assert int(shown.stdout) >= len(mirrored)
 
 
+def test_its_own_run_says_in_the_run_list_why_it_is_there(up: Up) -> None:
+    answer = up.graphql("{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }")
+    tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in answer["runsOrError"]["results"]]
+    assert "start" in {each["strava_assets/reason"] for each in tags}
+    assert "by hand" not in {each["strava_assets/reason"] for each in tags}
+
+
+def test_it_says_each_thing_once(up: Up) -> None:
+    parts = [line.split(" (")[0] for line in up.lines if line.startswith("  ")]
+    assert sorted(parts) == sorted(set(parts))
+    assert len([line for line in parts if "Dagster is" in line]) == 1
+
+
 def test_dagster_s_ui_serves_the_assets(up: Up) -> None:
     answer = up.graphql("{ assetsOrError { ... on AssetConnection { nodes { key { path } } } } }")
     served = {tuple(node["key"]["path"]) for node in answer["assetsOrError"]["nodes"]}
@@ -141,7 +154,7 @@ def test_dagster_comes_back_when_it_dies(up: Up) -> None:
 def test_dagster_comes_back_when_it_dies_before_everything_is_up(tmp_path: Path) -> None:
     up = Up.begin(tmp_path)
     try:
-        up.read_until("Dagster is loading")
+        up.read_until("Fetching")
         part_of(up, DAGSTER).kill()
         up.wait()
         assert [line for line in up.lines if "Dagster ended by itself with code -9; it is started again." in line]
