@@ -17,7 +17,7 @@ def main(first: str, last: str) -> int:
     job = build_definitions(Settings.from_environment()).resolve_job_def("sync_hours")
     window = Window.of(from_partition_key(first), from_partition_key(last))
     with instance_of_folder() as instance:
-        outcome = execute(job, instance, range_tags(window) | reason_tags(START))
+        outcome = execute(job, instance, reason_tags(START), range_tags(window))
     if outcome.failure:
         print(outcome.failure, file=sys.stderr)
     return 1 if outcome.failure else 0
