@@ -88,10 +88,10 @@ def import_export(
 
 def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:
     """Show the import in Dagster, too; it is complete without."""
-    # Imported here: Dagster costs a second, and the rows are there before.
-    from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
-    from strava_assets.defs.archive import raw_metadata, record  # noqa: PLC0415
-    from strava_assets.defs.names import Names  # noqa: PLC0415
+    with console().status("Loading Dagster"):  # which takes seconds, and the rows are there before
+        from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
+        from strava_assets.defs.archive import raw_metadata, record  # noqa: PLC0415
+        from strava_assets.defs.names import Names  # noqa: PLC0415
 
     try:
         with open_instance() as instance:

@@ -1,20 +1,14 @@
 """`strava-assets import`: the whole history, or a part of it, in one run."""
 
-import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import click
-import dagster as dg
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from strava_assets.cli.console import console, counted
-from strava_assets.cli.dagster_runs import materialise, open_instance
 from strava_assets.cli.day import Day
-from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, IMPORTED_TAG, reason_tags
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.airflow_rows import assign_airflow_rows
@@ -64,8 +58,11 @@ def command(first: datetime | None, last: datetime | None) -> None:
         if not left:
             fetched_import.remember(windows)
         click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
+    with console().status("Loading Dagster"):
+        # It takes seconds, and the rows are there before.
+        from strava_assets.cli.recording import record  # noqa: PLC0415
     for window in windows:
-        _record(window, sums if window == windows[-1] else {})
+        record(window, sums if window == windows[-1] else {})
     fetched_import.delete()
     click.echo(f"Done after {time.monotonic() - started:.1f} s.")
     if left:
@@ -149,41 +146,3 @@ def _described(progress: ImportProgress, client: StravaClient) -> str:
     reached = f", up to {progress.reached:%Y-%m-%d}" if progress.reached else ""
     pages, found = counted(progress.pages, "page"), counted(progress.activities, "activity", "activities")
     return f"{pages}, {found}{reached}; {client.quota()}"
-
-
-def _record(window: Window, sums: dict[str, int]) -> None:
-    hours = sum(1 for _ in window.hours())
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with open_instance() as instance, Progress(*columns, console=console()) as display:
-        task = display.add_task(f"Recording {counted(hours, 'hour')} in Dagster", total=2 * hours)
-        before = _recorded(instance)
-        finished = threading.Event()
-
-        def watch() -> None:
-            pause = 2.0
-            while not finished.wait(pause):
-                requested = time.monotonic()
-                display.update(task, completed=max(0, _recorded(instance) - before))
-                # Counting takes longer the more there is: it must not hold up what it counts.
-                pause = max(2.0, 20 * (time.monotonic() - requested))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            tags = reason_tags(IMPORT) | {FETCHED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
-            tags |= {IMPORTED_TAG: json.dumps(sums)} if sums else {}
-            # Planning each hour of a history would double what Dagster keeps of it, to show half a minute's progress.
-            problem = materialise(instance, window, tags, plan_hours=False).failure
-        finally:
-            finished.set()
-            watcher.join()
-        display.update(task, completed=2 * hours)
-    if problem:
-        raise TransientError(
-            f"The rows are there, but recording them in Dagster failed: {problem} Run the same command again."
-        )
-
-
-def _recorded(instance: dg.DagsterInstance) -> int:
-    keys = (Names().raw_activities, Names().strava_activity)
-    return sum(len(instance.get_materialized_partitions(key)) for key in keys)

@@ -2,6 +2,7 @@
 
 import click
 
+from strava_assets.cli.console import console
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
@@ -9,5 +10,7 @@ from strava_assets.settings import Settings
 @click.command(name="init")
 def command() -> None:
     """Create and migrate both databases, create the bucket. Safe to repeat."""
-    for line in initialise(Settings.from_environment()):
-        click.echo(line)
+    out = console()
+    with out.status("Looking at databases and bucket"):
+        for line in initialise(Settings.from_environment()):
+            out.print(line, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ Importing everything would cost a second before the first word of `--help`.
 
 import importlib
 import importlib.util
+import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -74,6 +75,9 @@ class _CommandsByModule(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            raise click.exceptions.Exit(128 + signal.SIGINT) from None
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
@@ -100,7 +104,7 @@ def _in_a_line(error: Exception) -> str:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are environment variables, also read from .env; .env.example lists them. "
     "Exit codes: 1 somebody has to repair something, 2 wrong options, 70 an error of this program, "
-    "75 try again later, 78 a setting is wrong or something is not set up.",
+    "75 try again later, 78 a setting is wrong or something is not set up, 130 it was interrupted.",
 )
 @click.version_option(package_name="strava_assets", message="%(version)s")
 @click.option("--debug", is_flag=True, help="Show where an unexpected error happened.")

@@ -6,9 +6,7 @@ from pathlib import Path
 import click
 
 from strava_assets.cli.console import console
-from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.deletion.purge import STILL_HELD, Purger
-from strava_assets.instance.purge_redaction import PurgeRedaction
 from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.mirror.compaction import compact
 from strava_assets.mirror.database import engine_for
@@ -34,6 +32,9 @@ def command(*, athlete_id: int, yes: bool) -> None:
     """
     settings = Settings.from_environment()
     redis = open_redis(settings)
+    with console().status("Loading Dagster"):  # which takes seconds, and --help does without
+        from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
+        from strava_assets.instance.purge_redaction import PurgeRedaction  # noqa: PLC0415
     with open_instance() as instance:
         redaction = PurgeRedaction(instance, compact)
         purger = Purger(

@@ -1,5 +1,6 @@
 """The command `strava-assets` itself."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,35 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
     assert f"Usage: main {name}" in result.stdout
+
+
+def test_no_command_loads_dagster_before_it_needs_it() -> None:
+    code = """
+import importlib, sys
+from strava_assets.cli.main import _COMMANDS
+for module, _ in _COMMANDS.values():
+    importlib.import_module(f"strava_assets.cli.{module}")
+print("dagster" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_ctrl_c_ends_a_command_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("strava_assets.cli.psql.command", interrupted)
+    result = CliRunner().invoke(main, ["psql"])
+    assert (result.exit_code, result.stderr) == (130, "\nInterrupted.\n")
+
+
+def test_ctrl_c_while_the_command_is_being_loaded_shows_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    command = [sys.executable, "-m", "strava_assets", "--help"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.slow

@@ -221,9 +221,9 @@ def test_ranges_that_meet_the_rate_limit_wait_for_it_or_end_the_command(
         strava.faults.clear()
         redis.delete(*redis.keys("strava:budget:*"))
 
-    monkeypatch.setattr("strava_assets.cli.reconcile.sleep", refill)
+    monkeypatch.setattr("strava_assets.cli.refreshing.sleep", refill)
     monkeypatch.setattr(
-        "strava_assets.cli.reconcile.UNTIL_IT_REFILLS", timedelta(minutes=16 if it_refills_soon else -1)
+        "strava_assets.cli.refreshing.UNTIL_IT_REFILLS", timedelta(minutes=16 if it_refills_soon else -1)
     )
     monkeypatch.setattr("strava_assets.defs.assets.SHORT_WAIT", timedelta(0))
     before = len(strava.requests)
