@@ -21,7 +21,7 @@ from strava_assets.strava.clock import REAL
 from strava_assets.strava.login import ForeignRedirect, Grant, Login, complete
 from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.tokens import Athlete, TokenStore
-from strava_assets.sync.left_out import LeftOut
+from strava_assets.sync.left_out import LeftOut, of_starts
 
 WAIT_FOR_BROWSER = 600.0
 
@@ -66,7 +66,7 @@ def command(*, no_browser: bool) -> None:
             return
     known = [start.astimezone(UTC) for start in starts if start]
     number = counted(len(starts), "activity", "activities")
-    if left := _left_out(settings, known):
+    if left := of_starts(known, settings.start_date, settings.oldest_kept(datetime.now(UTC))):
         click.echo(f"{number} since {left.first}.")
         _include(left)
     elif known:
@@ -109,12 +109,6 @@ def _starts(client: StravaClient, athlete: Athlete) -> list[datetime | None]:
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
     return list(found.values())
-
-
-def _left_out(settings: Settings, starts: list[datetime]) -> LeftOut | None:
-    since = settings.oldest_kept(datetime.now(UTC))
-    before = [start for start in starts if start < settings.start_date and (since is None or start >= since)]
-    return LeftOut(len(before), min(before).date(), settings.start_date.date()) if before else None
 
 
 def _include(left: LeftOut) -> None:

@@ -261,11 +261,8 @@ def _stage(
                 valid = validate(raw, athlete_id)
                 if isinstance(valid, Activity):
                     yield (*valid.__dict__.values(), snapshot.fetched_at)
-                else:
-                    reject = reject_row(raw, snapshot, valid)
-                    previous = rejects.setdefault(key, reject)
-                    if snapshot.fetched_at > previous[-1]:
-                        rejects[key] = reject
+                elif copy == newer:
+                    rejects[key] = reject_row(raw, snapshot, valid)
 
     copy_rows(connection, f"staged ({_COLUMN_LIST}, fetched_at)", rows())
     copy_rows(connection, "snapshot_hours (hour, etag)", iter(hours))

@@ -14,11 +14,14 @@ _ESCAPE = re.compile(r"\\(?:u....|.)")
 
 
 def keep_newest_version(connection: Connection) -> int:
-    """Where one object has a valid and another an invalid version, keep the newer; rejects dropped."""
+    """Where one object has a valid and another an invalid version, keep the newer; rejects dropped.
+
+    Of objects that are equally new the one of the later hour counts; of two copies in one object, the valid one.
+    """
     dropped = connection.execute(
         text(
-            "DELETE FROM staged_reject AS invalid USING staged "
-            "WHERE staged.id = invalid.id AND staged.fetched_at >= invalid.fetched_at"
+            "DELETE FROM staged_reject AS invalid USING staged WHERE staged.id = invalid.id AND "
+            "(staged.fetched_at, date_trunc('hour', staged.start_date, 'UTC')) >= (invalid.fetched_at, invalid.hour)"
         )
     ).rowcount
     connection.execute(text("DELETE FROM staged USING staged_reject AS invalid WHERE staged.id = invalid.id"))

@@ -1,6 +1,7 @@
 """What of an athlete's history lies before the first partition, and so is neither imported nor compared."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from strava_assets.errors import StravaAssetsError
@@ -38,30 +39,35 @@ class LeftOut:
         )
 
 
+def of_starts(
+    starts: Iterable[datetime | None], start: datetime, oldest_kept: datetime | None = None
+) -> LeftOut | None:
+    """What of a whole history lies before `start`, and would be kept by retention; None where nothing does."""
+    return _within(starts, _before(start, oldest_kept))
+
+
 def left_out(client: StravaClient, athlete: Athlete, window: Window) -> LeftOut | None:
     """What starts in `window`, which ends where the partitions begin; None where nothing does.
 
     One API request, and two more where it brings a full page. Raises what StravaClient.activities does.
     """
-    starts = [each.start for each in client.latest(athlete, window.end) if each.start and each.start in window]
-    if not starts:
-        return None
-    is_all, oldest = len(starts) < PER_PAGE, min(starts)
-    if not is_all:
-        listed = (each.activity.start for page in client.activities(athlete, window) for each in page.activities)
-        oldest = next(filter(None, listed), oldest)
-    return LeftOut(len(starts), oldest.astimezone(UTC).date(), window.end.date(), is_all)
+    found = _within((each.start for each in client.latest(athlete, window.end)), window)
+    if found is None or found.count < PER_PAGE:
+        return found
+    listed = (each.activity.start for page in client.activities(athlete, window) for each in page.activities)
+    oldest = next(filter(None, listed), None)
+    return replace(found, first=_utc_date(oldest) if oldest else found.first, is_all=False)
 
 
 def all_left_out(client: StravaClient, start: datetime, oldest_kept: datetime | None = None) -> list[str]:
     """A sentence for each athlete with activities before `start` that the retention setting would keep."""
-    since = max(ALL_TIME.start, oldest_kept or ALL_TIME.start)
-    if since >= start:
+    window = _before(start, oldest_kept)
+    if window.start >= window.end:
         return []
     lines = []
     for athlete in client.athletes():
         try:
-            if found := left_out(client, athlete, Window(since, start)):
+            if found := left_out(client, athlete, window):
                 lines.append(f"Athlete {athlete.id}: {found}")
         except StravaAssetsError as error:
             lines.append(
@@ -69,3 +75,16 @@ def all_left_out(client: StravaClient, start: datetime, oldest_kept: datetime | 
                 f"{error}"
             )
     return lines
+
+
+def _before(start: datetime, oldest_kept: datetime | None) -> Window:
+    return Window(max(ALL_TIME.start, oldest_kept or ALL_TIME.start), start)
+
+
+def _within(starts: Iterable[datetime | None], window: Window) -> LeftOut | None:
+    found = [start for start in starts if start and start in window]
+    return LeftOut(len(found), _utc_date(min(found)), window.end.date()) if found else None
+
+
+def _utc_date(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()

@@ -1,3 +1,4 @@
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,6 +119,27 @@ def test_the_same_holds_of_invalid_activities_such_as_those_without_a_start(engi
     load(engine, stale, fresh)
     assert mirrored_hours(engine) == {NOON + HOUR}
     assert [each.payload["distance"] for each in rejects(engine)] == ([] if distance == 5 else ["farther"])
+
+
+def test_of_two_objects_of_the_same_second_the_one_of_the_later_hour_counts(engine: Engine):
+    for number, (old, new, later_first) in enumerate(itertools.product((5, "far"), (5, "far"), (False, True))):
+        hour = NOON + number * timedelta(days=1)
+        fetched_at = hour + timedelta(days=1)
+        stale = snapshot(hour, activity(number, hour, distance=old), fetched_at=fetched_at)
+        newer = snapshot(hour + HOUR, activity(number, hour + HOUR, distance=new), fetched_at=fetched_at)
+        load(engine, *((newer, stale) if later_first else (stale, newer)))
+        load(engine, snapshot(hour))  # the old copy is fetched away
+        found = {each.start_date for each in rows(engine).values() if each.id == number}
+        waiting = {each.hour for each in rejects(engine) if each.id == number}
+        assert (found, waiting) == (({hour + HOUR}, set()) if new == 5 else (set(), {hour + HOUR}))
+
+
+def test_of_two_copies_in_one_object_the_valid_one_counts(engine: Engine):
+    both = [activity(1, distance="far"), activity(1, distance=5)]
+    for copies in (both, both[::-1]):
+        load(engine, snapshot(NOON, *copies))
+        assert rows(engine)[1].distance == 5
+        assert rejects(engine) == []
 
 
 def test_an_invalid_activity_waits_among_the_rejects_until_it_is_valid(engine: Engine):

@@ -11,7 +11,7 @@ from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import ALL_TIME
-from strava_assets.sync.left_out import LeftOut, left_out
+from strava_assets.sync.left_out import LeftOut, all_left_out, left_out, of_starts
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BEFORE = Window(ALL_TIME.start, START)
@@ -60,3 +60,20 @@ def test_what_retention_would_delete_is_not_counted(environment: dict[str, str],
     starts = [START - timedelta(days=10), START - timedelta(days=100)]
     window = Window(START - timedelta(days=30), START)
     assert look(environment, simulation, starts, window) == (LeftOut(1, starts[0].date(), START.date()), 1)
+
+
+def test_where_retention_keeps_nothing_older_no_request_is_made(environment: dict[str, str], simulation: Simulation):
+    assert look(environment, simulation, [START - timedelta(days=1)])[1] == 1
+    made = len(simulation.requests)
+    with StravaClient.open(Settings.from_environment()) as client:
+        assert all_left_out(client, START, START) == []
+        assert len(simulation.requests) == made
+        assert len(all_left_out(client, START, START - timedelta(days=1))) == 1
+
+
+def test_of_a_whole_history_what_starts_before_and_would_be_kept_is_left_out():
+    second, kept = timedelta(seconds=1), START - timedelta(days=30)
+    starts = [kept - second, kept, None, START - second, START, START + second]
+    assert of_starts(starts, START, kept) == LeftOut(2, kept.date(), START.date())
+    assert of_starts(starts, START) == LeftOut(3, (kept - second).date(), START.date())
+    assert of_starts([None, START], START) is None
