@@ -1,5 +1,6 @@
 """From webhook events to runs: the sensor's ticks on real servers."""
 
+import json
 from typing import Any
 
 import dagster as dg
@@ -142,6 +143,23 @@ def test_a_revocation_event_is_kept_as_evidence_and_strava_is_asked_once(platfor
     platform.tick()
     assert len(platform.strava.requests) == made
     assert platform.redis.hexists("strava:evidence:STRAVA_TOKEN", "event")
+
+
+def test_an_athlete_who_may_not_be_read_is_asked_for_once_a_tick_and_the_others_go_on(platform: Platform):
+    platform.strava.add_athlete(43)
+    platform.redis.set("STRAVA_TOKEN:43", json.dumps(platform.strava.grant(43)))
+    refused = [platform.strava.add_activity(43, start_date=at(DAYS_AGO)) for _ in range(3)]
+    for activity in refused:
+        platform.strava.faults.add(kind="status", status=401, path=f"/activities/{activity}", count=None)
+        platform.post("create", activity, owner_id=43)
+    whole = platform.strava.add_activity(42, start_date=at(THIS_HOUR))
+    platform.post("create", whole)
+    assert platform.sync() == [Window.of(THIS_HOUR, THIS_HOUR)]
+    assert len({each.path for each in platform.strava.requests if "/activities/" in each.path}) == 2
+    platform.strava.faults.clear()
+    platform.look_again()
+    assert platform.sync() == [Window.of(DAYS_AGO, DAYS_AGO)]
+    assert platform.mirrored() == {whole, *refused}
 
 
 @pytest.mark.parametrize("status", [400, 403, 410])
