@@ -144,7 +144,7 @@ class BulkEventLogStorage(PooledEventLogStorage):
 def _brief(event: EventLogEntry) -> EventLogEntry:
     """The event without a fifth of its text, that is written with each hour of a range.
 
-    Reading it, Dagster makes the step's handle of its key, and nothing reads the tags, which repeat the run and step.
+    Reading it, Dagster makes the step's handle of the node's; nothing reads the tags, which repeat run and step.
     """
     return event._replace(dagster_event=event.get_dagster_event()._replace(logging_tags={}, step_handle=None))
 
