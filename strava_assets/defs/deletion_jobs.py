@@ -20,11 +20,12 @@ from strava_assets.defs.run_tags import PURGE, RETENTION, priority_tags
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.deletion.retention import delete_old_activities, delete_old_archives
 from strava_assets.errors import ServiceUnavailable, StravaAssetsError
-from strava_assets.instance.event_redaction import blank_previews_before, redact
+from strava_assets.instance.event_redaction import blank_previews_before, compact_all, redact
 from strava_assets.instance.purge_redaction import PurgeRedaction
 from strava_assets.instance.redaction import Redaction
 from strava_assets.mirror.compaction import compact, compact_mirror
 from strava_assets.settings import Settings
+from strava_assets.state.owed_compaction import OwedCompaction
 from strava_assets.state.revocations import Revocations
 
 
@@ -99,41 +100,53 @@ def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resour
 
 
 def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
-    """Delete, where the retention setting says that something is not kept."""
+    """Delete, where the retention setting says that something is not kept, and have servers forget it.
+
+    A run that is killed in between has deleted everything that a later one would find, so that one is told.
+    """
     now = datetime.now(UTC)
-    if oldest_archived := settings.oldest_archived(now):
-        _delete_old_archives(context, settings, resources, oldest_archived)
-    oldest_kept = settings.oldest_kept(now)
-    if oldest_kept is None:
-        context.log.info("STRAVA_RETENTION_DAYS is not set: everything is kept.")
-        return
     with failures():
-        engine = resources.postgres.open()
-        deleted = delete_old_activities(
-            engine,
-            resources.s3.open_deletion(),
-            oldest_kept,
-            partial(_redact_activities, context.instance),
-        )
-        events = blank_previews_before(context.instance, oldest_kept, compact)
-        if deleted:
-            compact_mirror(engine)
+        owed = OwedCompaction(resources.tokens.connect())
+        was_interrupted, has_deleted = owed.note(), False
+        if oldest_archived := settings.oldest_archived(now):
+            has_deleted |= _delete_old_archives(context, resources, oldest_archived)
+        if oldest_kept := settings.oldest_kept(now):
+            has_deleted |= _delete_old_activities(context, resources, oldest_kept)
+        else:
+            context.log.info("STRAVA_RETENTION_DAYS is not set: everything is kept.")
+        if has_deleted or was_interrupted:
+            compact_mirror(resources.postgres.open())
             _compact_embedded(settings)
+        if was_interrupted:
+            compact_all(context.instance, compact)
+        owed.settle()
+
+
+def _delete_old_activities(context: dg.OpExecutionContext, resources: Resources, oldest_kept: datetime) -> bool:
+    """Delete rows, rejects and raw objects; whether there were any."""
+    deleted = delete_old_activities(
+        resources.postgres.open(),
+        resources.s3.open_deletion(),
+        oldest_kept,
+        partial(_redact_activities, context.instance),
+    )
+    events = blank_previews_before(context.instance, oldest_kept, compact)
     context.log.info("Before %s: deleted %s; previews of %s events. %s", oldest_kept, deleted, events, STILL_HELD)
+    return bool(deleted)
 
 
-def _delete_old_archives(
-    context: dg.OpExecutionContext, settings: Settings, resources: Resources, oldest_kept: datetime
-) -> None:
-    """Delete what only bulk exports have of the time before."""
-    with failures():
-        engine, objects = resources.postgres.open(), resources.s3.open_deletion()
-        deleted = delete_old_archives(engine, objects, oldest_kept, partial(_redact_activities, context.instance))
-        if deleted:
-            blank_previews_before(context.instance, oldest_kept, compact)
-            compact_mirror(engine)
-            _compact_embedded(settings)
+def _delete_old_archives(context: dg.OpExecutionContext, resources: Resources, oldest_kept: datetime) -> bool:
+    """Delete what only bulk exports have of the time before; whether there was anything."""
+    deleted = delete_old_archives(
+        resources.postgres.open(),
+        resources.s3.open_deletion(),
+        oldest_kept,
+        partial(_redact_activities, context.instance),
+    )
+    if deleted:
+        blank_previews_before(context.instance, oldest_kept, compact)
     context.log.info("Before %s: deleted %s activities that only bulk exports had.", oldest_kept, deleted)
+    return bool(deleted)
 
 
 def _redact_activities(instance: dg.DagsterInstance, ids: Collection[int]) -> None:

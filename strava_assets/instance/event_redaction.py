@@ -68,6 +68,12 @@ def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact:
     return changed
 
 
+def compact_all(instance: dg.DagsterInstance, compact: Compact) -> None:
+    """Compact all of Dagster's tables, whatever was taken out of them, and when."""
+    for engine in databases(instance):
+        _compact(engine, sorted(TABLES.keys() & set(sa.inspect(engine).get_table_names())), compact)
+
+
 def databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
     """Each database that Dagster's storage is in; none for a storage in memory."""
     urls: set[sa.URL] = set()

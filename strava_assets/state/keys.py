@@ -21,6 +21,9 @@ REVOKED_TRIES = "strava:revoked:tries"
 PURGED_IDS = "strava:purged:"
 """The ids of activities whose rows a purge has deleted and which it still has to take out elsewhere, by athlete."""
 
+COMPACTION_OWED = "strava:compaction"
+"""Servers may still hold bytes of what the retention setting deleted."""
+
 RESUME_POINT = "strava:fetched:"
 """How far a fetch got, by athlete and first hour."""
 

@@ -92,6 +92,10 @@ class Everything:
                 if file.is_file():
                     yield str(file), file.read_bytes().decode("utf-8", "replace")
 
+    def rows(self) -> str:
+        with sa.create_engine(self.environment["DATABASE_URL"]).connect() as connection:
+            return "\n".join(connection.execute(sa.text("SELECT t::text FROM strava_activity AS t")).scalars())
+
     def search(self, words: set[str]) -> list[tuple[str, str]]:
         return [(place, word) for place, content in self.places() for word in words if word in content]
 
@@ -290,6 +294,42 @@ def test_a_purge_that_is_killed_while_it_waits_still_knows_what_to_redact_when_i
         result = purge()
         assert result.exit_code == 0, result.output
         assert everything.search(words) == []
+
+
+@pytest.mark.slow
+def test_a_retention_that_is_killed_before_it_compacts_does_so_when_it_runs_again(
+    simulation: Simulation, everything: Everything, words: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert words
+    old = HOUR_AGO - timedelta(hours=30)
+    simulation.add_activity(BEN, name="Walk of old", start_date=at(old))
+    with open_instance() as instance, sa.create_engine(everything.environment["DATABASE_URL"]).connect() as reader:
+        assert run(old, instance=instance).success
+        monkeypatch.setenv("STRAVA_RETENTION_DAYS", "1")
+        before = files(everything)
+        reader.execute(sa.text("LOCK TABLE strava_activity IN ACCESS SHARE MODE"))  # what the compaction waits for
+        command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "strava_assets.definitions"]
+        with subprocess.Popen([*command, "-j", "apply_retention"]) as killed:
+            while killed.poll() is None and "Walk of old" in everything.rows():
+                time.sleep(0.1)
+            assert killed.poll() is None
+            killed.kill()
+        reader.rollback()
+        apply = build_definitions(Settings.from_environment()).resolve_job_def("apply_retention").execute_in_process
+        assert apply(instance=instance).success
+        after = files(everything)
+        assert not before & after
+        assert apply(instance=instance).success
+        assert files(everything) == after  # nothing is owed any more
+
+
+def files(everything: Everything) -> set[tuple[str, int]]:
+    """Where two tables lie that hold activities; each compaction moves them."""
+    found = set()
+    for name, table in (("DATABASE_URL", "strava_activity"), ("DAGSTER_POSTGRES_URL", "event_logs")):
+        with sa.create_engine(everything.environment[name]).connect() as connection:
+            found.add((table, int(connection.execute(sa.text(f"SELECT pg_relation_filenode('{table}')")).scalar_one())))
+    return found
 
 
 def rows_of_ada(everything: Everything) -> int:
