@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,6 +183,20 @@ def test_an_interrupted_purge_does_not_fetch_anew_and_is_finished_by_the_next(
     assert not redis.exists("STRAVA_TOKEN")
     assert purger().purge(ADA) == Data(objects=2, rows=4)
     assert not purger().kept(ADA)
+
+
+@pytest.mark.usefixtures("instance")
+def test_a_purge_that_was_interrupted_before_it_compacted_is_known_to_be_unfinished(redis: Redis):
+    def interrupt(_folder: str) -> None:
+        raise ServiceUnavailable("S3 is away.")
+
+    whole = purger()
+    with pytest.raises(ServiceUnavailable):
+        replace(whole, compact=interrupt).purge(ADA)
+    assert not purger().kept(ADA)
+    result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA)], input="y\n")
+    assert result.output.endswith(f"Nothing is left.\n{STILL_HELD}\n")
+    assert not PurgedIds(redis).of(ADA)
 
 
 @pytest.mark.usefixtures("instance")
