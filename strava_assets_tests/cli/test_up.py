@@ -212,6 +212,27 @@ def test_without_a_checkout_an_empty_folder_is_enough_and_stays_tidy(up_in_empty
     assert not [line for line in up.lines if "make up" in line or ".venv/bin" in line]
 
 
+@pytest.mark.slow
+def test_without_a_checkout_a_stock_command_without_the_settings_names_the_remedy(up_in_empty_folder: Up) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "dagster", "asset", "materialize", "-m", "strava_assets.definitions"),
+            *("--select", "raw_activities", "--partition", "2024-01-01-00:00"),
+        ],
+        cwd=up_in_empty_folder.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "Error" in line or "Trace" in line]
+    assert line == (
+        "Error: DAGSTER_HOME is not set. "
+        "For the servers of `strava-assets up`, which has to run: set -a; . .local/env; set +a"
+    )
+
+
 def test_a_closed_terminal_ends_everything_in_ten_seconds(up_in_empty_folder: Up) -> None:
     began = time.monotonic()
     assert up_in_empty_folder.stop(signal.SIGHUP) == 0
