@@ -37,7 +37,8 @@ def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
     except StravaUnavailable as error:
         raise StravaUnavailable(f"{error} The token is kept; --force deletes it without telling Strava.") from error
     if unheard:
-        click.echo(f"{unheard} So Strava still lists this application; end it on https://www.strava.com/settings/apps.")
+        there = f"; end it on {page}" if (page := settings.grants_page) else ""
+        click.echo(f"{unheard} So Strava still lists this application{there}.")
     click.echo(f"{whom} is logged out. What was collected stays; strava-assets purge deletes it.")
 
 

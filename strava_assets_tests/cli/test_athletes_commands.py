@@ -195,7 +195,7 @@ def test_logout_without_strava_keeps_the_token_unless_forced(
     away = "POST /oauth/revoke failed after 4 attempts; last error: no connection to Strava, or it was reset."
     if force:
         assert result.stdout == (
-            f"{away} So Strava still lists this application; end it on https://www.strava.com/settings/apps.\n"
+            f"{away} So Strava still lists this application.\n"
             "Ana (7) is logged out. What was collected stays; strava-assets purge deletes it.\n"
         )
     else:
