@@ -4,7 +4,7 @@ An hour is a timezone-aware datetime in UTC with no minutes. Every name of an ho
 here and nowhere else. This module knows neither Dagster nor any server.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -76,15 +76,18 @@ def from_partition_key(key: str) -> datetime:
     return datetime.strptime(key, PARTITION_KEY_FORMAT).replace(tzinfo=UTC)
 
 
-def merge_into_windows(hours: Iterable[datetime], *, max_gap: timedelta) -> list[Window]:
+def merge_into_windows(hours: Iterable[datetime], *, max_gap: timedelta, whole: Sequence[Window] = ()) -> list[Window]:
     """The fewest windows that cover all `hours`, joining those at most `max_gap` apart, oldest first.
 
-    A run costs seconds and an hour that did not need it costs milliseconds, so nearby hours share one.
+    A run costs seconds and an hour that did not need it costs milliseconds, so nearby hours share one. Of a span in
+    `whole` either all is covered, or nothing.
     """
+    wanted = set(hours)
     windows: list[Window] = []
-    for hour in sorted(set(hours)):
+    for hour in sorted(wanted):
         if windows and hour - windows[-1].end <= max_gap:
             windows[-1] = Window(windows[-1].start, hour + HOUR)
         else:
             windows.append(Window.of(hour, hour))
-    return windows
+    cut = {hour for span in whole if any(each.cuts(span) for each in windows) for hour in span.hours()}
+    return merge_into_windows(wanted | cut, max_gap=max_gap, whole=whole) if cut else windows

@@ -51,10 +51,10 @@ def delete_old_activities(
     if ids:
         redact(ids)
     with transaction(engine) as connection:
-        rows = delete_before(connection, oldest_kept)
+        rows, rejects = delete_before(connection, oldest_kept)
         for athlete_id in {each.athlete_id for each in archives(connection)}:
             fill(connection, athlete_id)  # what was the API's is the archive's again
-    return DeletedByAge(deleted, rows.rows, rows.rejects)
+    return DeletedByAge(deleted, rows, rejects)
 
 
 def delete_old_archives(

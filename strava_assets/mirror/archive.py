@@ -215,7 +215,7 @@ def delete_archived_before(connection: Connection, moment: datetime) -> int:
 
 
 def archived_ids_before(connection: Connection, moment: datetime) -> set[int]:
-    """Ids of the activities of which `remove_archived_before` leaves nothing: the API lists none of them."""
+    """Ids of the activities of which `delete_archived_before` leaves nothing: the API lists none of them."""
     statement = """
         SELECT id FROM strava_archive_activity AS archived WHERE start_date < :moment AND NOT EXISTS (
             SELECT FROM strava_activity AS listed WHERE listed.id = archived.id AND listed.source = 'api'

@@ -2,26 +2,15 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, text, union
 
 from strava_assets.mirror.database import wait_for_other_loads
 from strava_assets.mirror.rejects import release_claims
-from strava_assets.mirror.table import metadata
+from strava_assets.mirror.table import activity, metadata, reject
 
 _OF_ATHLETES = [table for table in metadata.tables.values() if "athlete_id" in table.c]
-
-
-class DeletedRows(NamedTuple):
-    """How much was deleted by age."""
-
-    rows: int
-    rejects: int
-    hours: int
-    """Hours of which it is remembered which raw object was mirrored."""
-    unlisted: int
-    """Activities of which it is remembered that Strava no longer lists them."""
+_OF_HOURS = [table for table in _OF_ATHLETES if "hour" in table.c]
 
 
 def delete_athlete(connection: Connection, athlete_id: int) -> int:
@@ -37,9 +26,13 @@ def delete_athlete(connection: Connection, athlete_id: int) -> int:
     return deleted
 
 
-def delete_before(connection: Connection, moment: datetime) -> DeletedRows:
-    """Delete everything of hours before `moment`, all athletes'; rows of bulk exports stay."""
-    return _delete(connection, "start_date < :value AND source = 'api'", "hour < :value", moment)
+def delete_before(connection: Connection, moment: datetime) -> tuple[int, int]:
+    """Delete all of hours before `moment`, every athlete's, but rows of bulk exports; how many rows and rejects."""
+    rows = connection.execute(activity.delete().where(activity.c.start_date < moment, activity.c.source == "api"))
+    of_hours = {
+        table.name: connection.execute(table.delete().where(table.c.hour < moment)).rowcount for table in _OF_HOURS
+    }
+    return rows.rowcount, of_hours[reject.name]
 
 
 def delete_rows(connection: Connection, athlete_id: int, ids: Collection[int | str]) -> None:
@@ -85,19 +78,3 @@ def count_of_athlete(connection: Connection, athlete_id: int) -> int:
         for table in _OF_ATHLETES
     ]
     return sum(connection.execute(select(*counts)).one())
-
-
-def _delete(connection: Connection, rows: str, hours: str, value: object) -> DeletedRows:
-    # The conditions are this module's own words; only the value comes from outside.
-    conditions = {
-        "strava_activity": rows,
-        "strava_activity_reject": hours,
-        "strava_mirrored_object": hours,
-        "strava_unlisted_activity": hours,
-    }
-    return DeletedRows(
-        *(
-            connection.execute(text(f"DELETE FROM {table} WHERE {condition}"), {"value": value}).rowcount  # noqa: S608
-            for table, condition in conditions.items()
-        )
-    )

@@ -9,10 +9,6 @@ from strava_assets.raw.store import RawStore
 class ReportStore(RawStore):
     """Reads and writes training reports, in the bucket of the raw objects."""
 
-    def report_url(self, athlete_id: int) -> str:
-        """Where the athlete's report lies: `s3://lifedata/stravaact/42/report.html`."""
-        return f"s3://{self._bucket}/{report_key(self._prefix, athlete_id)}"
-
     def write_report(self, athlete_id: int, page: str) -> None:
         """Put the report in the place of the one before."""
         with self._clear_errors():

@@ -50,7 +50,7 @@ def complaints(answer: Answer) -> list[Complaint]:
 
 
 def of_api(answer: Answer, request: str, athlete_id: int | None) -> StravaAssetsError:
-    """The error for an answer of the API that no retry can change. `asked` is method and path, `GET /athlete`."""
+    """The error for an answer of the API that no retry can change. `request` is method and path, `GET /athlete`."""
     listed_errors = complaints(answer)
     if _is_inactive(listed_errors):
         return application_inactive()

@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
-from strava_assets.hours import HOUR, Window, floor_to_hour, outside
+from strava_assets.hours import HOUR, Window, floor_to_hour, merge_into_windows, outside
 
 FIRST_PAUSE = timedelta(minutes=1)
 """After the first failure; each further pause is twice as long."""
@@ -49,12 +49,9 @@ def still_to_fetch(
     """What of the window no run has fetched that began after `since`."""
     fetched = [each.window for each in _fetched(attempts) if each.began_after(since)]
     left = _without([window], fetched)
-    while cut := [span for span in whole if any(each.cuts(span) for each in left)]:
-        span = cut[0]
-        parts = [each for each in left if each.cuts(span)]
-        joined = Window(min(span.start, *(each.start for each in parts)), max(span.end, *(each.end for each in parts)))
-        left = sorted([*(each for each in left if each not in parts), joined])
-    return left
+    if not any(each.cuts(span) for span in whole for each in left):
+        return left
+    return merge_into_windows((hour for each in left for hour in each.hours()), max_gap=timedelta(0), whole=whole)
 
 
 def due_pieces(

@@ -58,12 +58,9 @@ class Comparison:
     def joined(self, most: int) -> list[Window]:
         """The same as so many windows at most, joined across wider gaps."""
         hours, gap = self.hours, MAX_GAP
-        while len(windows := merge_into_windows(hours, max_gap=gap)) > most:
+        while len(merge_into_windows(hours, max_gap=gap)) > most:
             gap *= 2
-        while cut := [span for span in self.undated if any(window.cuts(span) for window in windows)]:
-            hours.update(hour for span in cut for hour in span.hours())
-            windows = merge_into_windows(hours, max_gap=gap)
-        return windows
+        return merge_into_windows(hours, max_gap=gap, whole=self.undated)
 
     def pieces(self, window: Window) -> list[Window]:
         """The hours of the window that differ, in smaller ranges: each contiguous one, else the halves of one."""

@@ -57,6 +57,15 @@ def test_what_failed_comes_again_in_halves_apart_from_its_neighbours():
     assert has_failed(hours(4, 5), SINCE, runs)
 
 
+def test_only_a_later_run_makes_up_for_one_that_failed():
+    good, bad = (
+        attempt(hours(0, 9), Outcome.FETCHED, 5),
+        [attempt(hours(4, 7), Outcome.FAILED, each) for each in (1, 9)],
+    )
+    assert not has_failed(hours(0, 9), SINCE, [good, bad[0]])
+    assert has_failed(hours(0, 9), SINCE, [good, bad[1]])
+
+
 def test_pauses_grow_and_are_shorter_where_good_hours_may_wait():
     def wait(window: Window, failures: int) -> timedelta:
         runs = [attempt(window, Outcome.FAILED, number) for number in range(failures)]
