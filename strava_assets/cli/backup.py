@@ -27,6 +27,9 @@ ROUNDS = 5
 
 DATABASES, OBJECTS, LOGINS = "databases", "objects", "logins"
 
+UNFINISHED = "unfinished"
+"""A file that is there until everything is saved. What a killed backup left looks like one of a smaller platform."""
+
 MIRROR, DAGSTER = "mirror", "dagster"
 """The dumps' names, whatever the databases are called. Where one database is both, there is only the first."""
 
@@ -58,6 +61,7 @@ def _back_up(settings: Settings, folder: Path, *, without_databases: bool) -> No
         count = _copy_objects(settings, folder / OBJECTS)
     if not without_databases:
         _require_objects_of_rows(settings, count)
+    (folder / UNFINISHED).unlink()
     click.echo(
         f"{counted(len(databases), 'database')}, {counted(count, 'object')} and {counted(len(tokens), 'login')} "
         f"are in {folder}."
@@ -85,6 +89,7 @@ def _make(folder: Path) -> None:
         if any(folder.iterdir()):
             raise ConfigurationError(f"{folder} is not empty. Give a new folder, so that two backups do not mix.")
         folder.chmod(0o700)
+        (folder / UNFINISHED).touch()
         for name in (DATABASES, OBJECTS, LOGINS):
             (folder / name).mkdir()
     except OSError as error:

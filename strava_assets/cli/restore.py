@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from sqlalchemy import URL, text
 
-from strava_assets.cli.backup import DAGSTER, DATABASES, LOGINS, MIRROR, OBJECTS, different_databases, etags
+from strava_assets.cli.backup import DAGSTER, DATABASES, LOGINS, MIRROR, OBJECTS, UNFINISHED, different_databases, etags
 from strava_assets.cli.console import console, counted
 from strava_assets.cli.postgres_tools import restore
 from strava_assets.errors import ConfigurationError
@@ -40,6 +40,11 @@ def command(folder: Path, *, replace: bool, yes: bool, without_databases: bool) 
     it is newer than the backup's. Afterwards `strava-assets reconcile` brings everything up to date.
     """
     settings = Settings.from_environment()
+    if (folder / UNFINISHED).exists():
+        raise ConfigurationError(
+            f"The backup in {folder} was interrupted and lacks a part. Take another one; if there is none, delete "
+            f"{folder / UNFINISHED} to restore what it has."
+        )
     dumps = {} if without_databases else _dumps(folder, settings)
     create_bucket(settings)
     present = [counted(count, f"row of {table}", f"rows of {table}") for table, count in _data(dumps).items() if count]

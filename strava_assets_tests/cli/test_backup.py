@@ -256,3 +256,31 @@ def test_a_backup_that_finds_none_of_the_objects_fails(
     refused = CliRunner().invoke(main, ["backup", str(tmp_path / "backup")])
     assert refused.exit_code == 78
     assert "has none under 'elsewhere': none was saved." in refused.stderr
+    assert refused_restore(tmp_path / "backup", environment)
+
+
+def test_what_a_killed_backup_left_is_not_restored(
+    environment: dict[str, str], token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It would look whole: both databases, and some of the objects."""
+    assert token
+    keys = sorted(everything(environment)[2])
+    save = backup._save
+
+    def save_until_killed(client: Any, name: str, key: str, target: Path) -> str:
+        if key == keys[len(keys) // 2]:
+            raise KeyboardInterrupt
+        return save(client, name, key, target)
+
+    monkeypatch.setattr(backup, "_save", save_until_killed)
+    assert CliRunner().invoke(main, ["backup", str(tmp_path / "backup")]).exit_code
+    assert refused_restore(tmp_path / "backup", environment)
+    (tmp_path / "backup" / "unfinished").unlink()
+    strava_assets("restore", "--replace", "--yes", str(tmp_path / "backup"))
+
+
+def refused_restore(folder: Path, environment: dict[str, str]) -> bool:
+    before = everything(environment)
+    refused = CliRunner().invoke(main, ["restore", "--replace", "--yes", str(folder)])
+    assert everything(environment) == before
+    return refused.exit_code == 78 and f"The backup in {folder} was interrupted" in refused.stderr
