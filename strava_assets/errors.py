@@ -23,6 +23,7 @@
     │       ├── TooManyDeletions
     │       └── UnreadableObject
     └── ConfigurationError        a setting, a login, a bucket or a migration is missing
+        └── SettingMissing        one that `strava-assets up` would have set
 
 A message is one or two sentences: what is wrong, where, and what to do. It never holds a token or a
 secret. Dagster's own exceptions are made from these in one place: `defs/failures.py`.
@@ -69,6 +70,10 @@ class StatementRefused(ServiceUnavailable):
 
 class ConfigurationError(StravaAssetsError):
     """A setting, a login, a bucket or a migration is missing; the message says how to provide it."""
+
+
+class SettingMissing(ConfigurationError):
+    """A setting is missing that `strava-assets up`, where it runs, gives to every command in its folder."""
 
 
 class PermanentError(StravaAssetsError):

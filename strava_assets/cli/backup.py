@@ -1,6 +1,7 @@
 """`strava-assets backup FOLDER`: both databases, the raw objects and the logins, into a folder."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,12 +43,12 @@ def command(folder: Path, *, without_databases: bool) -> None:
 
     The folder holds the athletes' tokens and data: it is made readable by you only; keep it so.
     """
-    with _closed_to_others():
-        _back_up(Settings.from_environment(), folder, without_databases=without_databases)
+    settings = Settings.from_environment()
+    with _closed_to_others(), _new(folder):
+        _back_up(settings, folder, without_databases=without_databases)
 
 
 def _back_up(settings: Settings, folder: Path, *, without_databases: bool) -> None:
-    _make(folder)
     out = console()
     # Tokens first: a renewal during the backup voids the older one, and a login is soon repeated.
     tokens = TokenStore(open_redis(settings)).tokens()
@@ -83,7 +84,10 @@ def _identity(url: URL) -> str:
         )
 
 
-def _make(folder: Path) -> None:
+@contextmanager
+def _new(folder: Path) -> Iterator[None]:
+    """Make the folder; of a backup that fails nothing is left, so that none is taken for a whole one."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         if any(folder.iterdir()):
@@ -94,6 +98,16 @@ def _make(folder: Path) -> None:
             (folder / name).mkdir()
     except OSError as error:
         raise ConfigurationError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+    try:
+        yield
+    except BaseException:
+        for name in (DATABASES, OBJECTS, LOGINS):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / UNFINISHED).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else has put something there
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def _copy_objects(settings: Settings, target: Path) -> int:
@@ -114,7 +128,7 @@ def _copy_objects(settings: Settings, target: Path) -> int:
                 with suppress(client.exceptions.NoSuchKey):
                     saved[key] = _save(client, access.bucket, key, target)
     raise ServiceUnavailable(
-        "Raw objects keep changing while they are saved. End the import or the backfill, and back up into a new folder."
+        "Raw objects keep changing while they are saved. End the import or the backfill, and back up again."
     )
 
 

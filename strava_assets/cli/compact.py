@@ -18,6 +18,9 @@ def command(*, endpoint: str | None, deleted: str | None, logs: bool) -> None:
     A purge and the retention setting do so automatically. Does nothing to any other S3.
     """
     endpoint = Settings.from_environment().s3_endpoint_url if endpoint is None else endpoint
-    compact_embedded_s3(Path.cwd(), endpoint, deleted)
+    if compact_embedded_s3(Path.cwd(), endpoint, deleted):
+        click.echo("The embedded S3 holds nothing deleted any more.")
+    else:
+        click.echo("Nothing to do: no S3 that `strava-assets up` runs in this folder is in use.")
     if logs:
         empty_logs(Path.cwd())

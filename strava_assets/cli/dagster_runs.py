@@ -39,6 +39,8 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     try:
         with instance_of_folder() as instance:
             yield instance
+    except click.ClickException:
+        raise ServiceUnavailable("No Postgres answers for Dagster's storage. Check DAGSTER_POSTGRES_URL.") from None
     except (OperationalError, DagsterPostgresException, dg.DagsterInvariantViolationError) as error:
         url = Settings.from_environment().dagster_postgres_url
         raise ServiceUnavailable(

@@ -12,8 +12,8 @@ from sqlalchemy import URL
 
 from strava_assets.cli.console import counted, printable
 from strava_assets.errors import ConfigurationError, RateLimitExceeded, StravaAssetsError
-from strava_assets.local.own_command import is_checkout
-from strava_assets.local.settings_file import FOLDER, nothing_runs
+from strava_assets.local.own_command import is_checkout, up_command
+from strava_assets.local.settings_file import FOLDER, is_simulated_without_application, nothing_runs
 from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import engine_for, place, require_utf8, transaction
@@ -43,11 +43,13 @@ def command(*, offline: bool) -> None:
     """
     settings = Settings.from_environment()
     archives_alone = _archives_without_application(settings)
-    checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", partial(_settings, archives_alone))]
-    if misspelt := misspelt_names(os.environ):
-        checks.append(("names", partial(_names, misspelt)))
     reason = nothing_runs(Path.cwd())
     is_meant_here = (Path.cwd() / FOLDER).exists() or is_checkout()
+    checks: list[tuple[str, Callable[[Settings], str]]] = [("settings", partial(_settings, archives_alone))]
+    if reason and is_meant_here and not settings.client_id:
+        checks = [("settings", _without_application)]
+    if misspelt := misspelt_names(os.environ):
+        checks.append(("names", partial(_names, misspelt)))
     if reason and is_meant_here:
         checks.append(("servers", partial(_nothing_runs, ConfigurationError(reason.strip()))))
     else:
@@ -104,6 +106,12 @@ def _settings(archives_alone: int, settings: Settings) -> str:
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} Or go without: strava-assets archive import export_1234.zip") from None
     return f"application {settings.client_id}, API at {settings.api_url}, history from {settings.start_date:%Y-%m-%d}"
+
+
+def _without_application(_settings: Settings) -> str:
+    if is_simulated_without_application(Path.cwd() / FOLDER):
+        raise _Note(f"STRAVA_CLIENT_ID is not set: `{up_command()}` runs a simulated Strava")
+    raise _Note("STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported")
 
 
 def _names(misspelt: dict[str, str], _settings: Settings) -> str:

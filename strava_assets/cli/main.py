@@ -13,7 +13,13 @@ import click
 
 from strava_assets.cli.console import printable
 from strava_assets.cli.env_file import read
-from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError, TransientError
+from strava_assets.errors import (
+    ConfigurationError,
+    ServiceUnavailable,
+    SettingMissing,
+    StravaAssetsError,
+    TransientError,
+)
 from strava_assets.local.settings_file import load_settings_of_running_servers, nothing_runs
 
 _COMMANDS = {
@@ -81,18 +87,20 @@ class _CommandsByModule(click.Group):
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
+            if isinstance(error, ServiceUnavailable | SettingMissing) and ctx.invoked_subcommand != "up":
+                fail(error, nothing_runs(Path.cwd()) or "")
             fail(error)
 
 
-def fail(error: Exception) -> NoReturn:
+def fail(error: Exception, remedy: str = "") -> NoReturn:
     """End the command with one line on stderr and the exit code of its kind."""
-    click.echo(f"error: {printable(_in_a_line(error))}", err=True)
+    click.echo(f"error: {printable(_in_a_line(error))}{remedy}", err=True)
     raise click.exceptions.Exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
 
 
 def _in_a_line(error: Exception) -> str:
     if isinstance(error, StravaAssetsError):
-        return f"{error}{nothing_runs(Path.cwd()) or ''}" if isinstance(error, ServiceUnavailable) else str(error)
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}."
     first_line = next(iter(str(error).strip().splitlines()), "")

@@ -24,7 +24,13 @@ from strava_assets.local.own_command import own_command, up_command
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
 from strava_assets.local.s3 import S3
-from strava_assets.local.settings_file import FOLDER, try_to_lock, unset_other_servers, write_settings
+from strava_assets.local.settings_file import (
+    FOLDER,
+    is_simulated_without_application,
+    try_to_lock,
+    unset_other_servers,
+    write_settings,
+)
 from strava_assets.local.simulated_strava import SimulatedStrava
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
@@ -111,7 +117,7 @@ class _Up:
         self._archive = archive
         # Apart, so that a first look at simulated activities leaves nothing among one's own.
         has_application = bool(os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
-        self._is_simulated = not (has_application or archive or (folder / "real").exists())
+        self._is_simulated = not (has_application or archive) and is_simulated_without_application(folder)
         self._data = folder / ("simulated" if self._is_simulated else "real")
         self._interruption = interruption
         self._started: list[EmbeddedServer] = []

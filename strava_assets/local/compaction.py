@@ -27,11 +27,11 @@ TIMEOUT = 300
 """Seconds; a volume of 64 MB takes less than one."""
 
 
-def compact_embedded_s3(project: Path, endpoint_url: str | None, deleted: str | None = None) -> None:
+def compact_embedded_s3(project: Path, endpoint_url: str | None, deleted: str | None = None) -> bool:
     """Compact the S3 server of this project if it answers at `endpoint_url`; any other is somebody else's.
 
-    Of `deleted`, a bucket's name and the beginning of keys in it, not even the names remain, which takes a minute;
-    nothing is deleted that is there. Raises ServiceUnavailable if it does not do so.
+    Returns whether it is this project's. Of `deleted`, a bucket's name and the beginning of keys in it, not even the
+    names remain, which takes a minute; nothing is deleted that is there. Raises ServiceUnavailable if it does not.
     """
     port = urlsplit(endpoint_url or "").port
     for file in (project / FOLDER).glob("*/s3/ports.json"):
@@ -42,6 +42,8 @@ def compact_embedded_s3(project: Path, endpoint_url: str | None, deleted: str | 
                 _wait_until_noted(file.parent, ports)
             vacuum = "volume.vacuum -garbageThreshold 0.0001"
             _shell(file.parent, ports, "lock", f"fs.rm -rf {_LOG}", f"sleep {DELETION_DELAY}", vacuum, "unlock")
+            return True
+    return False
 
 
 def empty_logs(project: Path) -> None:

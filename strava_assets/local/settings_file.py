@@ -79,6 +79,11 @@ def nothing_runs(project: Path) -> str | None:
     return f" Nothing runs in this folder: start everything in another terminal with `{up_command()}`."
 
 
+def is_simulated_without_application(folder: Path) -> bool:
+    """Whether a simulated Strava stands in where there is no API application: not beside data of one's own."""
+    return not (folder / "real").exists()
+
+
 def is_in_use(folder: Path) -> bool:
     """Whether a `strava-assets up` runs on this folder."""
     lock = try_to_lock(folder)

@@ -22,7 +22,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from strava_assets.errors import ConfigurationError
+from strava_assets.errors import ConfigurationError, SettingMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -134,7 +134,7 @@ class S3Access:
             raise ConfigurationError(f"{error}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, both.") from None
         except BotoCoreError as error:
             raise ConfigurationError(f"No S3 credentials can be had: {error}.") from None
-        raise ConfigurationError(
+        raise SettingMissing(
             "No S3 credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
         )
 

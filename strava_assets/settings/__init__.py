@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, cast
 
 from sqlalchemy.engine import URL
 
-from strava_assets.errors import ConfigurationError
+from strava_assets.errors import SettingMissing
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.settings.loopback import never_proxy_loopback
 from strava_assets.settings.values import Environment
@@ -196,10 +196,10 @@ class Settings:
         )
 
     def require_application(self) -> None:
-        """Raise ConfigurationError unless a Strava API application is configured."""
+        """Raise SettingMissing unless a Strava API application is configured."""
         for name, value in (("STRAVA_CLIENT_ID", self.client_id), ("STRAVA_CLIENT_SECRET", self.client_secret)):
             if not value:
-                raise ConfigurationError(
+                raise SettingMissing(
                     f"{name} is not set. Take it from https://www.strava.com/settings/api and put it into .env."
                 )
 

@@ -256,31 +256,33 @@ def test_a_backup_that_finds_none_of_the_objects_fails(
     refused = CliRunner().invoke(main, ["backup", str(tmp_path / "backup")])
     assert refused.exit_code == 78
     assert "has none under 'elsewhere': none was saved." in refused.stderr
-    assert refused_restore(tmp_path / "backup", environment)
+    assert not (tmp_path / "backup").exists()
 
 
-def test_what_a_killed_backup_left_is_not_restored(
-    environment: dict[str, str], token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+KILLED = """
+import os, sys
+from strava_assets.cli import backup
+from strava_assets.cli.main import main
+save, count = backup._save, int(sys.argv.pop())
+def save_until_killed(client, name, key, target):
+    global count
+    count -= 1
+    return save(client, name, key, target) if count else os._exit(9)
+backup._save = save_until_killed
+main()
+"""
+
+
+def test_what_a_killed_backup_left_is_not_restored(environment: dict[str, str], token: str, tmp_path: Path):
     """It would look whole: both databases, and some of the objects."""
     assert token
-    keys = sorted(everything(environment)[2])
-    save = backup._save
-
-    def save_until_killed(client: Any, name: str, key: str, target: Path) -> str:
-        if key == keys[len(keys) // 2]:
-            raise KeyboardInterrupt
-        return save(client, name, key, target)
-
-    monkeypatch.setattr(backup, "_save", save_until_killed)
-    assert CliRunner().invoke(main, ["backup", str(tmp_path / "backup")]).exit_code
-    assert refused_restore(tmp_path / "backup", environment)
-    (tmp_path / "backup" / "unfinished").unlink()
-    strava_assets("restore", "--replace", "--yes", str(tmp_path / "backup"))
-
-
-def refused_restore(folder: Path, environment: dict[str, str]) -> bool:
     before = everything(environment)
+    folder = tmp_path / "backup"
+    command = [sys.executable, "-c", KILLED, "backup", str(folder), str(len(before[2]) // 2)]
+    assert subprocess.run(command, check=False).returncode == 9
     refused = CliRunner().invoke(main, ["restore", "--replace", "--yes", str(folder)])
+    assert refused.exit_code == 78
+    assert f"The backup in {folder} was interrupted" in refused.stderr
     assert everything(environment) == before
-    return refused.exit_code == 78 and f"The backup in {folder} was interrupted" in refused.stderr
+    (folder / "unfinished").unlink()
+    strava_assets("restore", "--replace", "--yes", str(folder))

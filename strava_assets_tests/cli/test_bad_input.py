@@ -149,6 +149,14 @@ def test_servers_that_are_away_are_reported_in_a_line(command: str) -> None:
     assert code == (1 if command == "doctor" else 75), shown
 
 
+def test_a_backup_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "mine").mkdir()
+    for folder in ("new", "new/in/new", "mine"):
+        complaint(["backup", folder])
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "mine"])
+
+
 @pytest.mark.parametrize("written", [b"A=\xff\xfe", "STRAVA_START_DATE=2024\n".encode("utf-16")])
 def test_a_file_of_settings_that_is_no_text_is_reported_in_a_line(written: bytes, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(written)

@@ -169,6 +169,22 @@ def test_where_make_up_does_not_run_that_is_all_it_says(tmp_path: Path, monkeypa
     assert doctor()["servers"].endswith("with `make up`.")
 
 
+@pytest.mark.usefixtures("environment")
+def test_where_make_up_does_not_run_and_would_simulate_strava_no_application_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3", "STRAVA_CLIENT_ID", "STRAVA_CLIENT_SECRET"):
+        monkeypatch.delenv(name)
+    (tmp_path / FOLDER / "simulated").mkdir(parents=True)
+    results = doctor()
+    assert list(results) == ["settings", "servers"]
+    assert results["settings"] == "note STRAVA_CLIENT_ID is not set: `strava-assets up` runs a simulated Strava"
+    (tmp_path / FOLDER / "real").mkdir()
+    assert doctor()["settings"] == (
+        "note STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported"
+    )
+
+
 AUTHORIZE = """
 import sys, requests
 from urllib.parse import parse_qsl, urlsplit

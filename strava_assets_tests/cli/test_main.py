@@ -10,7 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from strava_assets.cli.main import _COMMANDS, main
-from strava_assets.errors import ConfigurationError, StravaAssetsError, StravaUnavailable, TooManyDeletions
+from strava_assets.errors import (
+    ConfigurationError,
+    ServiceUnavailable,
+    SettingMissing,
+    StravaAssetsError,
+    StravaUnavailable,
+    TooManyDeletions,
+)
 from strava_assets.local.settings_file import FOLDER, try_to_lock, write_settings
 
 
@@ -104,6 +111,25 @@ def test_an_error_is_one_line_and_its_branch_is_the_exit_code(
     assert result.exit_code == exit_code
     assert result.stderr == f"error: {error}\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailable("Redis does not answer."), SettingMissing("No S3 keys.")])
+def test_what_a_running_up_would_have_given_is_named_with_how_to_start_it(
+    error: StravaAssetsError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    for name in ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    for module in ("psql", "up"):
+        monkeypatch.setattr(f"strava_assets.cli.{module}.command", failing)
+    assert CliRunner().invoke(main, ["up"]).stderr == f"error: {error}\n"
+    assert CliRunner().invoke(main, ["psql"]).stderr == (
+        f"error: {error} Nothing runs in this folder: start everything in another terminal with `strava-assets up`.\n"
+    )
 
 
 def test_dotenv_is_read_and_the_environment_counts_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
