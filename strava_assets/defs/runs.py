@@ -13,6 +13,9 @@ from strava_assets.sync.attempts import Attempt, Outcome
 MAX_RUNS = 1000
 """The newest runs that are looked at; what an older one fetched is fetched again."""
 
+UNDER_WAY_FOR = timedelta(days=1)
+"""After that a run is not counted as under way: a Dagster without run monitoring keeps dead ones "started" for good."""
+
 OUTCOMES = {
     dg.DagsterRunStatus.QUEUED: Outcome.WAITING,
     dg.DagsterRunStatus.NOT_STARTED: Outcome.WAITING,
@@ -50,8 +53,9 @@ def attempts(instance: dg.DagsterInstance, names: Names, since: datetime) -> lis
 
 
 def count_under_way(instance: dg.DagsterInstance, names: Names, reasons: Sequence[str]) -> int:
-    """How many runs of these reasons are queued or under way."""
+    """How many runs of these reasons are queued or under way; older ones died where nothing looks after runs."""
     filters = dg.RunsFilter(
+        created_after=datetime.now(UTC) - UNDER_WAY_FOR,
         job_name=names.of("sync_hours"),
         statuses=[status for status, outcome in OUTCOMES.items() if outcome in {Outcome.WAITING, Outcome.RUNNING}],
         tags={REASON_TAG: list(reasons)},

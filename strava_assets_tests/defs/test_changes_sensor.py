@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from redis import Redis
 
 from strava_assets.defs.build import build_definitions
@@ -102,6 +103,10 @@ def test_the_sensor_has_five_runs_queued_at_most_and_joins_what_is_scattered_int
         found = tick(instance).skip_reason
         assert found == dg.SkipReason("5 of this sensor's runs are not over yet; it compares again when fewer are.")
         assert len(strava.requests) == requests
+        died = "UPDATE runs SET create_timestamp = datetime(create_timestamp, '-3 days')"
+        with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
+            connection.execute(sa.text(died))
+        assert tick(instance).run_requests
 
 
 def test_hours_that_keep_failing_and_what_lies_between_them_take_no_place_from_others():
