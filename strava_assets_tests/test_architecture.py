@@ -105,7 +105,6 @@ def test_of_webhooks_only_the_receiver_reads_settings():
 READS_ENVIRONMENT = {
     "settings": "every setting",
     "instance.event_log": "sets two of Dagster's variables, before Dagster reads them, unless they are set",
-    "instance.home": "whether DAGSTER_HOME, which is Dagster's own, is set at all",
     "cli.doctor": "DAGSTER_HOME, which is Dagster's own",
     "cli.login": "whether there is a browser; whether .env or the shell names STRAVA_START_DATE",
     "cli.postgres_tools": "libpq's programs get the whole environment",

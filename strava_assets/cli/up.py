@@ -196,7 +196,7 @@ class _Up:
 
     def _give_settings(self, settings: Settings) -> None:
         """Give the settings to Dagster's processes, and by the file .local/env to whoever wants them."""
-        self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(home_folder(self._folder))
+        self._settings["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(home_folder(self._folder.parent))
         # dagster.yaml turns telemetry off; the webserver makes two empty folders for it unless this is set as well.
         self._settings["DAGSTER_DISABLE_TELEMETRY"] = "1"
         dagster_url = settings.dagster_postgres_url

@@ -28,7 +28,6 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_shared.record import copy
 from sqlalchemy import URL, Connection, text
 
-from strava_assets.instance.home import REMEDY
 from strava_assets.instance.pooled_storage import PooledEventLogStorage, PooledRunStorage, PooledScheduleStorage
 from strava_assets.settings import Settings
 
@@ -169,7 +168,8 @@ def _require_default_server(url: URL) -> None:
         psycopg2.connect(host=url.host, port=url.port, user=url.username, dbname="postgres", connect_timeout=5).close()
     except psycopg2.OperationalError:
         raise click.ClickException(
-            f"No Postgres answers at {url.host}:{url.port}, and DATABASE_URL names no other. {REMEDY}"
+            f"No Postgres answers at {url.host}:{url.port}, and DATABASE_URL names no other. "
+            "For the servers of `strava-assets up`, which has to run: set -a; . .local/env; set +a"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Where Dagster finds its dagster.yaml: where DAGSTER_HOME says, in the project's folder, or in the package."""
+"""Where Dagster finds its dagster.yaml: where DAGSTER_HOME says, else in the project's folder."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 
 from strava_assets.errors import ConfigurationError
+
+_WRITTEN = "# Written by `strava-assets up`, at each start: delete this line to change what follows.\n"
 
 _REMEDY = "Unset it (unset DAGSTER_HOME), and the one of this project is used."
 
@@ -35,14 +37,15 @@ def require_storage_in_postgres(home: str | None) -> None:
         )
 
 
-def home_folder(folder: Path) -> Path:
-    """The value for DAGSTER_HOME: the project's folder where it has a dagster.yaml, else one inside `folder`.
+def home_folder(project: Path) -> Path:
+    """The value for DAGSTER_HOME: the project's folder. Without a dagster.yaml it gets the package's.
 
-    That one gets the package's dagster.yaml at each start, so that it never is an older version's.
+    Stock commands in the folder find it there. It is written anew at each start, so that it never is an older
+    version's, unless somebody has made it their own.
     """
-    if (folder.parent / "dagster.yaml").exists():
-        return folder.parent
-    home = folder / "home"
-    home.mkdir(mode=0o700, exist_ok=True)
-    (home / "dagster.yaml").write_bytes(Path(__file__).with_name("dagster.yaml").read_bytes())
-    return home
+    file = project / "dagster.yaml"
+    if not file.exists() or file.read_bytes().startswith(_WRITTEN.encode()):
+        unfinished = project / ".local" / "dagster.yaml"
+        unfinished.write_text(_WRITTEN + Path(__file__).with_name("dagster.yaml").read_text())
+        unfinished.rename(file)
+    return project

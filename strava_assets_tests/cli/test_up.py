@@ -208,7 +208,7 @@ def test_a_bad_setting_is_reported_in_one_line_before_anything_is_started(tmp_pa
 def test_without_a_checkout_an_empty_folder_is_enough_and_stays_tidy(up_in_empty_folder: Up) -> None:
     up = up_in_empty_folder
     assert up.mirrored()
-    assert {path.name for path in up.folder.iterdir()} == {".local"}
+    assert {path.name for path in up.folder.iterdir()} == {".local", "dagster.yaml"}
     assert not [line for line in up.lines if "make up" in line or ".venv/bin" in line]
 
 
@@ -228,7 +228,7 @@ def test_without_a_checkout_a_stock_command_without_the_settings_names_the_remed
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "Error" in line or "Trace" in line]
     assert line == (
-        "Error: DAGSTER_HOME is not set. "
+        "Error: No Postgres answers at localhost:5432, and DATABASE_URL names no other. "
         "For the servers of `strava-assets up`, which has to run: set -a; . .local/env; set +a"
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from strava_assets.errors import ConfigurationError
-from strava_assets.local.dagster_home import require_storage_in_postgres
+from strava_assets.local.dagster_home import home_folder, require_storage_in_postgres
 from strava_assets_tests.running_up import project
 
 
@@ -13,6 +13,27 @@ def test_none_and_the_projects_own_are_fine(tmp_path: Path) -> None:
     require_storage_in_postgres(None)
     require_storage_in_postgres("")
     require_storage_in_postgres(str(project(tmp_path)))
+
+
+def test_a_folder_without_one_gets_that_of_the_package_and_the_newer_one_after_an_upgrade(tmp_path: Path) -> None:
+    (tmp_path / ".local").mkdir()
+    file = tmp_path / "dagster.yaml"
+    assert home_folder(tmp_path) == tmp_path
+    require_storage_in_postgres(str(tmp_path))
+    written = file.read_text()
+    file.write_text(written.replace("INFO", "DEBUG"))
+    home_folder(tmp_path)
+    assert file.read_text() == written
+
+
+def test_one_that_was_made_ones_own_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".local").mkdir()
+    home_folder(tmp_path)
+    file = tmp_path / "dagster.yaml"
+    own = "".join(file.read_text().splitlines(keepends=True)[1:]).replace("INFO", "DEBUG")
+    file.write_text(own)
+    home_folder(tmp_path)
+    assert file.read_text() == own
 
 
 def test_stock_storage_in_postgres_is_fine(tmp_path: Path) -> None:
