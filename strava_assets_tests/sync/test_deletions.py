@@ -96,6 +96,13 @@ def ids(platform: Platform) -> list[int]:
     return list(platform.simulation.accounts[42].activities)
 
 
+def requests_of(platform: Platform, act: Callable[[], object]) -> int:
+    """How many requests to Strava it makes."""
+    before = platform.client.requests_made
+    act()
+    return platform.client.requests_made - before
+
+
 def hour_of(platform: Platform, activity_id: int) -> Window:
     hour = platform.objects()[activity_id]
     return Window.of(hour, hour)
@@ -284,13 +291,25 @@ def test_a_row_without_a_start_is_deleted_with_its_activity_or_gets_its_start(pl
     assert platform.rows()[early].start_date == datetime(2009, 5, 1, 10, tzinfo=UTC)
 
 
+def test_a_row_without_a_start_that_is_listed_anyhow_costs_no_request_more(platform: Platform):
+    cost = requests_of(platform, platform.compare)
+    with transaction(platform.engine) as connection:
+        listed = ids(platform)[0]
+        connection.execute(text(f"UPDATE strava_activity SET start_date = NULL WHERE id = {listed}"))
+    assert requests_of(platform, platform.compare) == cost
+    platform.refresh(platform.compare())
+    assert platform.rows()[listed].start_date
+
+
 def test_many_rows_without_a_start_that_strava_does_not_list_wait_as_any_mass_deletion(platform: Platform):
+    cost = requests_of(platform, platform.compare)
     with transaction(platform.engine) as connection:
         rows = "SELECT number, 42 FROM generate_series(1, 60) AS number"
         connection.execute(text(f"INSERT INTO strava_activity (id, athlete_id) {rows}"))
     platform.compare()
     assert platform.waiting() == {42: 60}
     assert len(platform.rows()) == 360
+    assert requests_of(platform, platform.compare) == cost  # it is decided
     platform.compare(confirmed=42)
     assert set(platform.rows()) == set(ids(platform))
 
