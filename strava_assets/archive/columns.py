@@ -32,7 +32,7 @@ _ENOUGH_NAMES = 4
 _NEEDED = ("activity_id", "activity_date", "activity_name", "activity_type", "elapsed_time", "distance", "filename")
 _NEEDED_WITH_NUMBERS = ("moving_time", "distance_2")
 _FIRST_NUMBERS = 8
-"""Time and distance stand again within so many columns after the file's name."""
+"""Time and distance stand again within this number of columns after the file's name."""
 
 _OF_FILES = "the file's name is one"
 """Also true where all activities were entered by hand."""

@@ -20,7 +20,7 @@ INCOMPLETE = ("all_athletes_fetched", "rows_match_objects")
 """The checks that fail where a run has left out hours or athletes."""
 
 MAX_FAILURES_IN_A_ROW = 8
-"""After so many, it is not about single hours: ranges that fail are not cut into pieces any more."""
+"""With more, it is not about single hours: ranges that fail are not cut into pieces any more."""
 
 
 def refresh(settings: Settings, comparison: Comparison) -> list[Window]:

@@ -245,11 +245,11 @@ class _Up:
                 click.echo()
 
     def _restart(self, ended: EmbeddedServer) -> None:
-        """Start again what ended by itself, if it may be. Raises ServiceUnavailable if not."""
+        """Start again what ended unexpectedly, if it may be. Raises ServiceUnavailable if not."""
         code, child = ended.process.has_ended(), ended.process.child
         if child is None or child.restart_command is None:
             raise ServiceUnavailable(
-                f"{ended.process.name} ended by itself with code {code}, so everything is stopped. "
+                f"{ended.process.name} ended unexpectedly with code {code}, so everything is stopped. "
                 f"See {ended.process.log}"
             )
         if reason := supervisor.restart(child):

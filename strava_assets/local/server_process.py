@@ -96,8 +96,8 @@ class ServerProcess:
     ) -> None:
         """Run `command` and return as soon as `is_ready()`; its output goes to the file `log`.
 
-        A slow machine has minutes for it: what ends meanwhile is noticed at once. `restarts` has the supervisor start
-        it again when it ends by itself. Raises ServiceUnavailable, with the end of the log, if it does not get ready.
+        A slow machine has minutes for it: what ends meanwhile is noticed at once. `restarts` has the supervisor restart
+        it when it ends unexpectedly. Raises ServiceUnavailable, with the end of the log, if it is not ready.
         """
         words = [os.fspath(part) for part in command]
         supervisor.rotate(self.log)
@@ -133,7 +133,7 @@ class ServerProcess:
         """End the server and what it started. Harmless if it is not running.
 
         It gets its signal and `timeout` seconds, what then remains of what it started a SIGTERM and a moment
-        again; then it is killed. What a server that ended by itself left behind gets the SIGTERM at once.
+        again; then it is killed. What a server that ended unexpectedly left behind gets the SIGTERM at once.
         """
         if self.child is not None:
             supervisor.stop([self.child], timeout)
@@ -141,7 +141,7 @@ class ServerProcess:
         supervisor.remove(map(str, self.leftovers))
 
     def has_ended(self) -> int | None:
-        """The exit code of a server that ended by itself; None while it runs."""
+        """The exit code of a server that ended unexpectedly; None while it runs."""
         return self.child.code if self.child and self.child.has_ended() else None
 
     def _wait_until(self, is_ready: Callable[[], bool], timeout: float) -> None:

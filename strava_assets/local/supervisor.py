@@ -51,7 +51,7 @@ class Child:
     leftovers: list[str] = field(default_factory=list)
     """Files outside its folder that it leaves behind."""
     restart_command: list[str] | None = None
-    """How it is started again when it ends by itself; where there is none, everything is stopped then."""
+    """How it is started again when it ends unexpectedly; where there is none, everything is stopped then."""
     working_folder: str = ""
     """Where that command is run."""
     code: int | None = None
@@ -264,13 +264,13 @@ class Wakeup:
 
 
 def watch(children: Sequence[Child]) -> int:
-    """Watch until told to stop or until something ends by itself; stops everything, and returns the exit code."""
+    """Watch until told to stop or until something ends unexpectedly; stops everything, and returns the exit code."""
     wakeup = Wakeup()
     failure = None
     while not wakeup.is_stopping and failure is None:
         for child in children:
             if child.has_ended():
-                failure = restart(child) if child.restart_command else f"{child.name} ended by itself{_with(child)}"
+                failure = restart(child) if child.restart_command else f"{child.name} ended unexpectedly{_with(child)}"
             if failure:
                 break
             rotate(Path(child.folder, "log"))
@@ -290,13 +290,13 @@ def watch(children: Sequence[Child]) -> int:
 
 
 def restart(child: Child) -> str | None:
-    """Start again what ended by itself; says why not if it does so all the time."""
+    """Start again what ended unexpectedly; says why not if it does so all the time."""
     now = time.monotonic()
     child.restarts = [*(each for each in child.restarts if each > now - _RESTARTS_WITHIN_SECONDS), now]
     if len(child.restarts) > _RESTARTS:
         return f"{child.name} ended {_RESTARTS} times in ten minutes{_with(child)}"
     child.signal(signal.SIGKILL, group=True)  # its runs, which nobody would know any more
-    say(f"  {child.name} ended by itself with code {child.code}; it is started again.")
+    say(f"  {child.name} ended unexpectedly with code {child.code}; it is started again.")
     pid = spawn(
         Path(child.folder),
         child.restart_command or [],

@@ -19,7 +19,7 @@ class DeletionGuard:
     confirmed: bool = False
 
     def refusal(self, athlete_id: int, deletions: int, activities: int) -> TooManyDeletions | None:
-        """Why so many `deletions` out of the athlete's `activities` have to wait for a confirmation; None if not."""
+        """Why `deletions` of this number, out of `activities`, wait for a confirmation; None if they do not."""
         if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * activities):
             return None
         return TooManyDeletions(

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, text
 
 _FEW = 50
-"""So many rows change no plan, and a load of an hour is not held up."""
+"""Fewer new rows change no plan, and a load of an hour is not held up."""
 
 
 def update_statistics(connection: Connection, inserted: int) -> None:

@@ -21,7 +21,7 @@ _MONTH_OF_WEEK = (
 """A month is written at the first week that begins in it."""
 
 _COLOURS = 8
-"""So many the page's style has for categories."""
+"""How many categories the page's style has colours for."""
 
 _OTHERS = "other sports"
 

@@ -19,7 +19,7 @@ SIZE = 400
 
 _METRES_PER_DEGREE = 111_320
 _REGION_DEGREES = 0.75
-"""Routes that start in one cell of so many degrees share a map."""
+"""Routes that start in one cell of this size share a map."""
 
 
 @dataclass(frozen=True)

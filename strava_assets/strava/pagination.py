@@ -29,7 +29,7 @@ REPEATS = 2
 """How often a page is asked for again that lacks what it must hold; after that it was deleted meanwhile."""
 
 _MANY = PER_PAGE // 2
-"""So many known activities on a page that brings nothing new share one second, and a next page may hold others.
+"""As many known activities on a page that brings nothing new share one second, and a next page may hold others.
 
 Unless it is a page that this request brought before: a server that repeats itself is not asked for ever."""
 

@@ -39,7 +39,7 @@ class Usage:
 
 
 _MOST = 10**9
-"""No application is allowed so many requests; more digits than this are no count."""
+"""No application is allowed more requests; a larger number is no count."""
 
 DEFAULT_READ_LIMIT = Limit(100, 1000)
 """Until Strava has reported others: what every new application gets for reads."""

@@ -56,7 +56,7 @@ class Comparison:
         return self.joined(MAX_WINDOWS)
 
     def joined(self, most: int) -> list[Window]:
-        """The same as so many windows at most, joined across wider gaps."""
+        """The same in at most `most` windows, joined across wider gaps."""
         hours, gap = self.hours, MAX_GAP
         while len(merge_into_windows(hours, max_gap=gap)) > most:
             gap *= 2

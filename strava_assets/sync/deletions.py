@@ -27,7 +27,7 @@ from strava_assets.sync.listing import Around
 from strava_assets.sync.presence import writing
 
 SAMPLE = 5
-"""Of what the whole listing lacks, so many are asked for one by one: a page that is missing shows by them."""
+"""How many of what the whole listing lacks are requested one by one: they show whether a page is missing."""
 
 EPOCH = Window.of(ALL_TIME.start, ALL_TIME.start)
 
@@ -136,7 +136,7 @@ class Review:
             return None
         return MalformedPage(
             f"Strava's listing lacks {len(gone)} activities of athlete {athlete.id}, but Strava still has "
-            f"{', '.join(map(str, alive))}: nothing is deleted on such evidence. The next comparison looks again."
+            f"{', '.join(map(str, alive))}: nothing is deleted on such evidence. The next comparison checks again."
         )
 
 
@@ -146,5 +146,5 @@ def _contradiction(athlete: Athlete, kept: Collection[Place]) -> MalformedPage |
         return None
     return MalformedPage(
         f"Strava's listing of some hours lacked {len(kept)} activities of athlete {athlete.id} that its whole listing "
-        "has in them: they are kept. The next comparison looks again."
+        "has in them: they are kept. The next comparison checks again."
     )

@@ -55,9 +55,9 @@ class Importer:
         def make_queryable(athlete: Athlete, hours: Hours, etags: Etags) -> None:
             now = datetime.now(UTC)
             guard = DeletionGuard(self.max_delete_share)
-            statements = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
+            snapshots = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
             with transaction(self.engine) as connection:
-                loaded = mirror(connection, athlete.id, statements, guard)
+                loaded = mirror(connection, athlete.id, snapshots, guard)
             progress.athlete = athlete
             progress.pages += 1
             progress.activities += sum(map(len, hours.values()))

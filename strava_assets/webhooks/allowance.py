@@ -35,7 +35,7 @@ class Allowance:
         self._key = f"{keys.EVENT_REQUESTS}{now.astimezone(UTC):%Y-%m-%d}"
 
     def take(self, requests: int = 1) -> bool:
-        """Count so many requests; False, and nothing is counted, where that is more than is left."""
+        """Count requests; False, and nothing is counted, where fewer are left."""
         with answering(self._redis):
             lifetime = int(timedelta(days=2).total_seconds())
             return bool(self._redis.eval(_TAKE, 1, self._key, requests, self._limit, lifetime))

@@ -50,7 +50,7 @@ def wait_until(is_true: Callable[[], bool], seconds: float) -> None:
 
 
 def refusal(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """An `up` that ends by itself at once."""
+    """An `up` that ends unexpectedly at once."""
     command = [sys.executable, "-m", "strava_assets", "up", *options]
     return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
@@ -157,7 +157,7 @@ def test_dagster_comes_back_when_it_dies_before_everything_is_up(tmp_path: Path)
         up.read_until("Fetching")
         part_of(up, DAGSTER).kill()
         up.wait()
-        assert [line for line in up.lines if "Dagster ended by itself with code -9; it is started again." in line]
+        assert [line for line in up.lines if "Dagster ended unexpectedly with code -9; it is started again." in line]
         assert loaded(up)
     finally:
         up.stop(signal.SIGINT)
@@ -174,14 +174,14 @@ def test_ctrl_c_stops_all_that_it_started_and_a_restart_finds_the_data(up: Up) -
     try:
         assert before <= set(again.mirrored())
         assert "created" not in "".join(again.lines)
-        # One part ends by itself: it is named, and nothing is left behind.
+        # One part ends unexpectedly: it is named, and nothing is left behind.
         part_of(again, "mini").kill()
         output, _ = again.process.communicate(timeout=300)
     finally:
         if again.process.poll() is None:
             again.stop(signal.SIGTERM)
     assert again.process.returncode == 75
-    assert re.search(r"error: S3 ended by itself with code -9, so everything is stopped\.", output)
+    assert re.search(r"error: S3 ended unexpectedly with code -9, so everything is stopped\.", output)
     assert processes_of(up.folder) == []
 
 

@@ -143,7 +143,7 @@ def test_one_that_ends_by_itself_ends_all_and_is_named(tmp_path: Path) -> None:
     assert process.returncode == 75
     log = tmp_path / "a/log"
     assert output.splitlines()[-1] == (
-        f"error: {tmp_path}/a ended by itself with code 3, so everything is stopped. See {log}"
+        f"error: {tmp_path}/a ended unexpectedly with code 3, so everything is stopped. See {log}"
     )
 
 
@@ -152,7 +152,7 @@ def test_one_that_may_is_started_again_and_given_up_where_it_never_stays(tmp_pat
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 75
     assert len((tmp_path / "a/starts").read_text().split()) == 6
-    assert output.count("ended by itself with code 4; it is started again.") == 5
+    assert output.count("ended unexpectedly with code 4; it is started again.") == 5
     assert "ended 5 times in ten minutes" in output
 
 
