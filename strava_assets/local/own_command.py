@@ -13,8 +13,8 @@ def own_command() -> str:
     if not program.name.startswith("strava-assets"):
         return "strava-assets"
     found = shutil.which(program.name)
-    # uv's own runs put the program's folder on the path of that run alone.
-    if found and Path(found).samefile(program) and "UV_RUN_RECURSION_DEPTH" not in os.environ:
+    # `uv run` and `uvx` put the program's folder on the path of that run alone.
+    if found and Path(found).samefile(program) and not {"UV", "UV_RUN_RECURSION_DEPTH"} & os.environ.keys():
         return program.name
     if program.is_relative_to(Path.cwd()):
         return shlex.quote(str(program.relative_to(Path.cwd())))
