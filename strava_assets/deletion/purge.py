@@ -35,6 +35,10 @@ STILL_HELD = (
 """What the owner has to know after a purge or a deletion by age."""
 
 
+SINGULAR = {"entries": "entry"}
+"""Of words that do not only lose their last letter."""
+
+
 @dataclass(frozen=True)
 class Data:
     """How much there is of an athlete, or was."""
@@ -59,7 +63,7 @@ class Data:
 
     def __str__(self) -> str:
         found = [(each.name.replace("_", " "), getattr(self, each.name)) for each in fields(self)]
-        counted = (f"{count} {name if count != 1 else name.removesuffix('s')}" for name, count in found if count)
+        counted = (f"{count} {name if count != 1 else SINGULAR.get(name, name[:-1])}" for name, count in found if count)
         return ", ".join(counted) or "nothing"
 
 

@@ -261,6 +261,12 @@ def test_rows_that_the_old_dag_wrote_go_with_the_athlete_it_served(
     assert purger().purge(ADA).rows == 5
 
 
+def test_what_was_deleted_is_counted_in_words():
+    assert str(Data()) == "nothing"
+    assert str(Data(tokens=1, old_objects=1, entries=1)) == "1 token, 1 old object, 1 entry"
+    assert str(Data(objects=2, rows=1, entries=3, records=4)) == "2 objects, 1 row, 3 entries, 4 records"
+
+
 @pytest.mark.usefixtures("environment")
 def test_deletion_without_a_bucket_says_what_to_check(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("S3_BUCKET", "not-there")
