@@ -16,7 +16,7 @@ import dagster as dg
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
-from strava_assets.defs.run_tags import PURGE, RETENTION, priority_tags
+from strava_assets.defs.run_tags import PRIORITIES, PRIORITY_TAG, PURGE, RETENTION
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.deletion.retention import delete_old_activities, delete_old_archives
 from strava_assets.errors import ServiceUnavailable, StravaAssetsError
@@ -44,7 +44,7 @@ def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefi
     @dg.job(
         name=names.of("purge_athlete"),
         executor_def=dg.in_process_executor,
-        tags=priority_tags(PURGE),
+        tags={PRIORITY_TAG: str(PRIORITIES[PURGE])},
         description="Deletes everything that is kept of each athlete whose withdrawal of access was proven, for good; "
         "nobody else can be named.",
     )
@@ -62,7 +62,7 @@ def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefi
     @dg.job(
         name=names.of("apply_retention"),
         executor_def=dg.in_process_executor,
-        tags=priority_tags(RETENTION),
+        tags={PRIORITY_TAG: str(PRIORITIES[RETENTION])},
         description="Deletes what is older than the retention setting keeps; nothing where it is not set.",
     )
     def apply_retention() -> None:

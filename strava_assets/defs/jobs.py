@@ -17,7 +17,7 @@ from strava_assets.defs.deletion_jobs import make_deletion_jobs
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
-from strava_assets.defs.run_tags import NOT_BEFORE_TAG, RECONCILE, priority_tags
+from strava_assets.defs.run_tags import COMPARISON_PRIORITY, NOT_BEFORE_TAG, PRIORITY_TAG, RECONCILE
 from strava_assets.errors import RateLimitExceeded
 from strava_assets.settings import Settings
 from strava_assets.state.reconcile_progress import ReconcileProgress
@@ -45,7 +45,7 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
     @dg.job(
         name=names.of("reconcile_history"),
         executor_def=dg.in_process_executor,
-        tags=priority_tags(RECONCILE),  # however it is launched
+        tags={PRIORITY_TAG: str(COMPARISON_PRIORITY)},  # however it is launched
         description="Compares the whole history daily: Strava's terms want deletions followed within 48 hours.",
     )
     def reconcile_history() -> None:

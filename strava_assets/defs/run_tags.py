@@ -26,8 +26,13 @@ PURGE, EVENTS, CHANGES, RATE_LIMIT, RECONCILE, IMPORT, RETENTION, REPORT, START,
     "by hand",
 )
 
+PRIORITY_TAG = "dagster/priority"
+
 PRIORITIES = {SCHEDULE: 10, PURGE: 8, EVENTS: 6, RECONCILE: 5, RETENTION: 5, CHANGES: 4, RATE_LIMIT: 2}
-"""Which of the queued runs is next: deletions are owed within 48 hours. Hours launched by hand have 0."""
+"""Which of the queued runs is next. Hours launched by hand have 0."""
+
+COMPARISON_PRIORITY = 7
+"""Of the daily comparison itself, which takes seconds: deletions that it finds are owed within 48 hours."""
 
 FETCHED_TAG = ".dagster/strava_assets/fetched_at"
 """Marks a run that records what an import has just fetched, so that it need not fetch it again."""
@@ -41,12 +46,7 @@ NOT_BEFORE_TAG = ".dagster/strava_assets/not_before"
 
 def reason_tags(reason: str) -> dict[str, str]:
     """The tags that say why a run is there, and how urgent it is."""
-    return {REASON_TAG: reason, **priority_tags(reason)}
-
-
-def priority_tags(reason: str) -> dict[str, str]:
-    """How urgent it is, for jobs that have it however they are launched."""
-    return {"dagster/priority": str(PRIORITIES.get(reason, 0))}
+    return {REASON_TAG: reason, PRIORITY_TAG: str(PRIORITIES.get(reason, 0))}
 
 
 def range_tags(window: Window) -> dict[str, str]:

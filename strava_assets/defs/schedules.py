@@ -10,7 +10,15 @@ import dagster as dg
 
 from strava_assets.defs.jobs import Jobs
 from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import NOT_BEFORE_TAG, RECONCILE, RETENTION, SCHEDULE, range_tags, reason_tags
+from strava_assets.defs.run_tags import (
+    NOT_BEFORE_TAG,
+    REASON_TAG,
+    RECONCILE,
+    RETENTION,
+    SCHEDULE,
+    range_tags,
+    reason_tags,
+)
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.settings import Settings
 
@@ -108,4 +116,4 @@ def _once_a_day(
             return dg.SkipReason("Today's is done.")
         if (until := run.tags.get(NOT_BEFORE_TAG)) and datetime.fromisoformat(until) > now:
             return dg.SkipReason(f"Strava's rate limit is reached; retried after {until}.")
-    return dg.RunRequest(tags=reason_tags(reason))
+    return dg.RunRequest(tags={REASON_TAG: reason})  # the job itself says how urgent it is

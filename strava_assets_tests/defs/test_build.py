@@ -14,7 +14,7 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 
 from strava_assets import Settings, build_definitions
-from strava_assets.defs.run_tags import CHANGES, RECONCILE, reason_tags
+from strava_assets.defs.run_tags import CHANGES, EVENTS, RECONCILE, reason_tags
 from strava_assets.hours import HOUR, floor_to_hour, partition_key
 from strava_assets.provisioning import migrate
 from strava_assets.simulator.server import serve
@@ -102,9 +102,9 @@ def test_the_graph_is_an_interface():
 @pytest.mark.usefixtures("environment")
 def test_what_owes_deletions_passes_queued_comparisons_even_if_launched_by_hand():
     definitions = build_definitions(Settings.from_environment())
-    changes = int(reason_tags(CHANGES)["dagster/priority"])
-    for name in ("reconcile_history", "purge_athlete", "apply_retention"):
-        assert int(definitions.resolve_job_def(name).tags["dagster/priority"]) > changes
+    changes, events = (int(reason_tags(reason)["dagster/priority"]) for reason in (CHANGES, EVENTS))
+    for name, passes in (("reconcile_history", events), ("purge_athlete", events), ("apply_retention", changes)):
+        assert int(definitions.resolve_job_def(name).tags["dagster/priority"]) > passes
     assert int(reason_tags(RECONCILE)["dagster/priority"]) > changes
 
 
