@@ -42,3 +42,6 @@ def test_all_that_was_requested_is_filled_unless_it_begins_with_more_than_an_emp
         Window(at(2024), NOW)
     ]
     assert recorded_windows(Window(at(2025, 6), NOW), [date(2026, 5, 1)]) == [Window(at(2025, 6), NOW)]
+    of_366_days, longer = [date(2025, 1, 1)], [date(2025, 1, 2)]
+    assert recorded_windows(Window(at(2024), at(2025, 3)), of_366_days)[0].start == at(2024)
+    assert recorded_windows(Window(at(2024), at(2025, 3)), longer)[0].start == at(2025, 1, 2)
