@@ -20,6 +20,7 @@ from strava_assets.local.postgres import Postgres
 from strava_assets.mirror import load, migrations
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
 from strava_assets.mirror.bulk_copy import copy_rows
+from strava_assets.mirror.staging import create_staging_tables, drop_staging_tables
 from strava_assets.mirror.table import activity
 from strava_assets.simulator.simulation import Simulation
 
@@ -78,11 +79,11 @@ def _upsert(engine: Engine, rows: list[Row]) -> float:
     fetched_at = datetime.now(UTC)
     before = time.perf_counter()
     with engine.begin() as connection:
-        load._create_staging_tables(connection)
+        create_staging_tables(connection)
         copy_rows(connection, f"staged ({NAMES}, fetched_at)", ((*row, fetched_at) for row in rows))
         connection.execute(text("ANALYZE pg_temp.staged (id)"))
         connection.execute(load._UPSERT)
-        load._drop_staging_tables(connection)
+        drop_staging_tables(connection)
     return time.perf_counter() - before
 
 
