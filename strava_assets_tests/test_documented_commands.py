@@ -10,7 +10,7 @@ TESTS = Path(__file__).parent
 PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("deploy/**/*.md")]
 
 UP = "cli/test_up.py::test_one_command_leads_to_activities_in_postgres"
-STOCK = "cli/test_up.py::test_stock_commands_work_with_the_settings_that_it_wrote"
+HOUR = "test_secrets.py::test_no_secret_is_in_any_log_event_object_or_table"
 RANGE = "test_upgrade.py::test_what_0_1_0_wrote_is_there_after_init_and_costs_no_refresh"
 BACKUP = "cli/test_backup.py::test_a_backup_restored_into_empty_servers_is_the_same_mirror"
 PARTS = "cli/test_backup.py::test_databases_can_be_dumped_and_restored_by_the_servers_own_tools"
@@ -33,15 +33,18 @@ RUN_BY = {
     r"(\.venv/bin/)?strava-assets archive import \S+ --dry-run": (
         "cli/test_archive.py::test_a_dry_run_says_the_same_and_writes_nothing"
     ),
-    r"strava-assets webhook (serve|path|subscribe --callback-url \S+)": (
+    r"strava-assets webhook serve": (
+        "webhooks/test_receiver_under_load.py::test_a_burst_of_a_thousand_events_is_answered_in_time_and_none_is_lost"
+    ),
+    r"strava-assets webhook (path|subscribe --callback-url \S+)": (
         "webhooks/test_subscription.py::test_a_subscription_is_made_shown_and_deleted"
     ),
-    r"dagster asset materialize .+ --partition \S+": STOCK,
+    r"dagster asset materialize .+ --partition \S+": HOUR,
     r"dagster asset materialize .+ --partition-range \S+": RANGE,
     r"strava-assets (backup|restore) \S+": BACKUP,
     r"strava-assets reconcile": RANGE,
-    r"(\.venv/bin/)?strava-assets report( --open)?": (
-        "cli/test_report.py::test_the_only_athletes_report_is_written_for_its_owner_alone"
+    r"(\.venv/bin/)?strava-assets report --open": (
+        "cli/test_report.py::test_the_report_is_shown_in_a_browser_where_there_is_one"
     ),
     r"strava-assets athlete (show|set (--hr-max|--ftp) .+)": (
         "cli/test_report.py::test_first_settings_hold_for_the_whole_history_and_later_ones_from_today"

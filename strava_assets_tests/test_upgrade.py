@@ -138,7 +138,7 @@ def test_what_0_1_0_wrote_is_there_after_init_and_costs_no_refresh(
 
     # With the dagster.yaml of 0.1.0 as it is, and with a new activity.
     simulation.add_activity(42, start_date=f"{LAST:%Y-%m-%dT%H:%M:%SZ}")
-    output = in_folder(release.folder, PROJECT, *materialize("--partition", last))
+    output = in_folder(release.folder, PROJECT, *materialize("--partition-range", f"{first}...{last}"))
     assert "write strava_assets.instance.event_log" in output
     assert rows(environment) == expected_rows(simulation)
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -48,3 +49,11 @@ def printable(text: str) -> str:
     return "".join(
         each if each.isprintable() or each == _JOINER else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def shown_in_browser(url: str) -> bool:
+    """Show a page, where that makes sense: on a host without a display it would be a text browser in this terminal."""
+    is_there = {"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys() or sys.platform.startswith(
+        ("darwin", "win")
+    )
+    return bool(is_there) and webbrowser.open(url)

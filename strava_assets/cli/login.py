@@ -2,14 +2,13 @@
 
 import os
 import sys
-import webbrowser
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from dotenv import dotenv_values
 
-from strava_assets.cli.console import counted, printable
+from strava_assets.cli.console import counted, printable, shown_in_browser
 from strava_assets.cli.env_file import put
 from strava_assets.cli.oauth_callback import PATH, RedirectReceiver
 from strava_assets.errors import RateLimitExceeded, StravaAssetsError
@@ -81,7 +80,7 @@ def _grant_by_browser(oauth: OAuth) -> Grant:
         login = Login.begin(oauth, receiver.redirect_uri)
         receiver.expect(login.grant)
         click.echo(f"Grant access on this page, in a browser on this machine:\n\n  {login.url}\n")
-        if not (_has_browser() and webbrowser.open(login.url)):
+        if not shown_in_browser(login.url):
             click.echo("If there is none here, press Ctrl-C and run: strava-assets login --no-browser")
         return receiver.wait(WAIT_FOR_BROWSER)
 
@@ -124,15 +123,6 @@ def _include(left: LeftOut) -> None:
     click.echo(
         f"Written. Restart `{up_command()}`, or Dagster's webserver, daemon and code server; "
         f"then: {own_command()} import"
-    )
-
-
-def _has_browser() -> bool:
-    """Whether opening one makes sense: on a host without a display it would be a text browser in this terminal."""
-    return (
-        bool({"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
-        or sys.platform == "darwin"
-        or sys.platform.startswith("win")
     )
 
 

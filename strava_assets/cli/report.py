@@ -1,11 +1,11 @@
 """`strava-assets report`: an athlete's training report as one HTML file."""
 
 import os
-import webbrowser
 from pathlib import Path
 
 import click
 
+from strava_assets.cli.console import shown_in_browser
 from strava_assets.errors import ConfigurationError
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.report.data import athletes
@@ -49,8 +49,8 @@ def command(*, athlete_id: int | None, output: Path | None, opens: bool, renews:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}. Name another: --output FILE") from None
     click.echo(f"The report of athlete {athlete_id} is in {file} ({len(page.encode()) / 1e6:.1f} MB).")
-    if opens:
-        webbrowser.open(file.resolve().as_uri())
+    if opens and not shown_in_browser(file.resolve().as_uri()):
+        click.echo("There is no browser here to show it in.", err=True)
 
 
 def chosen(athlete_id: int | None, known: list[int]) -> int:

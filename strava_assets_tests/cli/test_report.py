@@ -1,7 +1,10 @@
 """`strava-assets report` and `strava-assets athlete`, on a real database."""
 
+import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,22 @@ def test_the_only_athletes_report_is_written_for_its_owner_alone():
     assert invoke("report", "--output", "no/such/folder.html").exit_code == 78
     assert invoke("report", "--athlete", "42", "--output", "other.html").exit_code == 0
     assert Path("other.html").read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.usefixtures("one_athlete")
+def test_the_report_is_shown_in_a_browser_where_there_is_one(tmp_path: Path):
+    def shown(**browser: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name} | browser
+        command = [sys.executable, "-m", "strava_assets", "report", "--open"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    seen = tmp_path / "seen"
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}\n')
+    script.chmod(0o700)
+    assert shown(BROWSER=f"{script} %s").stderr == ""
+    assert seen.read_text() == (tmp_path / "training_report_42.html").as_uri()
+    assert shown().stderr == "There is no browser here to show it in.\n"
 
 
 @pytest.mark.usefixtures("one_athlete")
