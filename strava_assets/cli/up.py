@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -209,7 +210,7 @@ class _Up:
         write_settings(self._folder, self._settings, self._unset)
 
     def _fetch_last_days(self, settings: Settings) -> None:
-        if (hours := missing_hours(settings)) is None:
+        if (hours := missing_hours(settings, datetime.now(UTC))) is None:
             return
         began = time.monotonic()
         run = RangeRun(self._folder / "first_run", hours)

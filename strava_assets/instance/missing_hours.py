@@ -1,6 +1,6 @@
 """Which of the last days' hours have not been materialised yet."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import create_engine, text
 
@@ -20,9 +20,9 @@ _MATERIALIZED = text(
 )
 
 
-def missing_hours(settings: Settings) -> Window | None:
+def missing_hours(settings: Settings, now: datetime) -> Window | None:
     """The window from the first to the last missing hour of the last 30 days, the hour in progress left out."""
-    last = floor_to_hour(datetime.now(UTC)) - HOUR
+    last = floor_to_hour(now) - HOUR
     window = Window.of(max(settings.start_date, last - FIRST_LOOK), last)
     engine = create_engine(settings.dagster_postgres_url)
     try:

@@ -12,10 +12,14 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 
 from strava_assets.defs.build import build_definitions
+from strava_assets.defs.checks import TOKEN_IS_STALE, all_athletes_fetched
+from strava_assets.errors import LoginLost
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.strava.tokens import Athlete
+from strava_assets.sync.fetch import Fetched
 from strava_assets.views.catalog import views
 from strava_assets_tests.dagster_runs import checks, run
 
@@ -47,6 +51,22 @@ def test_every_check_was_seen_failing():
         _, found, body = (TESTS / file).read_text().partition(f"def {name}(")
         assert found, test
         assert f'"{check}"' in body.partition("\ndef ")[0], test
+
+
+def test_a_token_that_nothing_renews_is_named_after_a_day_unless_its_athlete_is_named_anyhow():
+    now, margin = datetime.now(UTC), timedelta(minutes=5)
+    moments = {
+        7: None,
+        8: now - TOKEN_IS_STALE + margin,
+        9: now - TOKEN_IS_STALE - margin,
+        10: now - 9 * TOKEN_IS_STALE,
+    }
+    athletes = [Athlete(each, None, f"STRAVA_TOKEN:{each}", moment, None) for each, moment in moments.items()]
+    fetched = Fetched(athletes=athletes, errors={10: LoginLost("Athlete 10 has to log in again.", 10)})
+    assert all_athletes_fetched(fetched, {}).description == (
+        "Athlete 10 has to log in again. "
+        f"The token of athlete 9 expired on {moments[9]:%Y-%m-%d %H:%M} UTC and was not refreshed."
+    )
 
 
 @pytest.fixture
