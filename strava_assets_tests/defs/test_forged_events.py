@@ -75,6 +75,13 @@ def test_one_entry_waits_for_each_activity_and_kind_and_no_more_than_a_bound(pla
     assert platform.redis.hlen(f"{keys.EVENTS_LATER}:notes") == 0
 
 
+def test_as_many_events_as_may_be_are_looked_up(platform: Platform):
+    for number in range(MAX_LOOKUPS):
+        platform.post("create", platform.strava.add_activity(42, start_date=at(DAYS_AGO + number * HOUR)))
+    platform.tick()
+    assert platform.lookups() == MAX_LOOKUPS
+
+
 def test_many_events_at_once_are_compared_in_place_of_looked_up(platform: Platform):
     count = MAX_LOOKUPS + 5
     uploaded = {platform.strava.add_activity(42, start_date=at(DAYS_AGO + n * HOUR)) for n in range(count)}

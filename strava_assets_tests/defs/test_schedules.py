@@ -97,6 +97,13 @@ def test_a_daily_run_comes_again_each_hour_until_it_succeeds(
     assert (requested_at(DAY + 9 * HOUR, schedule, runs) is not None) is expected
 
 
+def test_a_day_begins_with_the_moment_of_its_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRAVA_CLIENT_ID", "1")
+    yesterdays: list[tuple[int | None, str]] = [(-20, "SUCCESS")]
+    assert requested_at(DAY + 2 * HOUR, "daily_reconciliation", yesterdays) is None
+    assert requested_at(DAY + 3 * HOUR, "daily_reconciliation", yesterdays) is not None
+
+
 def test_a_reconciliation_that_met_the_rate_limit_waits_for_it_to_refill(environment: dict[str, str]):
     assert environment
     until = {NOT_BEFORE_TAG: (DAY + 10 * HOUR).isoformat()}
