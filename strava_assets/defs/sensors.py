@@ -97,7 +97,7 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
 def windows_to_refresh(
     comparison: Comparison, runs: list[Attempt], since: datetime, now: datetime, *, most: int
 ) -> list[Window]:
-    """The windows that runs should fetch now, `most` of them: what never failed comes first."""
+    """The windows that runs should fetch now, at most `most` of them: what never failed comes first."""
     due = due_pieces(comparison.joined(most), since, runs, now, comparison.undated)
     pieces = [piece for piece in due if any(hour in piece for hour in comparison.hours)]
     return sorted(pieces, key=lambda piece: has_failed(piece, since, runs))[:most]
