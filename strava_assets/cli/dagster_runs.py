@@ -24,6 +24,9 @@ from strava_assets.instance.command_line import Outcome, execute, instance_of_fo
 from strava_assets.mirror.database import place
 from strava_assets.settings import Settings
 
+STORAGE_ERRORS = (OperationalError, DagsterPostgresException, dg.DagsterInvariantViolationError)
+"""What Dagster raises where its own database does not answer."""
+
 _SECONDS_TO_REPORT = 10
 """So long an interrupted command tries to have Dagster record that its run was cancelled."""
 
@@ -41,7 +44,7 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
             yield instance
     except click.ClickException:
         raise ServiceUnavailable("No Postgres answers for Dagster's storage. Check DAGSTER_POSTGRES_URL.") from None
-    except (OperationalError, DagsterPostgresException, dg.DagsterInvariantViolationError) as error:
+    except STORAGE_ERRORS as error:
         url = Settings.from_environment().dagster_postgres_url
         raise ServiceUnavailable(
             f"Dagster's storage, the database {url.database!r} at {place(url)}, cannot be opened "

@@ -27,7 +27,7 @@ from strava_assets.sync.listing import sentences
 
 
 @click.command(name="import")
-@click.option("--from", "first", type=Day(), help="First day (UTC); default: the first activity's.")
+@click.option("--from", "first", type=Day(), help="First day (UTC); default: STRAVA_START_DATE.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: today.")
 def command(first: datetime | None, last: datetime | None) -> None:
     """Fetch the whole history, or a part of it, in one run.

@@ -28,7 +28,7 @@ SHOWN = 50
     is_flag=True,
     help="Delete all that Strava no longer lists, however much it is. Needs --athlete.",
 )
-@click.option("--from", "first", type=Day(), help="First day (UTC); default: all.")
+@click.option("--from", "first", type=Day(), help="First day (UTC); default: STRAVA_START_DATE.")
 def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, first: datetime | None) -> None:
     """Compare the whole history with Strava, and refresh the hours that differ.
 

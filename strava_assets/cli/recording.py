@@ -4,16 +4,17 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from strava_assets.cli.console import console, counted
-from strava_assets.cli.dagster_runs import materialise, open_instance
+from strava_assets.cli.dagster_runs import STORAGE_ERRORS, materialise, open_instance
 from strava_assets.defs.names import Names
 from strava_assets.defs.run_tags import FETCHED_TAG, IMPORT, IMPORTED_TAG, reason_tags
-from strava_assets.errors import TransientError
+from strava_assets.errors import ServiceUnavailable, TransientError
 from strava_assets.hours import Window
 
 
@@ -22,6 +23,18 @@ def record(window: Window, sums: Mapping[str, int]) -> None:
 
     Raises TransientError if that fails; running the same command again records them.
     """
+    try:
+        problem = _run(window, sums)
+    except ServiceUnavailable as error:
+        problem = str(error)
+    if problem:
+        raise TransientError(
+            f"The rows are there, but recording them in Dagster failed: {problem} Run the same command again."
+        )
+
+
+def _run(window: Window, sums: Mapping[str, int]) -> str | None:
+    """Why the run failed; None if it did not."""
     hours = sum(1 for _ in window.hours())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with open_instance() as instance, Progress(*columns, console=console()) as display:
@@ -33,7 +46,8 @@ def record(window: Window, sums: Mapping[str, int]) -> None:
             pause = 2.0
             while not finished.wait(pause):
                 requested = time.monotonic()
-                display.update(task, completed=max(0, _recorded(instance) - before))
+                with suppress(*STORAGE_ERRORS):  # of which the run will tell
+                    display.update(task, completed=max(0, _recorded(instance) - before))
                 # Counting takes longer the more there is: it must not hold up what it counts.
                 pause = max(2.0, 20 * (time.monotonic() - requested))
 
@@ -48,10 +62,7 @@ def record(window: Window, sums: Mapping[str, int]) -> None:
             finished.set()
             watcher.join()
         display.update(task, completed=2 * hours)
-    if problem:
-        raise TransientError(
-            f"The rows are there, but recording them in Dagster failed: {problem} Run the same command again."
-        )
+    return problem
 
 
 def _recorded(instance: dg.DagsterInstance) -> int:

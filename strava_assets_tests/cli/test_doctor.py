@@ -54,6 +54,7 @@ def test_all_is_well(simulation: Simulation) -> None:
     results = doctor()
     assert list(results) == ["settings", "Redis", "tokens", "S3", "Postgres", "Dagster's storage", "Strava", "history"]
     assert not any(each.startswith("FAIL") for each in results.values())
+    assert re.match(r"ok application \d+ of the simulated Strava, API at http://127\.0\.0\.1:", results["settings"])
     assert results["Strava"].startswith("ok answers for 1 athlete; ")
     assert results["S3"].startswith("ok bucket test-")
     assert results["S3"].endswith(" answers, raw objects of 0 athletes")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -97,6 +98,22 @@ def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_
     assert "what is left is to record it in Dagster" in again.output
     assert len(strava.requests) == asked_before
     assert rows(environment) == expected_rows(strava)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("strava")
+def test_an_import_that_lost_dagster_s_database_while_it_recorded_says_so_in_a_line(
+    ways: dict[str, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    raised: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    lost = import_cut_after(monkeypatch, "dagster.DagsterInstance.add_run_tags", ways["Postgres"])
+    (error,) = [line for line in lost.output.splitlines() if line.startswith("error: ")]
+    assert error.startswith("error: The rows are there, but recording them in Dagster failed: Dagster's storage, ")
+    assert error.endswith("Run the same command again.")
+    assert "Traceback" not in lost.output
+    assert raised == []
+    assert import_history().exit_code == 0
 
 
 REMEMBER = "strava_assets.state.pending_import.PendingImport.remember"
