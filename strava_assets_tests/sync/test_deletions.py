@@ -252,6 +252,8 @@ def test_what_moved_leaves_its_old_hour_though_a_mass_deletion_waits(platform: P
     platform.fetch(old)
     assert set(platform.objects()) == {*gone, *ids(platform)} - {moved}
     assert platform.waiting() == {42: 60}
+    held_back = platform.fetch(hour_of(platform, gone[0])).held_back
+    assert "no longer lists 60 of" in str(held_back[42])  # what has moved is none of them
 
 
 def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
