@@ -1,20 +1,25 @@
 """Ports of the loopback interface that nothing uses."""
 
+import secrets
 import socket
 from collections.abc import Iterable
+
+_OF_SERVERS = range(20_000, 32_768)
+"""No system gives these to clients that connect: Linux begins at 32768, macOS and RFC 6335 at 49152."""
 
 
 def free_ports(count: int, preferred: Iterable[int] = ()) -> list[int]:
     """`count` different free TCP ports of 127.0.0.1: those of `preferred` that are free, then others.
 
-    All are held at once while they are chosen, so that they differ. Another process can still take one
-    before the server does; the server then does not start and its log says so.
+    All are held at once while they are chosen, so that they differ. Another server that starts just now can still
+    take one first; the later one then does not start and its log says so.
     """
     wanted = list(preferred)[:count]
     sockets: list[socket.socket] = []
     try:
         # Kept one by one, not built as a list: those bound before a failure must be closed.
-        sockets.extend(_bound(port) or _any_port() for port in [*wanted, *[0] * (count - len(wanted))])
+        sockets.extend(_bound(port) or _any_port() for port in wanted)
+        sockets.extend(_any_port() for _ in range(count - len(wanted)))
         return [bound.getsockname()[1] for bound in sockets]
     finally:
         for bound in sockets:
@@ -42,7 +47,8 @@ def _bound(port: int) -> socket.socket | None:
 
 
 def _any_port() -> socket.socket:
-    bound = _bound(0)
+    tried = (_bound(secrets.choice(_OF_SERVERS)) for _ in range(100))
+    bound = next(filter(None, tried), None) or _bound(0)
     if bound is None:
         raise OSError("127.0.0.1 has no free port")
     return bound
