@@ -47,14 +47,20 @@ def decide(connection: Connection, athlete_id: int, allowed: Collection[Place], 
     copy_rows(connection, columns, iter(rows))
 
 
-def delete_listed(connection: Connection, athlete_id: int, keys: Iterable[int | str]) -> None:
-    """Strava lists these after all: nothing of them waits to be deleted."""
+def moment(connection: Connection) -> datetime:
+    """Now, by the clock that also says when something was decided."""
+    now: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    return now
+
+
+def delete_listed(connection: Connection, athlete_id: int, keys: Iterable[int | str], listed_at: datetime) -> None:
+    """Strava lists these after all: of what was decided before `listed_at`, nothing of them waits to be deleted."""
     connection.execute(
         text(
-            "DELETE FROM strava_unlisted_activity "
-            "WHERE athlete_id = :athlete_id AND NOT may_be_deleted AND key = ANY(CAST(:keys AS text[]))"
+            "DELETE FROM strava_unlisted_activity WHERE athlete_id = :athlete_id AND NOT may_be_deleted "
+            "AND decided_at < :listed_at AND key = ANY(CAST(:keys AS text[]))"
         ),
-        {"athlete_id": athlete_id, "keys": [str(key) for key in keys]},
+        {"athlete_id": athlete_id, "keys": [str(key) for key in keys], "listed_at": listed_at},
     )
 
 

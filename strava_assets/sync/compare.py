@@ -12,7 +12,7 @@ from strava_assets.hours import HOUR, Window, merge_into_windows, outside
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
 from strava_assets.mirror.queries import mirrored_etags, rows_without_start, stored
-from strava_assets.mirror.unlisted import Place, delete_listed, waiting_deletions
+from strava_assets.mirror.unlisted import Place, delete_listed, moment, waiting_deletions
 from strava_assets.raw.store import RawStore
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
@@ -121,6 +121,8 @@ class Comparer:
         self, athlete: Athlete, window: Window, comparison: Comparison, *, is_confirmed: bool = False
     ) -> None:
         """Add to `comparison` what differs of one athlete. Raises what StravaClient.activities and Review.decide do."""
+        with transaction(self.engine) as connection:
+            began = moment(connection)
         listed: dict[int | str, Known] = {}
         listing = Around(self.client, athlete, window)
         for page in listing.pages():
@@ -130,7 +132,7 @@ class Comparer:
         with transaction(self.engine) as connection:
             here = stored(connection, athlete.id, window, listed)
             mirrored = mirrored_etags(connection, athlete.id, window)
-            delete_listed(connection, athlete.id, listed)
+            delete_listed(connection, athlete.id, listed, began)
         found = differences(listed, here)
         found.unmirrored = unmirrored(objects, mirrored)
         found.leave_out(lambda hour: hour not in listing)

@@ -1,7 +1,9 @@
 """No raw object and no row loses an activity on the word of one listing, whatever that says."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -265,6 +267,24 @@ def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
         platform.simulation.add_activity(42, text=told_before)
     found = platform.compare()
     assert (found.windows, found.problems, platform.waiting()) == ([], [], {})
+
+
+def test_a_listing_of_before_a_mass_deletion_takes_nothing_off_those_that_wait(platform: Platform):
+    """A comparison that was under way ended after another one had decided: some deletions were not seen to wait."""
+    other = Platform(platform.simulation)
+    platform.simulation.faults.add("slow", path=LISTING, seconds=3, count=1)
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(other.compare)
+        while platform.simulation.faults.active:
+            time.sleep(0.01)
+        for activity_id in ids(platform)[:60]:
+            platform.simulation.delete(activity_id)
+        platform.compare()
+        assert platform.waiting() == {42: 60}
+        assert not slow.done()
+        slow.result()
+    assert platform.waiting() == {42: 60}
+    other.client.close()
 
 
 @pytest.mark.parametrize("kind", ["status", "reset", "html"])
