@@ -216,6 +216,7 @@ def test_only_its_port_listens_elsewhere_than_on_loopback(tmp_path: Path):
         assert [each.laddr.port for each in own] == [service.port]
 
 
+@pytest.mark.slow
 def test_objects_survive_a_kill_and_a_stop(tmp_path: Path):
     bodies = {f"stravaact/42/{number}.json": os.urandom(2000) for number in range(300)}
     with running(tmp_path / "seaweedfs") as service:
