@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,7 +13,7 @@ from strava_assets.archive.export import Export, open_export
 from strava_assets.archive.importing import RawArchive, Tracks, delete_archive, identify, keep_tables, keep_tracks
 from strava_assets.archive.loading import Loaded, load
 from strava_assets.archive.summary import lines
-from strava_assets.cli.console import console, print_table
+from strava_assets.cli.console import console, loading_dagster, print_table
 from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.local.own_command import up_command
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
@@ -78,7 +77,7 @@ def import_export(
             tracks = keep_tracks(store, export, raw, lambda copied: display.update(task, completed=copied))
         display.stop()
         _report(export, raw, loaded, tracks)
-        if urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost"}:
+        if settings.is_simulated:
             click.echo(f"warning: {_simulated()}", err=True)
         if dry_run:
             click.echo("Nothing was written: this was a dry run.")
@@ -88,7 +87,7 @@ def import_export(
 
 def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:
     """Show the import in Dagster, too; it is complete without."""
-    with console().status("Loading Dagster"):  # which takes seconds, and the rows are there before
+    with loading_dagster():
         from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
         from strava_assets.defs.archive import raw_metadata, record  # noqa: PLC0415
         from strava_assets.defs.names import Names  # noqa: PLC0415

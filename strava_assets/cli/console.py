@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 """What holds many an emoji together."""
@@ -29,6 +30,11 @@ def console() -> "Console":
         return Console(highlight=False)
     file = os.fdopen(descriptor, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
     return Console(file=file, highlight=False)
+
+
+def loading_dagster() -> "Status":
+    """Shown while Dagster is imported, which takes seconds: a command does so only where it needs it."""
+    return console().status("Loading Dagster")
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

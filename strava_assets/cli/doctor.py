@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 from redis.exceptions import NoPermissionError
@@ -20,7 +19,6 @@ from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import engine_for, place, require_utf8, transaction
 from strava_assets.services import open_client, open_deletion, open_redis, open_store
 from strava_assets.settings import Settings, misspelt_names
-from strava_assets.settings.loopback import LOOPBACK
 from strava_assets.state.connection import address, answering
 from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.tokens import TokenStore
@@ -107,9 +105,8 @@ def _settings(archives_alone: int, settings: Settings) -> str:
         settings.require_application()
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} Or go without: strava-assets archive import export_1234.zip") from None
-    is_simulated = urlsplit(settings.base_url).hostname in LOOPBACK
     return (
-        f"application {settings.client_id}{' of the simulated Strava' if is_simulated else ''}, "
+        f"application {settings.client_id}{' of the simulated Strava' if settings.is_simulated else ''}, "
         f"API at {settings.api_url}, history from {settings.start_date:%Y-%m-%d}"
     )
 

@@ -1,6 +1,5 @@
 """The file `.env`: its settings read into the environment, and one put into it that leaves everything else as it is."""
 
-import os
 import re
 from io import StringIO
 from pathlib import Path
@@ -9,6 +8,7 @@ from dotenv import load_dotenv
 from dotenv.parser import parse_stream
 
 from strava_assets.errors import ConfigurationError
+from strava_assets.local import kept_file
 
 
 def read(file: Path) -> None:
@@ -45,10 +45,4 @@ def put(file: Path, name: str, value: str) -> None:
             break
     else:
         after = before + ("" if before.endswith("\n") or not before else "\n") + line
-    new = file.with_name(f"{file.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-        written.write(after)
-    if file.exists():
-        new.chmod(file.stat().st_mode & 0o777)
-    new.replace(file)
+    kept_file.write(file, after, file.stat().st_mode & 0o777 if file.exists() else 0o600)

@@ -7,7 +7,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from strava_assets.cli.console import console, counted
+from strava_assets.cli.console import console, counted, loading_dagster
 from strava_assets.cli.day import Day
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
@@ -58,8 +58,7 @@ def command(first: datetime | None, last: datetime | None) -> None:
         if not left:
             fetched_import.remember(windows)
         click.echo(f"All rows can be queried after {time.monotonic() - started:.1f} s.")
-    with console().status("Loading Dagster"):
-        # It takes seconds, and the rows are there before.
+    with loading_dagster():
         from strava_assets.cli.recording import record  # noqa: PLC0415
     for window in windows:
         record(window, sums if window == windows[-1] else {})

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from strava_assets.cli.console import console, counted
+from strava_assets.cli.console import console, counted, loading_dagster
 from strava_assets.settings import Settings
 
 
@@ -16,7 +16,7 @@ def command(older_than: int) -> None:
     What is materialised, checks, metadata and how each run ended stay; the old runs' timelines and logs go.
     """
     Settings.from_environment()  # what is wrong with one is better reported before anything is deleted
-    with console().status("Loading Dagster"):  # which takes seconds, and --help does without
+    with loading_dagster():
         from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
         from strava_assets.instance.event_pruning import prune_events  # noqa: PLC0415
     with console().status("Deleting events"), open_instance() as instance:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from strava_assets.cli.console import console
+from strava_assets.cli.console import console, loading_dagster
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.mirror.compaction import compact
@@ -32,7 +32,7 @@ def command(*, athlete_id: int, yes: bool) -> None:
     """
     settings = Settings.from_environment()
     redis = open_redis(settings)
-    with console().status("Loading Dagster"):  # which takes seconds, and --help does without
+    with loading_dagster():
         from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
         from strava_assets.instance.purge_redaction import PurgeRedaction  # noqa: PLC0415
     with open_instance() as instance:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from strava_assets.cli.console import console, counted
+from strava_assets.cli.console import console, counted, loading_dagster
 from strava_assets.cli.day import Day
 from strava_assets.errors import TooManyDeletions, TransientError
 from strava_assets.hours import Window, partition_key
@@ -53,8 +53,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     if comparison.windows:
         out.print(_table(comparison))
         if not dry_run:
-            with out.status("Loading Dagster"):
-                # It takes seconds, and where nothing differs none is needed.
+            with loading_dagster():
                 from strava_assets.cli.refreshing import refresh  # noqa: PLC0415
             failed = refresh(settings, comparison)
             comparison.held_back |= _found_to_be_many(settings, comparison)

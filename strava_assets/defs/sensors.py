@@ -99,7 +99,8 @@ def windows_to_refresh(
 ) -> list[Window]:
     """The windows that runs should fetch now, at most `most` of them: what never failed comes first."""
     due = due_pieces(comparison.joined(most), since, runs, now, comparison.undated)
-    pieces = [piece for piece in due if any(hour in piece for hour in comparison.hours)]
+    hours = comparison.hours
+    pieces = [piece for piece in due if any(hour in piece for hour in hours)]
     return sorted(pieces, key=lambda piece: has_failed(piece, since, runs))[:most]
 
 

@@ -42,8 +42,7 @@ def redact(instance: dg.DagsterInstance, redaction: Redaction, compact: Compact)
     changed = 0
     for engine in databases(instance):
         with engine.begin() as connection:
-            present = TABLES.keys() & set(sa.inspect(connection).get_table_names())
-            rewritten = {name: _rewrite(connection, TABLES[name], redaction) for name in sorted(present)}
+            rewritten = {name: _rewrite(connection, TABLES[name], redaction) for name in _present(connection)}
         # An interrupted purge has rewritten tables, and Dagster overwrites rows itself: what was there before is there.
         is_purge = redaction.athlete_id is not None
         _compact(engine, [name for name, count in rewritten.items() if count or is_purge], compact)
@@ -71,7 +70,9 @@ def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact:
 def compact_all(instance: dg.DagsterInstance, compact: Compact) -> None:
     """Compact all of Dagster's tables, whatever was taken out of them, and when."""
     for engine in databases(instance):
-        _compact(engine, sorted(TABLES.keys() & set(sa.inspect(engine).get_table_names())), compact)
+        with engine.connect() as connection:
+            names = _present(connection)
+        _compact(engine, names, compact)
 
 
 def databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
@@ -95,6 +96,11 @@ def databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
             yield engine
         finally:
             engine.dispose()
+
+
+def _present(connection: sa.Connection) -> list[str]:
+    """The names of Dagster's tables that are there."""
+    return sorted(TABLES.keys() & set(sa.inspect(connection).get_table_names()))
 
 
 def _rewrite(

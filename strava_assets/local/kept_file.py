@@ -1,4 +1,4 @@
-"""Small files in JSON that one start leaves for the next, which a power cut leaves whole, or which are made anew."""
+"""Small files that one start leaves for the next: a crash or a power cut leaves the old text or the new."""
 
 import json
 import os
@@ -17,11 +17,17 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def save(file: Path, kept: Mapping[str, Any]) -> None:
-    """Write it at once, readable by its owner only, and onto the disk."""
+    """Write it in JSON, readable by its owner only."""
+    write(file, json.dumps(kept))
+
+
+def write(file: Path, text: str, mode: int = 0o600) -> None:
+    """Write a text file at once and whole, and onto the disk; `mode` says who may read it."""
     unfinished = file.with_name(f"{file.name}.unfinished")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(json.dumps(kept))
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        os.fchmod(descriptor, mode)
+        stream.write(text)
         stream.flush()
         os.fsync(descriptor)
-    unfinished.rename(file)
+    unfinished.replace(file)

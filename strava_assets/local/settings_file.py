@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from strava_assets.local import kept_file
 from strava_assets.local.own_command import up_command
 
 FOLDER = ".local"
@@ -37,13 +38,10 @@ def write_settings(folder: Path, settings: Mapping[str, str], unset: Iterable[st
 
     The variables `unset` belong to other servers: who reads the file in a shell is rid of them.
     """
-    file, unfinished = folder / "env", folder / "env.unfinished"
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
+    file = folder / "env"
     lines = [f"unset {name}" for name in unset if name not in settings]
     lines += [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
-    unfinished.write_text("".join(f"{line}\n" for line in lines))
-    unfinished.rename(file)
+    kept_file.write(file, "".join(f"{line}\n" for line in lines))
     return file
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, cast
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
 from strava_assets.errors import SettingMissing
 from strava_assets.hours import Window, floor_to_hour
-from strava_assets.settings.loopback import never_proxy_loopback
+from strava_assets.settings.loopback import LOOPBACK, never_proxy_loopback
 from strava_assets.settings.values import Environment
 
 STRAVA = "https://www.strava.com"
@@ -217,6 +218,11 @@ class Settings:
         Whatever fetches, compares or mirrors starts no earlier, so that nothing deleted comes back.
         """
         return floor_to_hour(now - self.retention) if self.retention else None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether Strava is a simulated one: the real one does not answer on this machine."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
 
     @property
     def grants_page(self) -> str:

@@ -1,10 +1,10 @@
 """A simulation kept in a file, so that stored refresh tokens still work after a restart."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from strava_assets.local import kept_file
 from strava_assets.raw.activity import split_array
 from strava_assets.simulator.accounts import Account
 from strava_assets.simulator.simulation import Simulation
@@ -54,13 +54,7 @@ def _load(simulation: Simulation, state: dict[str, Any]) -> None:
 def _save(simulation: Simulation, file: Path) -> None:
     """Write all at once, so that a crash leaves the old state or the new. It holds tokens: only its owner may read."""
     with simulation.lock:
-        unfinished = file.with_name(f"{file.name}.unfinished")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(_state(simulation)))
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
+        kept_file.save(file, _state(simulation))
 
 
 def _state(simulation: Simulation) -> dict[str, Any]:
