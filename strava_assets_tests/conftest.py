@@ -1,6 +1,7 @@
 """The tests' servers: real ones, started once per session where a test asks for them, on free ports and sockets."""
 
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -237,6 +238,17 @@ def environment(
     monkeypatch.chdir(tmp_path)
     yield settings
     leaks.look_at_servers(request.node.nodeid, settings)
+
+
+@pytest.fixture
+def strava(environment: dict[str, str], simulation: "Simulation") -> "Simulation":
+    """One athlete, logged in, and migrated tables."""
+    from strava_assets.provisioning import migrate
+
+    migrate(make_url(environment["DATABASE_URL"]))
+    simulation.add_athlete(42)
+    redis.Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    return simulation
 
 
 @pytest.fixture

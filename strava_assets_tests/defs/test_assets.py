@@ -10,9 +10,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.activity import validate
-from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import split_array
-from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.revocations import Revocations
 from strava_assets_tests.dagster_runs import checks, metadata, problem, run
@@ -24,15 +22,6 @@ HOUR_AGO = floor_to_hour(NOW) - HOUR
 
 def start(hour: datetime, minute: int = 5) -> str:
     return (hour + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
-
-
-@pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
-    """One athlete, logged in, and migrated tables."""
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    return simulation
 
 
 def bodies(environment: dict[str, str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The sensor for changes: which runs it requests, and how many."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,13 +14,13 @@ from strava_assets.defs.runs import request_for
 from strava_assets.defs.sensors import windows_to_refresh
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.differences import Differences
-from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.sync.attempts import Attempt, Outcome
 from strava_assets.sync.compare import Comparison
 from strava_assets_tests import dagster_runs
 from strava_assets_tests.dagster_runs import run
+from strava_assets_tests.defs.events_platform import at
 
 NOW = datetime.now(UTC)
 THIS_HOUR = floor_to_hour(NOW)
@@ -29,20 +28,8 @@ DAY = timedelta(days=1)
 DAYS_AGO = THIS_HOUR - timedelta(days=4)
 
 
-def at(hour: datetime) -> str:
-    return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
-
-
 def hour(days: int) -> Window:
     return Window.of(THIS_HOUR - days * DAY, THIS_HOUR - days * DAY)
-
-
-@pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    return simulation
 
 
 def tick(instance: dg.DagsterInstance) -> dg.SensorResult:

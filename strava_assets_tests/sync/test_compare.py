@@ -1,6 +1,5 @@
 """What the sensor and the reconciliation find, and what they let be."""
 
-import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.differences import Differences, Known, differences
-from strava_assets.provisioning import migrate
 from strava_assets.services import open_deletion, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
@@ -31,14 +29,6 @@ DAYS_AGO = THIS_HOUR - timedelta(days=4)
 
 def at(hour: datetime) -> str:
     return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
-
-
-@pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    return simulation
 
 
 def compare(days: float = 5, **options: int) -> Comparison:
