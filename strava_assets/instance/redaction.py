@@ -86,10 +86,15 @@ def _metadata_of(node: object) -> Iterator[list[dict[str, Any]]]:
         if _OLD_SENTENCE in str(node.get("description")):
             node["description"] = REMOVED
         for name, value in node.items():
-            if name == "metadata_entries" and isinstance(value, list):
+            # Somebody's own metadata may have such a name, too.
+            if name == "metadata_entries" and isinstance(value, list) and all(map(_is_entry, value)):
                 yield value
             else:
                 yield from _metadata_of(value)
     elif isinstance(node, list):
         for value in node:
             yield from _metadata_of(value)
+
+
+def _is_entry(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("label"), str) and isinstance(value.get("entry_data"), dict)

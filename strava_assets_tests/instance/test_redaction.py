@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strava_assets.instance.redaction import REMOVED, Redaction
@@ -64,6 +64,8 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@example({"metadata_entries": [42]})
+@example({"metadata_entries": [{"label": None, "entry_data": {}}]})
 def test_json_stays_json_and_no_id_stands_alone_in_it(value: object) -> None:
     after = LONG(json.dumps(value))
     assert json.loads(after) is not ...
