@@ -1,10 +1,10 @@
 """No raw object and no row loses an activity on the word of one listing, whatever that says."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
+from strava_assets.strava.pagination import Page
 from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.history_import import Importer
@@ -33,6 +34,9 @@ FIRST = NOW - timedelta(days=100)
 EVER = Window(FIRST, NOW + HOUR)
 SHARE = 0.1
 LISTING = "/athlete/activities"
+
+PATIENCE = 120
+"""Seconds that one thread of a test waits for another on a busy machine."""
 
 
 def strava_time(moment: datetime) -> str:
@@ -181,6 +185,23 @@ def test_a_page_that_is_missing_in_the_middle_takes_nothing_away(
     assert platform.rows() == rows
 
 
+def test_a_page_that_is_missing_is_seen_though_older_activities_are_really_gone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    """Those that Strava is asked for are spread over all that the listing lacks."""
+    before = platform.objects()
+    for each in ids(platform)[:5]:
+        platform.simulation.delete(each)
+    hidden, listed = set(ids(platform)[100:120]), platform.simulation.listed
+
+    def without_some(*arguments: Any, **options: Any) -> list[str]:
+        return [each for each in listed(*arguments, **options) if json.loads(each)["id"] not in hidden]
+
+    monkeypatch.setattr(platform.simulation, "listed", without_some)
+    assert isinstance(platform.fetch(EVER).held_back[42], MalformedPage)
+    assert platform.objects() == before
+
+
 @pytest.mark.slow
 def test_edits_and_new_activities_go_through_while_deletions_wait_until_they_are_confirmed(platform: Platform):
     gone, edited = ids(platform)[:40], ids(platform)[50]
@@ -269,19 +290,28 @@ def test_what_waits_and_is_listed_again_waits_no_more(platform: Platform):
     assert (found.windows, found.problems, platform.waiting()) == ([], [], {})
 
 
-def test_a_listing_of_before_a_mass_deletion_takes_nothing_off_those_that_wait(platform: Platform):
+def test_a_listing_of_before_a_mass_deletion_takes_nothing_off_those_that_wait(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
     """A comparison that was under way ended after another one had decided: some deletions were not seen to wait."""
     other = Platform(platform.simulation)
-    platform.simulation.faults.add("slow", path=LISTING, seconds=3, count=1)
+    activities, is_listed, is_decided = other.client.activities, Event(), Event()
+
+    def slowly(*arguments: Any, **options: Any) -> Iterator[Page]:
+        pages = list(activities(*arguments, **options))
+        is_listed.set()
+        assert is_decided.wait(PATIENCE)
+        yield from pages
+
+    monkeypatch.setattr(other.client, "activities", slowly)
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(other.compare)
-        while platform.simulation.faults.active:
-            time.sleep(0.01)
+        assert is_listed.wait(PATIENCE)
         for activity_id in ids(platform)[:60]:
             platform.simulation.delete(activity_id)
         platform.compare()
         assert platform.waiting() == {42: 60}
-        assert not slow.done()
+        is_decided.set()
         slow.result()
     assert platform.waiting() == {42: 60}
     other.client.close()
