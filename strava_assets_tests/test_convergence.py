@@ -43,7 +43,7 @@ from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Etags, Fetcher, Hours
-from strava_assets.sync.load import mirror_window
+from strava_assets.sync.load import load_window
 
 NOW = floor_to_hour(datetime.now(UTC))
 FIRST = NOW - timedelta(days=60)
@@ -227,7 +227,7 @@ class History(RuleBasedStateMachine):
             def refusal(self, _athlete_id: int, _deletions: int, _activities: int) -> NoReturn:
                 raise Crash
 
-        self.try_to(lambda: mirror_window(self.store, self.engine, EVER, CrashingGuard(1.0)))
+        self.try_to(lambda: load_window(self.store, self.engine, EVER, CrashingGuard(1.0)))
 
     @rule()
     def converge(self) -> None:
@@ -258,7 +258,7 @@ class History(RuleBasedStateMachine):
         assert self.raw() == {raw.digest for _, raw in self.each()}
         before = self.rows(with_transaction=True)
         if self.store.athletes():
-            mirror_window(self.store, self.engine, EVER, DeletionGuard(1.0))
+            load_window(self.store, self.engine, EVER, DeletionGuard(1.0))
         assert self.rows(with_transaction=True) == before
 
     @invariant()
@@ -300,7 +300,7 @@ class History(RuleBasedStateMachine):
 
     def refresh(self, window: Window) -> None:
         self.fetch(window)
-        mirror_window(self.store, self.engine, window, DeletionGuard(SHARE))
+        load_window(self.store, self.engine, window, DeletionGuard(SHARE))
 
     def refresh_all(self, found: Comparison) -> None:
         for window in found.windows:

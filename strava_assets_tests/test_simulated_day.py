@@ -24,7 +24,7 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.sync.compare import Comparer
 from strava_assets.sync.fetch import Fetcher
-from strava_assets.sync.load import mirror_window
+from strava_assets.sync.load import load_window
 from strava_assets_tests.equality import expected_rows, rows
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ class Platform:
 
     def refresh(self, client: StravaClient, window: Window) -> None:
         Fetcher(client, self.store, ResumePoints(self.redis), self.engine, 0.1).fetch(window)
-        mirror_window(self.store, self.engine, window, DeletionGuard(0.1))
+        load_window(self.store, self.engine, window, DeletionGuard(0.1))
 
     def close_hour(self, now: datetime) -> None:
         with self.client(max_wait=MINUTE, may_use_reserve=True) as client:

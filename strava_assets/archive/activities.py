@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from strava_assets.archive.content import is_file, is_id
+from strava_assets.archive.column_checks import is_file, is_id
 from strava_assets.archive.dates import parse_dates
 from strava_assets.archive.sports import sport_type
 from strava_assets.archive.table import Line, Table

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from strava_assets.archive import content
-from strava_assets.archive.content import Rows, Share, share
+from strava_assets.archive import column_checks
+from strava_assets.archive.column_checks import Rows, Share, share
 from strava_assets.archive.wording import header_names, names, table
 from strava_assets.errors import ArchiveUnreadable
 
@@ -33,6 +33,8 @@ _NEEDED = ("activity_id", "activity_date", "activity_name", "activity_type", "el
 _NEEDED_WITH_NUMBERS = ("moving_time", "distance_2")
 _FIRST_NUMBERS = 8
 """Time and distance stand again within this number of columns after the file's name."""
+
+_OF_SPEED = "distance is speed times moving time"
 
 _OF_FILES = "the file's name is one"
 """Also true where all activities were entered by hand."""
@@ -109,16 +111,18 @@ class _Search:
 
     def _file_column(self) -> int | None:
         first_columns = range(min(len(self.header), 20))
-        return next((each for each in first_columns if share(self.rows, [each], content.is_file).is_evidence), None)
+        return next(
+            (each for each in first_columns if share(self.rows, [each], column_checks.is_file).is_evidence), None
+        )
 
     def _by_content(self) -> None:
         """The columns that look alike in any language."""
         head = range(min(len(self.header), 14))
-        self._name("activity_id", head[:1], lambda at: share(self.rows, [at], content.is_id))
-        self._name("activity_date", head[1:4], lambda at: content.are_dates(self.rows, at))
-        self._name("commute", head[5:], lambda at: share(self.rows, [at], content.is_word_for_commute))
-        self._name("filename", range(len(self.header))[:20], lambda at: share(self.rows, [at], content.is_file))
-        self._name("media", [len(self.header) - 1], lambda at: share(self.rows, [at], content.is_media))
+        self._name("activity_id", head[:1], lambda at: share(self.rows, [at], column_checks.is_id))
+        self._name("activity_date", head[1:4], lambda at: column_checks.are_dates(self.rows, at))
+        self._name("commute", head[5:], lambda at: share(self.rows, [at], column_checks.is_word_for_commute))
+        self._name("filename", range(len(self.header))[:20], lambda at: share(self.rows, [at], column_checks.is_file))
+        self._name("media", [len(self.header) - 1], lambda at: share(self.rows, [at], column_checks.is_media))
 
     def _find_doubles(self) -> None:
         """Time and distance: they stand there twice, under one name in most languages, and with the same values."""
@@ -126,14 +130,14 @@ class _Search:
         if start is None:
             return
         for first, holds in (
-            ("elapsed_time", content.is_same_number),
-            ("distance", content.is_converted_distance),
-            ("distance", content.is_same_distance),  # of one who only swims, both are metres
+            ("elapsed_time", column_checks.is_same_number),
+            ("distance", column_checks.is_converted_distance),
+            ("distance", column_checks.is_same_distance),  # of one who only swims, both are metres
         ):
             head = [at for at in range(start) if self.names[at] is None]
             self._name(first, head, partial(self._is_there_twice, start, holds))
 
-    def _is_there_twice(self, start: int, holds: content.Holds, column: int) -> Share:
+    def _is_there_twice(self, start: int, holds: column_checks.Holds, column: int) -> Share:
         """Whether a column stands there again after `start`, soon or under the same name."""
         name = header_names(self.header[column])
         free = [at for at in range(start + 1, len(self.header)) if self.names[at] is None]
@@ -143,12 +147,12 @@ class _Search:
                 return found
         return Share(0, 0)
 
-    def _both(self, others: Mapping[int, int], holds: content.Holds, column: int) -> Share:
+    def _both(self, others: Mapping[int, int], holds: column_checks.Holds, column: int) -> Share:
         return share(self.rows, sorted([column, others[column]]), holds)
 
     def _find_second_ones(self) -> None:
         """A column that has the name of an earlier one, or else its values."""
-        same = {"distance": content.is_same_distance, "commute": content.is_same_truth}
+        same = {"distance": column_checks.is_same_distance, "commute": column_checks.is_same_truth}
         start = self._end_of_head()
         for first, second in _SECOND.items():
             at = self._position(first)
@@ -156,7 +160,7 @@ class _Search:
                 continue
             later = [column for column in range(start + 1, len(self.header)) if self.names[column] is None]
             namesakes = [each for each in later if header_names(self.header[each]) == header_names(self.header[at])]
-            holds = same.get(first, content.is_same_number)
+            holds = same.get(first, column_checks.is_same_number)
             if namesakes:
                 self.names[namesakes[0]] = second
             else:
@@ -169,11 +173,13 @@ class _Search:
         if distance is None or moving is None:
             return
         likely = range(distance + 1, min(distance + 8, len(self.header)))
-        self._name("average_speed", likely, lambda at: share(self.rows, [distance, at, moving], content.is_distance))
+        self._name(
+            "average_speed", likely, lambda at: share(self.rows, [distance, at, moving], column_checks.is_distance)
+        )
 
     def _doubt(self, by_name: set[str]) -> None:
         """At the end of the header only the order tells; what is used of it has to look like it."""
-        bike, gear = (self._share(name, content.is_gear) for name in ("bike", "gear"))
+        bike, gear = (self._share(name, column_checks.is_gear) for name in ("bike", "gear"))
         if not bike.is_evidence or not gear.is_enough:
             self._drop({"bike", "gear"} - by_name)
         upload, filename = self._position("from_upload"), self._position("filename")
@@ -195,8 +201,8 @@ class _Search:
         average, most = self._position("average_cadence"), self._position("max_cadence")
         if average is None or most is None:
             return
-        is_wrong = not share(self.rows, [average, most], content.is_at_most).is_enough
-        if is_wrong and share(self.rows, [most, average], content.is_at_most).is_enough:
+        is_wrong = not share(self.rows, [average, most], column_checks.is_at_most).is_enough
+        if is_wrong and share(self.rows, [most, average], column_checks.is_at_most).is_enough:
             self.names[average], self.names[most] = "max_cadence", "average_cadence"
 
     def _fill(self) -> None:
@@ -266,17 +272,17 @@ def _checks(found: Columns, rows: Rows) -> Iterator[tuple[str, Share]]:
         return None if None in positions else [each for each in positions if each is not None]
 
     checks = (
-        ("the activity's id is a number", ("activity_id",), content.is_id),
-        (_OF_FILES, ("filename",), content.is_file),
-        ("a commute is true or false", ("commute",), content.is_word_for_commute),
-        ("distance is speed times moving time", ("distance_2", "average_speed", "moving_time"), content.is_distance),
-        ("moving time is within the elapsed time", ("moving_time", "elapsed_time"), content.is_moving_time),
+        ("the activity's id is a number", ("activity_id",), column_checks.is_id),
+        (_OF_FILES, ("filename",), column_checks.is_file),
+        ("a commute is true or false", ("commute",), column_checks.is_word_for_commute),
+        (_OF_SPEED, ("distance_2", "average_speed", "moving_time"), column_checks.is_distance),
+        ("moving time is within the elapsed time", ("moving_time", "elapsed_time"), column_checks.is_moving_time),
     )  # fmt: skip
     for claim, wanted, holds in checks:
         if (positions := columns(*wanted)) is not None:
             yield claim, share(rows, positions, holds)
     if positions := columns("activity_date"):
-        yield "the date is one", content.are_dates(rows, positions[0])
+        yield "the date is one", column_checks.are_dates(rows, positions[0])
 
 
 def _refusal(header: Sequence[str], reason: str) -> ArchiveUnreadable:

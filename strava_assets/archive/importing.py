@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from strava_assets.archive.export import STORED, Export
-from strava_assets.archive.loading import Loaded, load
+from strava_assets.archive.loading import LoadedArchive, load
 from strava_assets.archive.owner import athlete_of
 from strava_assets.archive.table import Table, read_table
 from strava_assets.errors import ArchiveUnreadable
@@ -95,7 +95,7 @@ def load_from_bucket(
     oldest_kept: datetime | None = None,
     *,
     new_name: str | None = None,
-) -> Loaded:
+) -> LoadedArchive:
     """Load an archive that is in the bucket; `new_name` is what one that is new was called."""
     with transaction(engine) as connection:
         names = {each.archive: each.name for each in archives(connection, athlete_id)}

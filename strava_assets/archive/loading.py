@@ -13,13 +13,13 @@ from strava_assets.archive.table import Table
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.archive import Archive, ArchiveRow, count_known, fill, owners, stage, store
 from strava_assets.mirror.database import transaction, wait_for_other_loads
-from strava_assets.mirror.statistics import update_statistics
+from strava_assets.mirror.planner_statistics import update_statistics
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class Loaded:
+class LoadedArchive:
     """What a load of an archive did, in rows of `activities.csv`."""
 
     language: str
@@ -55,13 +55,15 @@ def load(
     name: str,
     oldest_kept: datetime | None = None,
     keep: Callable[[], None] | None = None,
-) -> Loaded:
+) -> LoadedArchive:
     """Load an archive in one transaction, and `keep` its files just before the end of it.
 
     Without that it is a dry run, which is rolled back, so that its figures are true, too. Raises ArchiveUnreadable
     where the archive lists activities of another athlete.
     """
-    loaded = Loaded(table.columns.language_name, len(table.header), len(table.lines), duplicates=table.duplicates)
+    loaded = LoadedArchive(
+        table.columns.language_name, len(table.header), len(table.lines), duplicates=table.duplicates
+    )
     rejects: list[ArchiveReject] = []
     with transaction(engine) as connection:
         wait_for_other_loads(connection, athlete_id)
@@ -93,7 +95,7 @@ def load(
 
 
 def _rows(
-    table: Table, athlete_id: int, loaded: Loaded, rejects: list[ArchiveReject], oldest_kept: datetime | None
+    table: Table, athlete_id: int, loaded: LoadedArchive, rejects: list[ArchiveReject], oldest_kept: datetime | None
 ) -> Iterator[ArchiveRow]:
     """The rows to stage; what is seen on the way is counted."""
     now = datetime.now(UTC)
@@ -113,7 +115,7 @@ def _rows(
         yield each.id, each.start.isoformat(), each.file, _json(each.columns), _json(row)
 
 
-def _count_file(activity: ArchivedActivity, loaded: Loaded) -> None:
+def _count_file(activity: ArchivedActivity, loaded: LoadedArchive) -> None:
     if activity.file:
         loaded.files["file"] += 1
         loaded.named_files.append(activity.file)

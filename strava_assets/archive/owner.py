@@ -4,7 +4,7 @@ import csv
 import io
 import re
 
-from strava_assets.archive.content import is_id
+from strava_assets.archive.column_checks import is_id
 from strava_assets.archive.export import Export
 from strava_assets.errors import ArchiveUnreadable
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from strava_assets.archive.export import Export
 from strava_assets.archive.importing import RawArchive, Tracks
-from strava_assets.archive.loading import Loaded
+from strava_assets.archive.loading import LoadedArchive
 
 NAMED = 5
 """How many ids or reasons a line names."""
 
 
-def lines(export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> Iterator[str]:
+def lines(export: Export, raw: RawArchive, loaded: LoadedArchive, tracks: Tracks | None) -> Iterator[str]:
     """What was recognised, what became of the rows, which files there are, and what is wrong."""
     yield (
         f"{export.name}: athlete {raw.athlete_id}, {loaded.language}, {loaded.columns} columns, "

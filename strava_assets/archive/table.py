@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from strava_assets.archive.column_checks import is_id
 from strava_assets.archive.columns import Columns, recognise
-from strava_assets.archive.content import is_id
 from strava_assets.errors import ArchiveUnreadable
 
 MOST_CHARACTERS_IN_A_CELL = 2**24

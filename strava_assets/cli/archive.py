@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from strava_assets.archive.export import Export, open_export
 from strava_assets.archive.importing import RawArchive, Tracks, delete_archive, identify, keep_tables, keep_tracks
-from strava_assets.archive.loading import Loaded, load
+from strava_assets.archive.loading import LoadedArchive, load
 from strava_assets.archive.summary import lines
 from strava_assets.cli.console import console, loading_dagster, print_table
 from strava_assets.errors import ConfigurationError, StravaAssetsError
@@ -85,7 +85,7 @@ def import_export(
             _record(store, export, raw, loaded, tracks)
 
 
-def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:
+def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: LoadedArchive, tracks: Tracks | None) -> None:
     """Show the import in Dagster, too; it is complete without."""
     with loading_dagster():
         from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
@@ -99,7 +99,7 @@ def _record(store: ArchiveStore, export: Export, raw: RawArchive, loaded: Loaded
         click.echo(f"warning: The rows are there, but Dagster does not show the import: {error}", err=True)
 
 
-def _report(export: Export, raw: RawArchive, loaded: Loaded, tracks: Tracks | None) -> None:
+def _report(export: Export, raw: RawArchive, loaded: LoadedArchive, tracks: Tracks | None) -> None:
     for line in lines(export, raw, loaded, tracks):
         click.echo(line)
     for problem in tracks.damaged if tracks else ():

@@ -11,7 +11,7 @@ from strava_assets.cli.report import chosen
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.report.data import athletes
 from strava_assets.settings import Settings
-from strava_assets.views.settings import default_day, heart_rates_out_of_order, set_preferences, set_values
+from strava_assets.views.athlete_settings import default_day, heart_rates_out_of_order, set_preferences, set_values
 
 
 class _Range(click.FloatRange):

@@ -23,7 +23,7 @@ from strava_assets.state.connection import address, answering
 from strava_assets.strava.api_errors import NEEDED_SCOPE
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.strava.withdrawal import doubts
-from strava_assets.sync.left_out import all_left_out
+from strava_assets.sync.before_start_date import all_before_start_date
 
 _MARKS = {"ok": ("ok  ", "green"), "FAIL": ("FAIL", "red"), "note": ("note", "yellow")}
 
@@ -204,7 +204,7 @@ def _history(settings: Settings) -> str:
     with open_client(settings, max_wait=timedelta(0)) as client:
         if not client.athletes():
             raise _Note(_NOBODY)
-        lines = all_left_out(client, settings.start_date, settings.oldest_kept(datetime.now(UTC)))
+        lines = all_before_start_date(client, settings.start_date, settings.oldest_kept(datetime.now(UTC)))
     if lines:
         raise _Note(" ".join(lines))
     return f"nothing lies before STRAVA_START_DATE={settings.start_date:%Y-%m-%d}"

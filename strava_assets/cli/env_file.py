@@ -8,7 +8,7 @@ from dotenv import load_dotenv
 from dotenv.parser import parse_stream
 
 from strava_assets.errors import ConfigurationError
-from strava_assets.local import kept_file
+from strava_assets.local import atomic_file
 
 
 def read(file: Path) -> None:
@@ -45,4 +45,4 @@ def put(file: Path, name: str, value: str) -> None:
             break
     else:
         after = before + ("" if before.endswith("\n") or not before else "\n") + line
-    kept_file.write(file, after, file.stat().st_mode & 0o777 if file.exists() else 0o600)
+    atomic_file.write(file, after, file.stat().st_mode & 0o777 if file.exists() else 0o600)

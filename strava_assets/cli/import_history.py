@@ -20,9 +20,9 @@ from strava_assets.state.pending_import import PendingImport
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
+from strava_assets.sync.before_start_date import all_before_start_date
 from strava_assets.sync.history_import import Importer, recorded_windows
 from strava_assets.sync.history_import import Progress as ImportProgress
-from strava_assets.sync.left_out import all_left_out
 from strava_assets.sync.listing import sentences
 
 
@@ -113,7 +113,7 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
             fetched, progress = importer.run(requested)
             now = datetime.now(UTC)
             of_all = requested.start <= settings.first_hour(now)
-            left_out = all_left_out(client, settings.start_date, settings.oldest_kept(now)) if of_all else []
+            earlier = all_before_start_date(client, settings.start_date, settings.oldest_kept(now)) if of_all else []
             display.update(task, description=_described(progress, client))
     for athlete_id, reached in fetched.resumed.items():
         click.echo(
@@ -123,7 +123,7 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
     for problem in [*left, *(sentence for whom, gaps in fetched.gaps.items() for sentence in sentences(whom, gaps))]:
         click.echo(f"warning: {problem}", err=True)
     left += [gap.error for gaps in fetched.gaps.values() for gap in gaps]
-    for line in left_out:
+    for line in earlier:
         click.echo(line)
     loaded = progress.loaded
     click.echo(

@@ -20,7 +20,7 @@ from strava_assets.strava.clock import REAL
 from strava_assets.strava.login import ForeignRedirect, Grant, Login, complete
 from strava_assets.strava.oauth import OAuth
 from strava_assets.strava.tokens import Athlete, TokenStore
-from strava_assets.sync.left_out import LeftOut, of_starts
+from strava_assets.sync.before_start_date import BeforeStartDate, of_starts
 
 WAIT_FOR_BROWSER = 600.0
 
@@ -110,7 +110,7 @@ def _starts(client: StravaClient, athlete: Athlete) -> list[datetime | None]:
     return list(found.values())
 
 
-def _include(left: LeftOut) -> None:
+def _include(left: BeforeStartDate) -> None:
     """Say what is left out, and offer to put the date that includes it into `.env`."""
     click.echo(str(left))
     file = Path.cwd() / ".env"

@@ -46,7 +46,7 @@ def command(*, athlete_id: int, yes: bool) -> None:
             partial(_compact, settings),
         )
         if not yes:
-            kept = purger.kept(athlete_id)
+            kept = purger.count(athlete_id)
             if not kept and not PurgedIds(redis).of(athlete_id):
                 click.echo(NOTHING.format(athlete_id))
                 return

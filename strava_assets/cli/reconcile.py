@@ -13,8 +13,8 @@ from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
 from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
+from strava_assets.sync.before_start_date import all_before_start_date
 from strava_assets.sync.compare import Comparer, Comparison
-from strava_assets.sync.left_out import all_left_out
 
 SHOWN = 50
 """Rows of the table of differences; the rest is counted."""
@@ -44,10 +44,10 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
         kept = settings.oldest_kept(datetime.now(UTC))
-        left_out = [] if first else all_left_out(client, settings.start_date, kept)
+        earlier = [] if first else all_before_start_date(client, settings.start_date, kept)
     for problem in comparison.problems:
         click.echo(f"warning: {problem}", err=True)
-    for line in left_out:
+    for line in earlier:
         click.echo(line)
     failed: list[Window] = []
     if comparison.windows:

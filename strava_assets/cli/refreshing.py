@@ -66,5 +66,5 @@ def _seconds_until_refilled(outcome: Outcome) -> float | None:
 
 def _problem(outcome: Outcome) -> str | None:
     """Why a range counts as not refreshed: the run failed, or left out what it was asked for."""
-    left_out = [outcome.failed_checks[name] for name in INCOMPLETE if name in outcome.failed_checks]
-    return outcome.failure or " ".join(left_out) or None
+    unfetched = [outcome.failed_checks[name] for name in INCOMPLETE if name in outcome.failed_checks]
+    return outcome.failure or " ".join(unfetched) or None

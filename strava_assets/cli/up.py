@@ -20,7 +20,6 @@ from strava_assets.local.dagster_home import home_folder, require_storage_in_pos
 from strava_assets.local.dagster_processes import DagsterServer, RangeRun
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import is_free
-from strava_assets.local.interruption import Interruption
 from strava_assets.local.own_command import own_command, up_command
 from strava_assets.local.postgres import Postgres
 from strava_assets.local.redis import Redis
@@ -33,6 +32,7 @@ from strava_assets.local.settings_file import (
     write_settings,
 )
 from strava_assets.local.simulated_strava import SimulatedStrava
+from strava_assets.local.stop_request import StopRequest
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
@@ -64,8 +64,8 @@ def command(port: int, archive: Path | None) -> None:
         with open_export(archive) as export:
             identify(export)  # what is wrong with it is reported before anything is started
     require_storage_in_postgres(os.environ.get("DAGSTER_HOME"))
-    interruption = Interruption()
-    interruption.watch()
+    stop = StopRequest()
+    stop.watch()
     if "MAKELEVEL" in os.environ:
         supervisor.die_with_parent()
     folder = Path.cwd() / FOLDER
@@ -73,13 +73,13 @@ def command(port: int, archive: Path | None) -> None:
     _end_what_was_left_behind(folder)
     if not is_free(port):
         raise ConfigurationError(f"Port {port} is in use. Stop what uses it, or choose another: {up_command(port + 1)}")
-    up = _Up(folder, port, interruption, unset, archive)
+    up = _Up(folder, port, stop, unset, archive)
     try:
         up.run()
         os.set_inheritable(lock, True)  # noqa: FBT003
         up.become_supervisor()
     except BaseException as error:
-        interruption.ignore()
+        stop.ignore()
         if isinstance(error, KeyboardInterrupt):
             supervisor.say("\nStopping.")
         supervisor.stop_all(up.children(), supervisor.say)
@@ -111,16 +111,14 @@ def _end_what_was_left_behind(folder: Path) -> None:
 class _Up:
     """The steps of `up`."""
 
-    def __init__(
-        self, folder: Path, port: int, interruption: Interruption, unset: list[str], archive: Path | None
-    ) -> None:
+    def __init__(self, folder: Path, port: int, stop: StopRequest, unset: list[str], archive: Path | None) -> None:
         self._folder = folder
         self._archive = archive
         # Apart, so that a first look at simulated activities leaves nothing among one's own.
         has_application = bool(os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
         self._is_simulated = not (has_application or archive) and is_simulated_without_application(folder)
         self._data = folder / ("simulated" if self._is_simulated else "real")
-        self._interruption = interruption
+        self._stop = stop
         self._started: list[EmbeddedServer] = []
         self._settings: dict[str, str] = {}
         self._unset = unset
@@ -139,7 +137,7 @@ class _Up:
         self._give_settings(settings)
         for line in initialise(settings):
             click.echo(f"  {line}")
-            self._interruption.check()
+            self._stop.check()
         tokens = TokenStore(connect(settings.redis_url))
         if simulated and not tokens.keys():
             tokens.save(FIRST_KEY, Token(simulated.granted_token()))
@@ -159,7 +157,7 @@ class _Up:
         """Watch everything until Ctrl-C, in this process, but without what it took to start it."""
         for server in self._started:
             server.process.keep_folder_over_exec()
-        supervisor.become(self.children(), self._folder / "children.json", self._interruption.check)
+        supervisor.become(self.children(), self._folder / "children.json", self._stop.check)
 
     def _start_servers(self) -> None:
         servers: dict[str, type[Postgres | Redis | S3]] = {
@@ -188,9 +186,9 @@ class _Up:
 
     def _begin(self, server: EmbeddedServer) -> None:
         """Start one, without a word: Dagster is still loading when this returns."""
-        self._interruption.check()
+        self._stop.check()
         self._started.append(server)
-        server.process.while_waiting = self._interruption.check
+        server.process.while_waiting = self._stop.check
         server.start()
         self._settings |= server.settings
         os.environ.update(server.settings)
@@ -232,7 +230,7 @@ class _Up:
         click.echo(f"  {what}", nl=not shows_seconds)
         try:
             while not is_done():
-                self._interruption.check()
+                self._stop.check()
                 for part in self._started:
                     if part is not except_for and part.process.has_ended() is not None:
                         self._restart(part)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from strava_assets.archive.export import Export, open_export, open_zip
 from strava_assets.archive.importing import RawArchive, Tracks, identify, keep_tables, keep_tracks, load_from_bucket
-from strava_assets.archive.loading import Loaded
+from strava_assets.archive.loading import LoadedArchive
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
@@ -94,7 +94,7 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
             resources = resources_of(context, names)
             store, engine = resources.s3.open_archives(), resources.postgres.open()
             oldest = settings.oldest_archived(datetime.now(UTC))
-            loads: dict[str, Loaded] = {}
+            loads: dict[str, LoadedArchive] = {}
             unreadable: list[str] = []
             kept_last = _kept_last(context.instance, names)
             for athlete_id, archive in _in_order(engine, store.archives()):
@@ -133,14 +133,16 @@ def raw_metadata(store: ArchiveStore, export: Export, raw: RawArchive, tracks: T
     return found
 
 
-def rows_metadata(loads: Mapping[str, Loaded]) -> dict[str, Any]:
+def rows_metadata(loads: Mapping[str, LoadedArchive]) -> dict[str, Any]:
     """Metadata of the rows of exports, by archive."""
     numbers = ("read", "inserted", "filled", "known", "deleted", "unchanged", "too_old", "rejected")
     total = {name: sum(getattr(loaded, name) for loaded in loads.values()) for name in numbers}
     return {"archives": len(loads), "dagster/row_count": total["read"] - total["rejected"], **total}
 
 
-def record(instance: dg.DagsterInstance, names: Names, raw: Mapping[str, Any], loads: Mapping[str, Loaded]) -> None:
+def record(
+    instance: dg.DagsterInstance, names: Names, raw: Mapping[str, Any], loads: Mapping[str, LoadedArchive]
+) -> None:
     """Have Dagster know of an import that a command did: both assets as materialised, without a run."""
     for key, metadata in ((names.raw_archive, raw), (names.strava_archive, rows_metadata(loads))):
         instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
@@ -156,7 +158,7 @@ def record(instance: dg.DagsterInstance, names: Names, raw: Mapping[str, Any], l
     )
 
 
-def no_archive_rejects(names: Names, loads: Mapping[str, Loaded]) -> dg.AssetCheckResult:
+def no_archive_rejects(names: Names, loads: Mapping[str, LoadedArchive]) -> dg.AssetCheckResult:
     """Warns of rows that are no activity, with line and column of some; what stands there is not for Dagster's log."""
     reasons = [
         f"{archive}, {':'.join(reason.split(':')[:2])}"

@@ -41,7 +41,7 @@ from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.withdrawal import doubts
 from strava_assets.sync.fetch import Fetched, Fetcher
-from strava_assets.sync.load import mirror_window
+from strava_assets.sync.load import load_window
 
 SHORT_WAIT = timedelta(minutes=1)
 """A run waits this long for Strava's rate limit; longer, and it gives its place in the queue to others."""
@@ -167,7 +167,7 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Reso
     _tag_process(context)
     with step_failures(context, window, RefetchQueue(redis)):
         store, engine = resources.s3.open(), resources.postgres.open()
-        mirrored = mirror_window(store, engine, window, DeletionGuard(settings.max_delete_share))
+        mirrored = load_window(store, engine, window, DeletionGuard(settings.max_delete_share))
         with transaction(engine) as connection:
             sample = preview(connection, window)
             rows = rows_by_hour(connection, window, MAX_DETAILED_HOURS)

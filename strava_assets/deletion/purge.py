@@ -40,7 +40,7 @@ SINGULAR = {"entries": "entry"}
 
 
 @dataclass(frozen=True)
-class Data:
+class PurgeCounts:
     """How much there is of an athlete, or was."""
 
     tokens: int = 0
@@ -55,11 +55,11 @@ class Data:
     records: int = 0
     """Texts of Dagster's that named the athlete or their activities."""
 
-    def __add__(self, other: "Data") -> "Data":
-        return Data(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+    def __add__(self, other: "PurgeCounts") -> "PurgeCounts":
+        return PurgeCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def __bool__(self) -> bool:
-        return self != Data()
+        return self != PurgeCounts()
 
     def __str__(self) -> str:
         found = [(each.name.replace("_", " "), getattr(self, each.name)) for each in fields(self)]
@@ -83,22 +83,22 @@ class Purger:
     redact_again: Callable[[int, Collection[int]], int] = lambda *_: 0
     compact: Callable[[str], None] = lambda _folder: None
 
-    def kept(self, athlete_id: int) -> Data:
+    def count(self, athlete_id: int) -> PurgeCounts:
         """What there is of the athlete; Redis, Dagster and old objects aside, which are searched while purging."""
         with transaction(self.engine) as connection:
             there = count_of_athlete(connection, athlete_id)
         tokens = [token for token in TokenStore(self.redis).tokens().values() if token.athlete_id == athlete_id]
-        return Data(tokens=len(tokens), objects=self.objects.count(athlete_id), rows=there)
+        return PurgeCounts(tokens=len(tokens), objects=self.objects.count(athlete_id), rows=there)
 
-    def purge(self, athlete_id: int) -> Data:
+    def purge(self, athlete_id: int) -> PurgeCounts:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
         tokens, purged_ids = TokenStore(self.redis), PurgedIds(self.redis)
         # Rows that know no athlete are found by the token, so they must be named before it goes.
         assign_airflow_rows(self.engine, tokens.first_athlete)
-        purged = Data(tokens=len(deleted_keys := tokens.delete_athlete(athlete_id)))
+        purged = PurgeCounts(tokens=len(deleted_keys := tokens.delete_athlete(athlete_id)))
         refused: ConfigurationError | None = None
         with athlete_locked(self.engine, athlete_id, by_purge=True):
-            purged += Data(
+            purged += PurgeCounts(
                 objects=self.objects.delete_athlete(athlete_id),
                 old_objects=self.objects.delete_of_old_dag(athlete_id),
                 entries=ResumePoints(self.redis).delete(athlete_id)
@@ -110,18 +110,18 @@ class Purger:
             with transaction(self.engine) as connection:
                 ids = purged_ids.add(athlete_id, ids_of_athlete(connection, athlete_id))
             try:
-                purged += Data(records=self.redact(athlete_id, ids))
+                purged += PurgeCounts(records=self.redact(athlete_id, ids))
             except ConfigurationError as error:
                 refused = error  # no repetition would change it, so the rest goes nevertheless
             with transaction(self.engine) as connection:
-                purged += Data(rows=delete_athlete(connection, athlete_id))
-        if left := self.kept(athlete_id):
+                purged += PurgeCounts(rows=delete_athlete(connection, athlete_id))
+        if left := self.count(athlete_id):
             raise ServiceUnavailable(
                 f"Of athlete {athlete_id} there is {left} again: something writes while it is deleted. "
                 f"End what is under way, then repeat: strava-assets purge --athlete {athlete_id}"
             )
         if not refused:
-            purged += Data(records=self.redact_again(athlete_id, ids))
+            purged += PurgeCounts(records=self.redact_again(athlete_id, ids))
         compact_mirror(self.engine)
         self.compact(self.objects.folder(athlete_id))
         purged_ids.delete(athlete_id)  # they say that a purge is unfinished, and Redis forgets them below

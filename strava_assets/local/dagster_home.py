@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from strava_assets.errors import ConfigurationError
-from strava_assets.local import kept_file
+from strava_assets.local import atomic_file
 
 _WRITTEN = "# Written by `strava-assets up`, at each start: delete this line to change what follows.\n"
 
@@ -46,5 +46,5 @@ def home_folder(project: Path) -> Path:
     """
     file = project / "dagster.yaml"
     if not file.exists() or file.read_bytes().startswith(_WRITTEN.encode()):
-        kept_file.write(file, _WRITTEN + Path(__file__).with_name("dagster.yaml").read_text(), mode=0o644)
+        atomic_file.write(file, _WRITTEN + Path(__file__).with_name("dagster.yaml").read_text(), mode=0o644)
     return project

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
-from strava_assets.local import kept_file
+from strava_assets.local import atomic_file
 from strava_assets.local.certificate import FILES, write_certificate
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
@@ -123,11 +123,11 @@ class S3(EmbeddedServer):
     def _choose_ports(self) -> None:
         """The ports of the last time where they are free, so that an endpoint that was written down stays true."""
         file = self.folder / "ports.json"
-        last = kept_file.load(file)
+        last = atomic_file.load(file)
         ports = free_ports(len(_PORTS), preferred=[last[name] for name in _PORTS if name in last])
         self._ports = dict(zip(_PORTS, ports, strict=True))
         if self._ports != last:
-            kept_file.save(file, self._ports)
+            atomic_file.save(file, self._ports)
         # Where SeaweedFS puts these sockets cannot be set, and it leaves some of them behind.
         self.process.leftovers = [
             Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock")  # noqa: S108
@@ -173,14 +173,14 @@ def _mutual_tls(folder: Path) -> dict[str, str]:
 
 def _stored_keys(file: Path) -> dict[str, str]:
     """The keys made at the first start, in a file that only its owner can read."""
-    keys: dict[str, str] = kept_file.load(file)
+    keys: dict[str, str] = atomic_file.load(file)
     if not keys:
         keys = {
             "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
             "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
             **{f"WEED_{name}_KEY": secrets.token_hex(32) for name in _INTERNAL_KEYS},
         }
-        kept_file.save(file, keys)
+        atomic_file.save(file, keys)
     return keys
 
 

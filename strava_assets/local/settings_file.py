@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from strava_assets.local import kept_file
+from strava_assets.local import atomic_file
 from strava_assets.local.own_command import up_command
 
 FOLDER = ".local"
@@ -41,7 +41,7 @@ def write_settings(folder: Path, settings: Mapping[str, str], unset: Iterable[st
     file = folder / "env"
     lines = [f"unset {name}" for name in unset if name not in settings]
     lines += [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
-    kept_file.write(file, "".join(f"{line}\n" for line in lines))
+    atomic_file.write(file, "".join(f"{line}\n" for line in lines))
     return file
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strava_assets.errors import ServiceUnavailable
-from strava_assets.local import kept_file
+from strava_assets.local import atomic_file
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
 from strava_assets.local.server_process import ServerProcess
@@ -66,14 +66,14 @@ class SimulatedStrava(EmbeddedServer):
     def _stored_application(self) -> dict[str, Any]:
         """The credentials of the first start, and its port if that is free still: the UI's links keep working."""
         file = self.folder / "application.json"
-        stored = kept_file.load(file)
+        stored = atomic_file.load(file)
         application = {
             "client_id": "1",
             "client_secret": stored.get("client_secret") or secrets.token_hex(20),
             "port": free_ports(1, preferred=[int(stored["port"])] if stored else [])[0],
         }
         if application != stored:
-            kept_file.save(file, application)
+            atomic_file.save(file, application)
         return application
 
     def _answers(self) -> bool:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, text
 from strava_assets.mirror.activity import COLUMNS
 from strava_assets.mirror.database import wait_for_other_loads
 from strava_assets.mirror.deletion_guard import DeletionGuard
+from strava_assets.mirror.planner_statistics import update_statistics
 from strava_assets.mirror.rejects import release_claims, settle_rejects
 from strava_assets.mirror.staging import create_staging_tables, drop_staging_tables, stage
-from strava_assets.mirror.statistics import update_statistics
 from strava_assets.raw.snapshot import HourSnapshot
 
 
@@ -37,7 +37,9 @@ class Loaded:
         return Loaded(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-def mirror(connection: Connection, athlete_id: int, snapshots: Iterable[HourSnapshot], guard: DeletionGuard) -> Loaded:
+def load_snapshots(
+    connection: Connection, athlete_id: int, snapshots: Iterable[HourSnapshot], guard: DeletionGuard
+) -> Loaded:
     """Make the athlete's rows of the snapshot hours equal the snapshots' valid activities.
 
     Runs in the caller's transaction, after waiting for any other load of the same athlete; `snapshots`,

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from strava_assets.report.charts import charts
 from strava_assets.report.data import ReportData, Row
-from strava_assets.report.routes import CUT_METRES, maps
+from strava_assets.report.route_maps import CUT_METRES, maps
 from strava_assets.report.units import Units, change, clock, hours, signed
 from strava_assets.views.catalog import View, views
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from strava_assets.simulator.routes import Place, Route
+from strava_assets.simulator.gps_routes import Place, Route
 
 
 class Sport(NamedTuple):
@@ -75,7 +75,9 @@ class Athlete:
     routes: Mapping[Home, Sequence[Route]]
 
 
-def described(athlete: Athlete, activity_id: int, start: datetime, home: Home, chance: random.Random) -> dict[str, Any]:
+def generate_activity(
+    athlete: Athlete, activity_id: int, start: datetime, home: Home, chance: random.Random
+) -> dict[str, Any]:
     """An activity that starts there and then; what it is, chance decides."""
     sport = chance.choices(SPORTS, weights=WEIGHTS)[0]
     moving = int(3600 * sport.hours * chance.uniform(0.4, 1.6))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strava_assets.simulator.activity_generator import HOMES, Athlete, Home, described, strava_time
-from strava_assets.simulator.routes import routes
+from strava_assets.simulator.activity_generator import HOMES, Athlete, Home, generate_activity, strava_time
+from strava_assets.simulator.gps_routes import routes
 
 PROCESSING = timedelta(minutes=5)
 """An activity appears only so long after its end."""
@@ -38,7 +38,7 @@ def history(athlete_id: int, *, start: datetime, end: datetime, per_year: int, s
     if end - newest >= timedelta(days=1):
         latest = (end - LATEST).astimezone(UTC).replace(minute=17, second=23, microsecond=0)
         chance = random.Random(f"{seed}/{athlete_id}/latest/{latest:%Y-%m-%dT%H}")
-        yield described(athlete, _id(athlete, latest), latest, _home(athlete, latest, seed), chance)
+        yield generate_activity(athlete, _id(athlete, latest), latest, _home(athlete, latest, seed), chance)
 
 
 def years_before(end: datetime, years: float) -> datetime:
@@ -66,14 +66,14 @@ def _day(athlete: Athlete, day: datetime, per_year: int, seed: int) -> Iterator[
     hours = chance.choices(range(24), weights=HOURS, k=number)
     for second in sorted({hour * 3600 + chance.randrange(3600) for hour in hours}):
         moment = day + timedelta(seconds=second) - home.offset(day)
-        activity = described(athlete, _id(athlete, moment), moment, home, chance)
+        activity = generate_activity(athlete, _id(athlete, moment), moment, home, chance)
         if is_hidden:
             hidden = day + timedelta(seconds=1)
             activity |= {"start_date": strava_time(hidden - home.offset(day)), "start_date_local": strava_time(hidden)}
         yield moment, activity
         if chance.random() < TWO_DEVICES:
             again = moment + timedelta(seconds=4)
-            yield again, described(athlete, _id(athlete, again), again, home, chance)
+            yield again, generate_activity(athlete, _id(athlete, again), again, home, chance)
 
 
 def _home(athlete: Athlete, day: datetime, seed: int) -> Home:

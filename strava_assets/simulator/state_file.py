@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from strava_assets.local import kept_file
+from strava_assets.local import atomic_file
 from strava_assets.raw.activity import split_array
 from strava_assets.simulator.accounts import Account
 from strava_assets.simulator.simulation import Simulation
@@ -54,7 +54,7 @@ def _load(simulation: Simulation, state: dict[str, Any]) -> None:
 def _save(simulation: Simulation, file: Path) -> None:
     """Write all at once, so that a crash leaves the old state or the new. It holds tokens: only its owner may read."""
     with simulation.lock:
-        kept_file.save(file, _state(simulation))
+        atomic_file.save(file, _state(simulation))
 
 
 def _state(simulation: Simulation) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class EvidenceStore:
         with answering(self._redis):
             self._redis.hdel(_key(token_key), "renewal")
 
-    def see_event(self, token_key: str, now: datetime) -> bool:
+    def record_event(self, token_key: str, now: datetime) -> bool:
         """A webhook event reports that access was withdrawn; False where one did so before."""
         with answering(self._redis):
             return bool(self._redis.hsetnx(_key(token_key), "event", repr(now.timestamp())))
@@ -85,7 +85,7 @@ class EvidenceStore:
         with answering(self._redis):
             self._redis.hdel(_key(token_key), "api", "api_first", "api_token")
 
-    def see_refusal(self, token_key: str, refresh_token: str, now: datetime) -> None:
+    def record_refusal(self, token_key: str, refresh_token: str, now: datetime) -> None:
         """The OAuth server refuses the refresh token; the first time is kept."""
         names = {"whose": "refused_token", "first": "refused", "last": "refused_again"}
         self._see_refused(token_key, refresh_token, now, **names, checks="0")

@@ -134,12 +134,12 @@ class StravaClient:
         if token is None or token.athlete_id != athlete.id:
             raise AthleteGone("An athlete was logged out or purged meanwhile; what was fetched of them is not written.")
 
-    def hear_of_revocation(self, athlete: Athlete) -> None:
+    def report_revocation(self, athlete: Athlete) -> None:
         """A webhook event says that the athlete withdrew access: note it, and ask Strava if it is the first.
 
         An event alone proves nothing. Raises AccessRevoked or LoginLost where Strava refuses the login as well.
         """
-        if self._access.hear_of_revocation(athlete.token_key):
+        if self._access.report_revocation(athlete.token_key):
             self._profile(athlete.token_key)
 
     def check_doubted_logins(self) -> int:

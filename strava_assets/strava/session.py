@@ -76,7 +76,7 @@ class ApiSession:
             token = self._access.instead_of(token, token_key)
             answer = self._ask(token, path, parameters)
         if answer.ok or answer.status == HTTPStatus.NOT_FOUND:
-            self._access.accepted(token, token_key)
+            self._access.record_acceptance(token, token_key)
         else:
             raise api_errors.of_api(answer, f"GET {path}", token.athlete_id)
         return answer

@@ -25,7 +25,7 @@ from strava_assets.state.access_evidence import Evidence, EvidenceStore
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.api_errors import LOG_IN_AGAIN
 from strava_assets.strava.clock import Clock
-from strava_assets.strava.interruption import uninterrupted
+from strava_assets.strava.held_back_signals import uninterrupted
 from strava_assets.strava.oauth import EXCHANGE, OAuth, was_not_renewed
 from strava_assets.strava.retries import TryAgain, repeat
 from strava_assets.strava.tokens import LOCK_LIFETIME, Token, TokenStore
@@ -101,7 +101,7 @@ class Access:
             return self._load(key)
         return self._renew(key, lambda token: token.access_token != refused.access_token, self._lock_wait)
 
-    def accepted(self, token: Token, key: str) -> None:
+    def record_acceptance(self, token: Token, key: str) -> None:
         """The API took the token, so it does not refuse it any more. What else was seen, only a renewal disproves."""
         if key not in self._suspected:
             return
@@ -114,9 +114,9 @@ class Access:
         elif evidence.event and is_due(evidence, now):
             self._evidence.count_check(key, now)
 
-    def hear_of_revocation(self, key: str) -> bool:
+    def report_revocation(self, key: str) -> bool:
         """A webhook event says that access was withdrawn; True for the first since the grant was proven to live."""
-        return self._evidence.see_event(key, self._clock.now())
+        return self._evidence.record_event(key, self._clock.now())
 
     def is_check_due(self, key: str) -> bool:
         """Whether the grant is in doubt, and Strava is to be asked about it now."""
@@ -167,7 +167,7 @@ class Access:
     def _see_refusal(self, key: str, token: Token) -> AthleteError:
         """Record that the OAuth server refuses the refresh token, and mark the athlete if that proves a withdrawal."""
         now = self._clock.now()
-        self._evidence.see_refusal(key, token.refresh_token, now)
+        self._evidence.record_refusal(key, token.refresh_token, now)
         self._evidence.count_check(key, now)
         evidence = self._seen(key, token)
         if token.athlete_id is not None and judge(evidence) is Verdict.WITHDRAWN:

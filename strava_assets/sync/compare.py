@@ -18,7 +18,7 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.athletes import each_athlete
 from strava_assets.sync.deletions import Review
-from strava_assets.sync.listing import Around, Gap, sentences
+from strava_assets.sync.listing import Gap, ListingWithGaps, sentences
 
 MAX_GAP = 24 * HOUR
 """Hours that differ and lie this close share a run: a run costs seconds, an hour in it milliseconds."""
@@ -124,7 +124,7 @@ class Comparer:
         with transaction(self.engine) as connection:
             began = moment(connection)
         listed: dict[int | str, Known] = {}
-        listing = Around(self.client, athlete, window)
+        listing = ListingWithGaps(self.client, athlete, window)
         for page in listing.pages():
             listed.update(known(each.activity, each.hour) for each in page.activities)
         listed = bounded(listed, window.end)

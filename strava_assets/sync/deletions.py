@@ -23,8 +23,8 @@ from strava_assets.raw.activity import activity_key
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import ALL_TIME
 from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.listing import Around
-from strava_assets.sync.presence import writing
+from strava_assets.sync.listing import ListingWithGaps
+from strava_assets.sync.presence import while_logged_in
 
 SAMPLE = 5
 """How many of what the whole listing lacks are requested one by one: they show whether a page is missing."""
@@ -95,7 +95,7 @@ class Review:
         """
         with transaction(self.engine) as connection:
             without_start = rows_without_start(connection, athlete.id)
-        listing = Around(self.client, athlete, None)
+        listing = ListingWithGaps(self.client, athlete, None)
         whole: dict[int | str, datetime] = {}
         starts: dict[int, datetime] = {}
         for page in listing.pages():
@@ -108,7 +108,7 @@ class Review:
             here = stored(connection, athlete.id, EVER, ())
         places = {*lost, *(Place(known.hour, key) for key, known in here.items())}
         if any(place.hour == EPOCH.start for place in places):  # whose first second a listing of everything lacks
-            for page in Around(self.client, athlete, EPOCH).pages():
+            for page in ListingWithGaps(self.client, athlete, EPOCH).pages():
                 whole.update((activity_key(each.activity), each.hour) for each in page.activities)
         gone = {place for place in places if place.key not in whole and place.hour in listing}
         now_elsewhere = {place for place in places if whole.get(place.key, place.hour) != place.hour}
@@ -120,7 +120,7 @@ class Review:
         refusal = too_many or self._incomplete(athlete, sorted(key for key in keys if isinstance(key, int)))
         waiting = gone | {Place(EVER.start, key) for key in never} if too_many else set()
         allowed = {*moved, *now_elsewhere} if refusal else {*moved, *now_elsewhere, *gone}
-        with writing(self.engine, self.client, athlete), transaction(self.engine) as connection:
+        with while_logged_in(self.engine, self.client, athlete), transaction(self.engine) as connection:
             wait_for_other_loads(connection, athlete.id)
             set_starts(connection, athlete.id, starts)
             decide(connection, athlete.id, allowed, waiting)

@@ -23,8 +23,8 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.athletes import each_athlete
 from strava_assets.sync.deletions import Review
-from strava_assets.sync.listing import Around, Gap
-from strava_assets.sync.presence import writing
+from strava_assets.sync.listing import Gap, ListingWithGaps
+from strava_assets.sync.presence import while_logged_in
 
 Hours = dict[datetime, list[RawActivity]]
 Etags = dict[datetime, str | None]
@@ -138,7 +138,7 @@ class _FetchOfAthlete:
                 self._here[known.hour].add(key)
         if self._is_single_hour:
             even_if_empty.add(self._window.start)
-        listing = Around(self._with.client, self._athlete, rest)
+        listing = ListingWithGaps(self._with.client, self._athlete, rest)
         for complete, hours in _complete_hours(listing, rest, even_if_empty):
             self._listed.update({activity_key(each): hour for hour, found in hours.items() for each in found})
             losses = self._losses(hours)
@@ -154,7 +154,7 @@ class _FetchOfAthlete:
             self._reach(self._window.end)
 
     def _reach(self, moment: datetime) -> None:
-        with writing(self._with.engine, self._with.client, self._athlete):
+        with while_logged_in(self._with.engine, self._with.client, self._athlete):
             self._with.resume.reach(self._athlete.id, self._window, moment)
 
     def _losses(self, hours: Hours) -> set[datetime]:
@@ -188,7 +188,7 @@ class _FetchOfAthlete:
 
     def _write(self, hours: Hours) -> None:
         existing = {} if self._is_single_hour else self._existing
-        with writing(self._with.engine, self._with.client, self._athlete):
+        with while_logged_in(self._with.engine, self._with.client, self._athlete):
             written, etags = self._with.store.write(self._athlete.id, hours, existing)
             self._fetched.written += written
             self._fetched.activities.update({(self._athlete.id, hour): len(found) for hour, found in hours.items()})
@@ -196,7 +196,7 @@ class _FetchOfAthlete:
 
 
 def _complete_hours(
-    listing: Around, window: Window, even_if_empty: Collection[datetime]
+    listing: ListingWithGaps, window: Window, even_if_empty: Collection[datetime]
 ) -> Iterator[tuple[datetime, Hours]]:
     """Page by page: the moment up to which everything is known, and the hours completed by the page.
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
-from strava_assets.mirror.load import Loaded, mirror
+from strava_assets.mirror.load import Loaded, load_snapshots
 from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets.raw.store import RawStore
 from strava_assets.state.resume_points import ResumePoints
@@ -57,7 +57,7 @@ class Importer:
             guard = DeletionGuard(self.max_delete_share)
             snapshots = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
             with transaction(self.engine) as connection:
-                loaded = mirror(connection, athlete.id, snapshots, guard)
+                loaded = load_snapshots(connection, athlete.id, snapshots, guard)
             progress.athlete = athlete
             progress.pages += 1
             progress.activities += sum(map(len, hours.values()))

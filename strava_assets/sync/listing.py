@@ -26,7 +26,7 @@ class Gap:
     error: MalformedPage
 
 
-class Around:
+class ListingWithGaps:
     """One listing of an athlete's window; `gaps` grows while its pages are read, each before a page behind it."""
 
     def __init__(self, client: StravaClient, athlete: Athlete, window: Window | None) -> None:

@@ -10,7 +10,7 @@ from strava_assets.errors import AthleteError, RawObjectMissing, StatementRefuse
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
-from strava_assets.mirror.load import Loaded, mirror
+from strava_assets.mirror.load import Loaded, load_snapshots
 from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets.raw.store import RawObject, RawStore
 from strava_assets.sync.athletes import each_athlete
@@ -28,7 +28,7 @@ class Mirrored:
     """By athlete: the hours of the window that have a raw object."""
 
 
-def mirror_window(store: RawStore, engine: Engine, window: Window, guard: DeletionGuard) -> Mirrored:
+def load_window(store: RawStore, engine: Engine, window: Window, guard: DeletionGuard) -> Mirrored:
     """Make every athlete's rows of the window equal their raw objects, a transaction an athlete.
 
     Raises RawObjectMissing for a single hour that nobody has an object of. One athlete's error is noted, and the
@@ -45,7 +45,7 @@ def mirror_window(store: RawStore, engine: Engine, window: Window, guard: Deleti
         def load(hours: Sequence[datetime]) -> None:
             nonlocal held_back
             with transaction(engine) as connection:
-                loaded = mirror(connection, athlete_id, _snapshots(store, athlete_id, objects, hours), guard)
+                loaded = load_snapshots(connection, athlete_id, _snapshots(store, athlete_id, objects, hours), guard)
             mirrored.loaded += loaded
             held_back += loaded.held_back
 

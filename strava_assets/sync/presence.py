@@ -11,7 +11,7 @@ from strava_assets.strava.tokens import Athlete
 
 
 @contextmanager
-def writing(engine: Engine, client: StravaClient, athlete: Athlete) -> Iterator[None]:
+def while_logged_in(engine: Engine, client: StravaClient, athlete: Athlete) -> Iterator[None]:
     """Hold the lock that a purge takes, too, while rows or objects of the athlete are written.
 
     Raises AthleteGone, with nothing written, if the athlete was logged out or purged meanwhile.

@@ -13,10 +13,10 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from strava_assets.bounded_server import BACKLOG, BoundedServer, max_connections
-from strava_assets.report.web import reports_app
 from strava_assets.settings import Settings
 from strava_assets.web.guard import Authority, Guard
-from strava_assets.web.reports import reports_of
+from strava_assets.web.report_pages import reports_app
+from strava_assets.web.report_source import reports_of
 
 
 def guarded(

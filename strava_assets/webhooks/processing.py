@@ -238,7 +238,7 @@ class EventProcessor:
             return
         self._confirmed.add(athlete.id)
         try:
-            self._client.hear_of_revocation(athlete)
+            self._client.report_revocation(athlete)
         except AccessRevoked:
             self._processed.outcomes["revoked, as Strava confirms"] += 1
         except AthleteError as error:

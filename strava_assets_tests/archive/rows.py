@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from strava_assets.archive.loading import Loaded, load
+from strava_assets.archive.loading import LoadedArchive, load
 from strava_assets.archive.table import read_table
 from strava_assets.hours import floor_to_hour
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded as Mirrored
-from strava_assets.mirror.load import mirror
+from strava_assets.mirror.load import load_snapshots
 from strava_assets.raw.activity import RawActivity, split_array
 from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets_tests.archive.exports import ExportFile
@@ -23,7 +23,7 @@ UNGUARDED = DeletionGuard(max_share=1.0)
 ApiActivity = Mapping[str, Any]
 
 
-def import_archive(engine: Engine, export: ExportFile, **options: Any) -> Loaded:
+def import_archive(engine: Engine, export: ExportFile, **options: Any) -> LoadedArchive:
     data = export.csv()
     archive = hashlib.sha256(data).hexdigest()[:12]
     options = {"keep": lambda: None, **options}
@@ -45,7 +45,7 @@ def refresh(
     now = datetime.now(UTC)
     snapshots = (HourSnapshot(hour, now, "etag", activities) for hour, activities in by_hour.items())
     with engine.begin() as connection:
-        return mirror(connection, ATHLETE, snapshots, guard)
+        return load_snapshots(connection, ATHLETE, snapshots, guard)
 
 
 def rows(engine: Engine, table: str = "strava_activity", where: str = "true") -> dict[int, dict[str, Any]]:

@@ -224,7 +224,7 @@ def test_a_login_that_strava_refuses_is_reported_with_both_ways_out(
     strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path
 ) -> None:
     put_tokens(strava, stored, 7)
-    EvidenceStore(stored).see_refusal("STRAVA_TOKEN", "refresh-1-of-7", datetime(2026, 11, 22, 13, 2, tzinfo=UTC))
+    EvidenceStore(stored).record_refusal("STRAVA_TOKEN", "refresh-1-of-7", datetime(2026, 11, 22, 13, 2, tzinfo=UTC))
     assert run(environment, tmp_path, "athletes").stdout.splitlines()[-1] == (
         "Strava has refused the refresh token of athlete 7 since 2026-11-22 13:02 UTC: access was withdrawn, or a "
         "login was lost. Log in again: strava-assets login; or delete the data: strava-assets purge --athlete 7"

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 from strava_assets.cli.dagster_runs import open_instance
 from strava_assets.cli.main import main
 from strava_assets.defs.build import build_definitions
-from strava_assets.deletion.purge import STILL_HELD, Data, Purger
+from strava_assets.deletion.purge import STILL_HELD, PurgeCounts, Purger
 from strava_assets.deletion.retention import DeletedByAge, delete_old_activities
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.hours import HOUR, Window, floor_to_hour
@@ -181,8 +181,8 @@ def test_an_interrupted_purge_does_not_fetch_anew_and_is_finished_by_the_next(
         with pytest.raises(ServiceUnavailable):
             purger().purge(ADA)
     assert not redis.exists("STRAVA_TOKEN")
-    assert purger().purge(ADA) == Data(objects=2, rows=4)
-    assert not purger().kept(ADA)
+    assert purger().purge(ADA) == PurgeCounts(objects=2, rows=4)
+    assert not purger().count(ADA)
 
 
 @pytest.mark.usefixtures("instance")
@@ -193,7 +193,7 @@ def test_a_purge_that_was_interrupted_before_it_compacted_is_known_to_be_unfinis
     whole = purger()
     with pytest.raises(ServiceUnavailable):
         replace(whole, compact=interrupt).purge(ADA)
-    assert not purger().kept(ADA)
+    assert not purger().count(ADA)
     result = CliRunner().invoke(main, ["purge", "--athlete", str(ADA)], input="y\n")
     assert result.output.endswith(f"Nothing is left.\n{STILL_HELD}\n")
     assert not PurgedIds(redis).of(ADA)
@@ -202,9 +202,9 @@ def test_a_purge_that_was_interrupted_before_it_compacted_is_known_to_be_unfinis
 @pytest.mark.usefixtures("instance")
 def test_a_purge_says_so_when_something_writes_meanwhile(client: "S3Client", bucket: str):
     class Haunted(Purger):
-        def kept(self, athlete_id: int) -> Data:
+        def count(self, athlete_id: int) -> PurgeCounts:
             client.put_object(Bucket=bucket, Key=f"stravaact/{athlete_id}/20250101T000000.json", Body=b"[]")
-            return super().kept(athlete_id)
+            return super().count(athlete_id)
 
     whole = purger()
     with pytest.raises(ServiceUnavailable, match="Of athlete 42 there is 1 object again"):
@@ -218,15 +218,15 @@ def test_the_job_purges_only_whose_withdrawal_is_recorded_whatever_its_config_na
     for config in ({"athlete_id": ADA}, {"athlete_id": ADA, "only_if_revoked": False}):
         assert execute("purge_athlete", instance, {"ops": {"purge_everything": {"config": config}}})
     assert execute("purge_athlete", instance)
-    assert purger().kept(ADA)
+    assert purger().count(ADA)
     Revocations(redis).mark(ADA, HOUR_AGO)
     with monkeypatch.context() as patched:
         patched.setenv("STRAVA_PURGE_ON_REVOKE", "confirm")
         assert execute("purge_athlete", instance)
-    assert purger().kept(ADA)
+    assert purger().count(ADA)
     assert execute("purge_athlete", instance)
-    assert not purger().kept(ADA)
-    assert purger().kept(BEN)
+    assert not purger().count(ADA)
+    assert purger().count(BEN)
     assert not Revocations(redis).athletes()
 
 
@@ -247,7 +247,7 @@ def test_one_athlete_whose_purge_fails_does_not_keep_the_others(
     with pytest.raises(dg.Failure, match=r"S3 is away\."):
         execute("purge_athlete", instance)
     assert list(Revocations(redis).athletes()) == [ADA]
-    assert not purger().kept(BEN)
+    assert not purger().count(BEN)
 
 
 def test_rows_that_the_old_dag_wrote_go_with_the_athlete_it_served(
@@ -262,9 +262,9 @@ def test_rows_that_the_old_dag_wrote_go_with_the_athlete_it_served(
 
 
 def test_what_was_deleted_is_counted_in_words():
-    assert str(Data()) == "nothing"
-    assert str(Data(tokens=1, old_objects=1, entries=1)) == "1 token, 1 old object, 1 entry"
-    assert str(Data(objects=2, rows=1, entries=3, records=4)) == "2 objects, 1 row, 3 entries, 4 records"
+    assert str(PurgeCounts()) == "nothing"
+    assert str(PurgeCounts(tokens=1, old_objects=1, entries=1)) == "1 token, 1 old object, 1 entry"
+    assert str(PurgeCounts(objects=2, rows=1, entries=3, records=4)) == "2 objects, 1 row, 3 entries, 4 records"
 
 
 @pytest.mark.usefixtures("environment")

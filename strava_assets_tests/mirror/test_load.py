@@ -11,7 +11,7 @@ from strava_assets.mirror.activity import COLUMNS, Activity, validate
 from strava_assets.mirror.airflow_rows import assign_rows, has_unowned_rows
 from strava_assets.mirror.deletion import delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
-from strava_assets.mirror.load import Loaded, mirror
+from strava_assets.mirror.load import Loaded, load_snapshots
 from strava_assets.mirror.queries import mirrored_etags
 from strava_assets.mirror.unlisted import Place, decide
 from strava_assets.raw.activity import RawActivity, split_array
@@ -33,7 +33,7 @@ def snapshot(hour: datetime, *activities: RawActivity, fetched_at: datetime = NO
 
 def load(engine: Engine, *snapshots: HourSnapshot, guard: DeletionGuard = UNGUARDED, athlete: int = ATHLETE) -> Loaded:
     with engine.begin() as connection:
-        return mirror(connection, athlete, iter(snapshots), guard)
+        return load_snapshots(connection, athlete, iter(snapshots), guard)
 
 
 def rows(engine: Engine) -> dict[int, Any]:

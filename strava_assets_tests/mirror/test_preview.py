@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, text
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.deletion_guard import DeletionGuard
-from strava_assets.mirror.load import mirror
+from strava_assets.mirror.load import load_snapshots
 from strava_assets.mirror.preview import preview
 from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import split_array
@@ -23,7 +23,7 @@ def shown(engine: Engine, start: datetime = NOON, **fields: Any) -> str:
     hour = floor_to_hour(start)
     array = json.dumps([{"id": 1, "start_date": start.isoformat(), "sport_type": "Run", **fields}])
     with engine.begin() as connection:
-        mirror(connection, 42, [HourSnapshot(hour, NOON, "etag", split_array(array))], DeletionGuard(1.0))
+        load_snapshots(connection, 42, [HourSnapshot(hour, NOON, "etag", split_array(array))], DeletionGuard(1.0))
         return preview(connection, Window.of(hour, hour)).splitlines()[-1]
 
 

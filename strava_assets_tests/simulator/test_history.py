@@ -9,8 +9,8 @@ import pytest
 
 from strava_assets.mirror.activity import Activity, validate
 from strava_assets.raw.activity import split_array
+from strava_assets.simulator.gps_routes import encoded
 from strava_assets.simulator.history import history
-from strava_assets.simulator.routes import encoded
 from strava_assets.simulator.simulation import Simulation
 
 # Every field of GET /athlete/activities that this project knows of, and the JSON types seen in it.

@@ -126,7 +126,7 @@ class Grant:
 
     def post_event(self) -> None:
         """What the sensor does with a revocation, true or forged."""
-        self.evidence.see_event(KEY, self.strava.now())
+        self.evidence.record_event(KEY, self.strava.now())
 
     def wait(self, **duration: float) -> None:
         self.strava.advance(timedelta(**duration).total_seconds())

@@ -27,7 +27,7 @@ from strava_assets.strava.pagination import Page
 from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.history_import import Importer
-from strava_assets.sync.load import mirror_window
+from strava_assets.sync.load import load_window
 
 NOW = floor_to_hour(datetime.now(UTC))
 FIRST = NOW - timedelta(days=100)
@@ -58,7 +58,7 @@ class Platform:
         return Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, SHARE).fetch(window)
 
     def load(self, window: Window = EVER) -> Any:
-        return mirror_window(self.store, self.engine, window, DeletionGuard(SHARE))
+        return load_window(self.store, self.engine, window, DeletionGuard(SHARE))
 
     def compare(self, window: Window = EVER, confirmed: int | None = None) -> Comparison:
         return Comparer(self.client, self.store, self.engine, SHARE).compare(window, confirmed)

@@ -12,7 +12,7 @@ from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
-from strava_assets.sync.presence import writing
+from strava_assets.sync.presence import while_logged_in
 
 
 def test_nothing_is_written_for_an_athlete_who_left_after_the_listing(
@@ -25,9 +25,9 @@ def test_nothing_is_written_for_an_athlete_who_left_after_the_listing(
     engine, written = engine_for(settings.database_url), []
     with StravaClient.open(settings) as client:
         (athlete,) = client.athletes()
-        with writing(engine, client, athlete):
+        with while_logged_in(engine, client, athlete):
             written.append("before")
         TokenStore(redis).delete_athlete(42)
-        with pytest.raises(AthleteGone), writing(engine, client, athlete):
+        with pytest.raises(AthleteGone), while_logged_in(engine, client, athlete):
             written.append("after")
     assert written == ["before"]

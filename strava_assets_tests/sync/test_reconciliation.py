@@ -22,7 +22,7 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
-from strava_assets.sync.load import mirror_window
+from strava_assets.sync.load import load_window
 from strava_assets.sync.reconciliation import Reconciliation
 
 NOW = floor_to_hour(datetime.now(UTC))
@@ -85,7 +85,7 @@ def tries(environment: dict[str, str], simulation: Simulation) -> Iterator[Tries
         )
     tries = Tries(simulation)
     Fetcher(tries.client, tries.store, ResumePoints(redis), tries.engine, 0.1).fetch(EVER)
-    mirror_window(tries.store, tries.engine, EVER, DeletionGuard(0.1))
+    load_window(tries.store, tries.engine, EVER, DeletionGuard(0.1))
     simulation.limits.overall = simulation.limits.read = ALL_QUARTER
     simulation.advance(900)
     yield tries

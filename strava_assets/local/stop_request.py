@@ -9,7 +9,7 @@ from types import FrameType
 from strava_assets.local.supervisor import STOPPING, terminals_of_parent
 
 
-class Interruption:
+class StopRequest:
     """Whether the user wants to stop. A second Ctrl-C raises KeyboardInterrupt at once, wherever that is."""
 
     def __init__(self) -> None:

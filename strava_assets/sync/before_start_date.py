@@ -12,7 +12,7 @@ from strava_assets.strava.tokens import Athlete
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class BeforeStartDate:
     """How many activities start before `start`, at least, and the UTC date of the first."""
 
     count: int
@@ -41,12 +41,12 @@ class LeftOut:
 
 def of_starts(
     starts: Iterable[datetime | None], start: datetime, oldest_kept: datetime | None = None
-) -> LeftOut | None:
+) -> BeforeStartDate | None:
     """What of a whole history lies before `start`, and would be kept by retention; None where nothing does."""
     return _within(starts, _before(start, oldest_kept))
 
 
-def left_out(client: StravaClient, athlete: Athlete, window: Window) -> LeftOut | None:
+def before_start_date(client: StravaClient, athlete: Athlete, window: Window) -> BeforeStartDate | None:
     """What starts in `window`, which ends where the partitions begin; None where nothing does.
 
     One API request, and two more where it brings a full page. Raises what StravaClient.activities does.
@@ -59,7 +59,7 @@ def left_out(client: StravaClient, athlete: Athlete, window: Window) -> LeftOut 
     return replace(found, first=_utc_date(oldest) if oldest else found.first, is_all=False)
 
 
-def all_left_out(client: StravaClient, start: datetime, oldest_kept: datetime | None = None) -> list[str]:
+def all_before_start_date(client: StravaClient, start: datetime, oldest_kept: datetime | None = None) -> list[str]:
     """A sentence for each athlete with activities before `start` that the retention setting would keep."""
     window = _before(start, oldest_kept)
     if window.start >= window.end:
@@ -67,7 +67,7 @@ def all_left_out(client: StravaClient, start: datetime, oldest_kept: datetime | 
     lines = []
     for athlete in client.athletes():
         try:
-            if found := left_out(client, athlete, window):
+            if found := before_start_date(client, athlete, window):
                 lines.append(f"Athlete {athlete.id}: {found}")
         except StravaAssetsError as error:
             lines.append(
@@ -81,9 +81,9 @@ def _before(start: datetime, oldest_kept: datetime | None) -> Window:
     return Window(max(ALL_TIME.start, oldest_kept or ALL_TIME.start), start)
 
 
-def _within(starts: Iterable[datetime | None], window: Window) -> LeftOut | None:
+def _within(starts: Iterable[datetime | None], window: Window) -> BeforeStartDate | None:
     found = [start for start in starts if start and start in window]
-    return LeftOut(len(found), _utc_date(min(found)), window.end.date()) if found else None
+    return BeforeStartDate(len(found), _utc_date(min(found)), window.end.date()) if found else None
 
 
 def _utc_date(moment: datetime) -> date:

@@ -13,7 +13,7 @@ import pytest
 
 from strava_assets.state.connection import connect
 from strava_assets.strava.clock import REAL
-from strava_assets.strava.interruption import SIGNALS, uninterrupted
+from strava_assets.strava.held_back_signals import SIGNALS, uninterrupted
 from strava_assets.strava.tokens import Token, TokenStore
 from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Request, ScriptedStrava
 

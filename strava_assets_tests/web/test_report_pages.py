@@ -11,7 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from strava_assets.report.web import Reports, reports_app
+from strava_assets.web.report_pages import Reports, reports_app
 
 PAGES = {42: b"<h1>of Ada</h1>", 43: b"<h1>of Ben</h1>"}
 WORDS = {42: "word-of-ada", 43: "word-of-ben"}

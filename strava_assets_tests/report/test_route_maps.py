@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_assets.report.routes import CUT_METRES, MAX_MAPS, MAX_POINTS, MAX_ROUTES, _cut, decoded, maps, metres
-from strava_assets.simulator.routes import encoded
+from strava_assets.report.route_maps import CUT_METRES, MAX_MAPS, MAX_POINTS, MAX_ROUTES, _cut, decoded, maps, metres
+from strava_assets.simulator.gps_routes import encoded
 
 PLACES = st.lists(st.tuples(st.floats(-80, 80), st.floats(-179, 179)), min_size=1, max_size=30)
 

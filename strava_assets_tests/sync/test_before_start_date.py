@@ -11,7 +11,7 @@ from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import ALL_TIME
-from strava_assets.sync.left_out import LeftOut, all_left_out, left_out, of_starts
+from strava_assets.sync.before_start_date import BeforeStartDate, all_before_start_date, before_start_date, of_starts
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BEFORE = Window(ALL_TIME.start, START)
@@ -19,7 +19,7 @@ BEFORE = Window(ALL_TIME.start, START)
 
 def look(
     environment: dict[str, str], simulation: Simulation, starts: list[datetime], window: Window = BEFORE
-) -> tuple[LeftOut | None, int]:
+) -> tuple[BeforeStartDate | None, int]:
     """What is left out of an account with activities at these times, and how many requests it took to know."""
     simulation.add_athlete(42)
     for start in starts:
@@ -28,7 +28,7 @@ def look(
     with StravaClient.open(Settings.from_environment()) as client:
         (athlete,) = client.athletes()
         before = client.requests_made
-        return left_out(client, athlete, window), client.requests_made - before
+        return before_start_date(client, athlete, window), client.requests_made - before
 
 
 def test_nothing_before_the_start_costs_one_request(environment: dict[str, str], simulation: Simulation):
@@ -37,7 +37,7 @@ def test_nothing_before_the_start_costs_one_request(environment: dict[str, str],
 
 def test_what_fits_into_a_page_is_counted_with_its_first_day(environment: dict[str, str], simulation: Simulation):
     starts = [START - timedelta(seconds=1), START - timedelta(days=2), START]
-    assert look(environment, simulation, starts) == (LeftOut(2, date(2023, 12, 30), START.date()), 1)
+    assert look(environment, simulation, starts) == (BeforeStartDate(2, date(2023, 12, 30), START.date()), 1)
 
 
 @pytest.mark.parametrize("second", [0, 1])
@@ -45,13 +45,13 @@ def test_an_activity_of_a_clock_that_lost_its_battery_is_counted(
     environment: dict[str, str], simulation: Simulation, second: int
 ):
     epoch = ALL_TIME.start + timedelta(seconds=second)
-    assert look(environment, simulation, [epoch]) == (LeftOut(1, date(1970, 1, 1), START.date()), 1)
+    assert look(environment, simulation, [epoch]) == (BeforeStartDate(1, date(1970, 1, 1), START.date()), 1)
 
 
 def test_a_full_page_says_or_more_and_still_names_the_first_day(environment: dict[str, str], simulation: Simulation):
     starts = [START - timedelta(days=number) for number in range(1, 251)]
     found, requests = look(environment, simulation, starts)
-    assert found == LeftOut(200, starts[-1].date(), START.date(), is_all=False)
+    assert found == BeforeStartDate(200, starts[-1].date(), START.date(), is_all=False)
     assert requests == 3
     assert str(found).startswith("200 or more activities start before STRAVA_START_DATE=2024-01-01 and are left out ")
 
@@ -59,21 +59,21 @@ def test_a_full_page_says_or_more_and_still_names_the_first_day(environment: dic
 def test_what_retention_would_delete_is_not_counted(environment: dict[str, str], simulation: Simulation):
     starts = [START - timedelta(days=10), START - timedelta(days=100)]
     window = Window(START - timedelta(days=30), START)
-    assert look(environment, simulation, starts, window) == (LeftOut(1, starts[0].date(), START.date()), 1)
+    assert look(environment, simulation, starts, window) == (BeforeStartDate(1, starts[0].date(), START.date()), 1)
 
 
 def test_where_retention_keeps_nothing_older_no_request_is_made(environment: dict[str, str], simulation: Simulation):
     assert look(environment, simulation, [START - timedelta(days=1)])[1] == 1
     made = len(simulation.requests)
     with StravaClient.open(Settings.from_environment()) as client:
-        assert all_left_out(client, START, START) == []
+        assert all_before_start_date(client, START, START) == []
         assert len(simulation.requests) == made
-        assert len(all_left_out(client, START, START - timedelta(days=1))) == 1
+        assert len(all_before_start_date(client, START, START - timedelta(days=1))) == 1
 
 
 def test_of_a_whole_history_what_starts_before_and_would_be_kept_is_left_out():
     second, kept = timedelta(seconds=1), START - timedelta(days=30)
     starts = [kept - second, kept, None, START - second, START, START + second]
-    assert of_starts(starts, START, kept) == LeftOut(2, kept.date(), START.date())
-    assert of_starts(starts, START) == LeftOut(3, (kept - second).date(), START.date())
+    assert of_starts(starts, START, kept) == BeforeStartDate(2, kept.date(), START.date())
+    assert of_starts(starts, START) == BeforeStartDate(3, (kept - second).date(), START.date())
     assert of_starts([None, START], START) is None

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from strava_assets.report.web import Reports
 from strava_assets.settings import Settings
+from strava_assets.web.report_pages import Reports
 
 if TYPE_CHECKING:
     from strava_assets.raw.report_store import ReportStore
