@@ -6,7 +6,7 @@ Redis from the moment when these are deleted, so that a purge can be interrupted
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from redis import Redis
 from sqlalchemy import Engine
@@ -35,25 +35,26 @@ STILL_HELD = (
 """What the owner has to know after a purge or a deletion by age."""
 
 
-SINGULAR = {"entries": "entry"}
-"""Of words that do not only lose their last letter."""
+def _count(one: str, several: str) -> int:
+    """A field with a number of things, and what one and several of them are called."""
+    return field(default=0, metadata={"one": one, "several": several})
 
 
 @dataclass(frozen=True)
 class PurgeCounts:
     """How much there is of an athlete, or was."""
 
-    tokens: int = 0
-    objects: int = 0
+    tokens: int = _count("token", "tokens")
+    objects: int = _count("object", "objects")
     """With all versions and delete markers."""
-    rows: int = 0
+    rows: int = _count("row", "rows")
     """Of all tables."""
-    old_objects: int = 0
+    old_objects: int = _count("old object", "old objects")
     """The old DAG's, with all versions."""
-    entries: int = 0
-    """Webhook events, resume points and the link to the report, in Redis."""
-    records: int = 0
-    """Texts of Dagster's that named the athlete or their activities."""
+    redis_entries: int = _count("Redis entry", "Redis entries")
+    """Webhook events, resume points and the link to the report."""
+    dagster_events: int = _count("Dagster event redacted", "Dagster events redacted")
+    """With all other texts of Dagster's that named the athlete or their activities."""
 
     def __add__(self, other: "PurgeCounts") -> "PurgeCounts":
         return PurgeCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -62,9 +63,8 @@ class PurgeCounts:
         return self != PurgeCounts()
 
     def __str__(self) -> str:
-        found = [(each.name.replace("_", " "), getattr(self, each.name)) for each in fields(self)]
-        counted = (f"{count} {name if count != 1 else SINGULAR.get(name, name[:-1])}" for name, count in found if count)
-        return ", ".join(counted) or "nothing"
+        counts = ((getattr(self, each.name), each.metadata) for each in fields(self))
+        return ", ".join(f"{n} {words['one' if n == 1 else 'several']}" for n, words in counts if n) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Purger:
             purged += PurgeCounts(
                 objects=self.objects.delete_athlete(athlete_id),
                 old_objects=self.objects.delete_of_old_dag(athlete_id),
-                entries=ResumePoints(self.redis).delete(athlete_id)
+                redis_entries=ResumePoints(self.redis).delete(athlete_id)
                 + ReconcileProgress(self.redis).delete(athlete_id)
                 + PendingEvents(self.redis).delete_athlete(athlete_id)
                 + ReportLinks(self.redis).delete(athlete_id)
@@ -110,7 +110,7 @@ class Purger:
             with transaction(self.engine) as connection:
                 ids = purged_ids.add(athlete_id, ids_of_athlete(connection, athlete_id))
             try:
-                purged += PurgeCounts(records=self.redact(athlete_id, ids))
+                purged += PurgeCounts(dagster_events=self.redact(athlete_id, ids))
             except ConfigurationError as error:
                 refused = error  # no repetition would change it, so the rest goes nevertheless
             with transaction(self.engine) as connection:
@@ -121,7 +121,7 @@ class Purger:
                 f"End what is under way, then repeat: strava-assets purge --athlete {athlete_id}"
             )
         if not refused:
-            purged += PurgeCounts(records=self.redact_again(athlete_id, ids))
+            purged += PurgeCounts(dagster_events=self.redact_again(athlete_id, ids))
         compact_mirror(self.engine)
         self.compact(self.objects.folder(athlete_id))
         purged_ids.delete(athlete_id)  # they say that a purge is unfinished, and Redis forgets them below

@@ -263,8 +263,11 @@ def test_rows_that_the_old_dag_wrote_go_with_the_athlete_it_served(
 
 def test_what_was_deleted_is_counted_in_words():
     assert str(PurgeCounts()) == "nothing"
-    assert str(PurgeCounts(tokens=1, old_objects=1, entries=1)) == "1 token, 1 old object, 1 entry"
-    assert str(PurgeCounts(objects=2, rows=1, entries=3, records=4)) == "2 objects, 1 row, 3 entries, 4 records"
+    assert str(PurgeCounts(tokens=1, old_objects=1, redis_entries=1)) == "1 token, 1 old object, 1 Redis entry"
+    assert str(PurgeCounts(rows=1, dagster_events=1)) == "1 row, 1 Dagster event redacted"
+    assert str(PurgeCounts(rows=2, redis_entries=3, dagster_events=4)) == (
+        "2 rows, 3 Redis entries, 4 Dagster events redacted"
+    )
 
 
 @pytest.mark.usefixtures("environment")
