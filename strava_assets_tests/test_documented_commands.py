@@ -66,7 +66,7 @@ NOT_RUN = {
     r"make screenshots": "the tests that take them run here; only the keeping of the pictures is left out",
     r"dagster dev": "its two parts, webserver and daemon, are run with the same workspace by test_up and test_daemon",
     r"docker compose up -d( --build| --wait postgres redis s3)?": "needs a Docker engine and an image registry",
-    r"git clone <URL of this repository> strava_assets && cd strava_assets|git pull": "needs the address of the repository",
+    r"git clone <URL of this repository> \S+ && cd \S+|git pull": "needs the address of the repository",
     r"kubectl .+": "needs a cluster",
     r"uvx --from '\S+\.whl\[embedded\]' strava-assets up": "needs uv and a package index; the rest is pip's line above",
     r"umask 077; mkdir -p backup|for name in strava dagster; do|done": "the shell's own",
