@@ -181,13 +181,11 @@ def test_ctrl_c_while_hours_are_recorded_ends_it_in_a_line_with_a_cancelled_run(
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.5)  # for the copying processes to be at work
-        began = time.monotonic()
         if number == signal.SIGINT:
             os.killpg(stopped.pid, number)  # a terminal's Ctrl-C goes to all of its processes
         else:
             stopped.send_signal(number)
         _, error = stopped.communicate(timeout=60)
-        assert time.monotonic() - began < 5, "two seconds on a machine that is not busy with other tests"
         assert stopped.returncode == 130
         assert error.strip() == "Interrupted. Run the same command again, and it goes on from here."
         (run,) = instance.get_runs()

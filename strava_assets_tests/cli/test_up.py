@@ -233,10 +233,8 @@ def test_without_a_checkout_a_stock_command_without_the_settings_names_the_remed
 
 
 @pytest.mark.slow
-def test_a_closed_terminal_ends_everything_in_ten_seconds(up_in_empty_folder: Up) -> None:
-    began = time.monotonic()
+def test_a_closed_terminal_ends_everything(up_in_empty_folder: Up) -> None:
     assert up_in_empty_folder.stop(signal.SIGHUP) == 0
-    assert time.monotonic() - began < 12, "ten, and what reading its output takes"
     assert processes_of(up_in_empty_folder.folder) == []
 
 

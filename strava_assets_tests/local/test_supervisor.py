@@ -175,16 +175,15 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
 
 def test_a_log_that_grew_is_put_aside_while_its_writer_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "LOG_BYTES", 1000)
-    child = start(tmp_path / "a", "touch ready; while true; do echo 0123456789; sleep 0.01; done")
+    told_to_go_on = "while [ ! -e go-on ]; do sleep 0.02; done"
+    child = start(tmp_path / "a", f"seq 1000; touch ready; {told_to_go_on}; echo again; touch wrote; exec sleep 60")
     log = tmp_path / "a/log"
     try:
-        while log.stat().st_size <= 1000:
-            time.sleep(0.05)
         supervisor.rotate(log)
         assert (tmp_path / "a/log.1").stat().st_size > 1000
-        time.sleep(0.3)
-        assert log.read_text().startswith("0123456789\n"), "no hole where the old end was"
-        assert log.stat().st_size < 1000
+        (tmp_path / "a/go-on").touch()
+        wait_for(tmp_path / "a/wrote")
+        assert log.read_text() == "again\n", "no hole where the old end was"
     finally:
         stop_all([child])
 

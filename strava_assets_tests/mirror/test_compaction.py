@@ -50,15 +50,14 @@ def test_who_reads_a_table_does_not_wait_behind_a_compaction_that_waits(
     with ThreadPoolExecutor(1) as worker, engine.begin() as loading:
         loading.execute(text("INSERT INTO strava_activity (id, athlete_id) VALUES (7, 42)"))
         compacting = worker.submit(compact, engine, ["strava_activity"])
-        waits = []
+        reads = 0
         while not compacting.done():
-            began = time.monotonic()
             with engine.connect() as connection:
                 assert connection.execute(text("SELECT count(*) FROM strava_activity")).scalar() == 0
-            waits.append(time.monotonic() - began)
+            reads += 1
         with pytest.raises(ServiceUnavailable, match="strava_activity is in use all the time"):
             compacting.result()
-    assert max(waits) < 2
+    assert reads > 3, "one that waited would have waited for all of these three seconds"
     monkeypatch.setattr("strava_assets.mirror.compaction.PATIENCE", 60.0)
     with ThreadPoolExecutor(1) as worker:
         with engine.begin() as loading:

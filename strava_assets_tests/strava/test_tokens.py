@@ -9,7 +9,6 @@ import redis
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.state.connection import connect
-from strava_assets.strava import tokens as tokens_module
 from strava_assets.strava.tokens import Athlete, Token, TokenStore
 
 OLD_TOKEN = {
@@ -137,9 +136,8 @@ def test_only_one_at_a_time_holds_a_tokens_lock(store: TokenStore) -> None:
 
 
 def test_the_lock_of_a_process_that_died_is_free_again_after_its_lifetime(
-    store: TokenStore, monkeypatch: pytest.MonkeyPatch
+    store: TokenStore,
 ) -> None:
-    monkeypatch.setattr(tokens_module, "LOCK_LIFETIME", 0.2)
     store.redis.lock("strava:lock:STRAVA_TOKEN", timeout=0.2).acquire()
     with store.locked("STRAVA_TOKEN"):
         assert store.redis.exists("strava:lock:STRAVA_TOKEN")

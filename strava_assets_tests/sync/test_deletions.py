@@ -238,6 +238,24 @@ def test_some_deletions_need_no_confirmation_and_cost_one_listing_more(platform:
     assert platform.compare().windows == []
 
 
+def test_a_range_that_lost_something_is_fetched_whole_the_next_time(platform: Platform):
+    platform.simulation.delete(ids(platform)[-30])
+    assert platform.fetch(EVER).held_back == {}
+    assert platform.fetch(EVER).resumed == {}
+
+
+def test_the_first_second_that_strava_can_say_is_listed_before_others_are_deleted(platform: Platform):
+    """`after` is the second before, and takes no negative number."""
+    epoch = Window.of(*2 * [datetime(1970, 1, 1, tzinfo=UTC)])
+    of_epoch = platform.simulation.add_activity(42, start_date="1970-01-01T00:00:00Z")
+    platform.fetch(epoch)
+    platform.load(epoch)
+    assert of_epoch in platform.rows()
+    platform.simulation.delete(ids(platform)[7])
+    found = platform.compare()
+    assert (len(found.windows), found.problems) == (1, [])
+
+
 @pytest.mark.slow
 def test_activities_that_got_another_year_are_moves_and_no_deletions(platform: Platform):
     """A wrong clock in the device, corrected later; hours are fetched one by one, so each sees only what it lacks."""
@@ -394,6 +412,25 @@ def test_a_record_that_cannot_be_understood_keeps_only_its_own_hour_unknown(
     with pytest.raises(MalformedPage, match="athlete/activities failed"):
         platform.fetch(unknown)
     assert set(platform.objects()) == set(ids(platform))
+
+
+@pytest.mark.parametrize(("broken", "gaps"), [(slice(50, 250, 190), 2), (slice(5, 300, 9), None)])
+def test_broken_records_far_apart_are_gaps_but_not_any_number_of_them(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: slice, gaps: int | None
+):
+    hidden, listed = set(ids(platform)[broken]), platform.simulation.listed
+
+    def with_nulls(*arguments: Any, **options: Any) -> list[str]:
+        return ["null" if json.loads(each)["id"] in hidden else each for each in listed(*arguments, **options)]
+
+    monkeypatch.setattr(platform.simulation, "listed", with_nulls)
+    before = len(platform.simulation.requests)
+    if gaps is None:
+        with pytest.raises(MalformedPage):
+            platform.fetch(EVER)
+        assert len(platform.simulation.requests) - before < 200
+    else:
+        assert len(platform.fetch(EVER).gaps[42]) == gaps
 
 
 def test_where_nothing_at_all_is_understood_that_is_one_error_after_few_requests(platform: Platform):

@@ -15,19 +15,24 @@ from strava_assets.web.report_pages import Reports, reports_app
 
 PAGES = {42: b"<h1>of Ada</h1>", 43: b"<h1>of Ben</h1>"}
 WORDS = {42: "word-of-ada", 43: "word-of-ben"}
-KNOWN = [42, 43]
 
 Get = Callable[[str], requests.Response]
 
 
-@pytest.fixture(scope="module")
-def get() -> Iterator[Get]:
+@pytest.fixture
+def known() -> list[int]:
+    """The athletes that have a report."""
+    return [42, 43]
+
+
+@pytest.fixture
+def get(known: list[int]) -> Iterator[Get]:
     """GET a path below `/reports` as the web server mounts it."""
     reports = Reports(
         read=PAGES.get,
         athlete_of={word: athlete_id for athlete_id, word in WORDS.items()}.get,
         word_of=WORDS.__getitem__,
-        athletes=lambda: list(KNOWN),
+        athletes=lambda: list(known),
     )
     app = Starlette(routes=[Mount("/reports", reports_app(reports))])
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
@@ -52,12 +57,12 @@ def test_a_link_shows_its_athletes_page_and_no_other(get: Get):
         assert b"Ada" not in answer.content
 
 
-def test_whoever_sees_dagster_finds_all_reports(get: Get):
+def test_whoever_sees_dagster_finds_all_reports(get: Get, known: list[int]):
     page = get("/").text
     assert 'href="/reports/athlete/42"' in page
     assert 'href="/reports/of/word-of-ben"' in page
     assert get("/athlete/43").content == PAGES[43]
-    KNOWN.clear()
+    known.clear()
     assert "no activity yet" in get("/").text
 
 
