@@ -1,7 +1,7 @@
-"""The hour, and all its names: partition key, window, object key, ranges.
+"""The hour, its partition key, and windows of hours with the text that stands for one.
 
-An hour is a timezone-aware datetime in UTC with no minutes. Every name of an hour is made and read
-here and nowhere else. This module knows neither Dagster nor any server.
+An hour is a timezone-aware datetime in UTC with no minutes. How it is written in the bucket says `raw/keys.py`. This
+module knows neither Dagster nor any server.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,10 +24,23 @@ class Window:
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
+    @property
+    def is_single_hour(self) -> bool:
+        """Whether it is one hour long."""
+        return self.end - self.start == HOUR
+
+    @property
+    def middle(self) -> datetime:
+        """The hour at which the window is cut in halves; of an odd number of hours the second one has more."""
+        return self.start + (self.end - self.start) // HOUR // 2 * HOUR
+
+    def overlaps(self, other: "Window") -> bool:
+        """Whether any part of the other window lies in this one."""
+        return self.start < other.end and other.start < self.end
+
     def cuts(self, other: "Window") -> bool:
         """Whether a part of the other window, but not all of it, lies in this one."""
-        overlaps = self.start < other.end and other.start < self.end
-        return overlaps and not self.covers(other)
+        return self.overlaps(other) and not self.covers(other)
 
     def covers(self, other: "Window") -> bool:
         """Whether all of the other window lies in this one."""
@@ -44,6 +57,15 @@ class Window:
     def of(cls, first_hour: datetime, last_hour: datetime) -> "Window":
         """The window from the start of `first_hour` to the end of `last_hour`."""
         return cls(first_hour, last_hour + HOUR)
+
+    @classmethod
+    def fromisoformat(cls, text: str) -> "Window":
+        """The window that `isoformat` wrote."""
+        return cls(*map(datetime.fromisoformat, text.split("/")))
+
+    def isoformat(self) -> str:
+        """Both ends as ISO 8601 has it, by which a window is stored: `2026-11-22T13:00:00+00:00/2026-...`."""
+        return f"{self.start.isoformat()}/{self.end.isoformat()}"
 
     def __str__(self) -> str:
         last = self.end - HOUR

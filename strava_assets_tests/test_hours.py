@@ -61,3 +61,24 @@ def test_a_window_is_written_like_a_partition_range():
     assert str(Window.of(NOON, NOON)) == "2026-11-22-12:00"
     assert str(Window.of(NOON, NOON + 2 * HOUR)) == "2026-11-22-12:00...2026-11-22-14:00"
     assert len(list(Window.of(NOON, NOON + 2 * HOUR).hours())) == 3
+
+
+def test_a_stored_window_is_read_as_every_version_has_written_it():
+    window = Window.of(NOON, NOON + 2 * HOUR)
+    assert window.isoformat() == "2026-11-22T12:00:00+00:00/2026-11-22T15:00:00+00:00"
+    assert Window.fromisoformat(window.isoformat()) == window
+
+
+@given(HOURS, st.integers(1, 50))
+def test_the_halves_of_a_window_are_hours_of_it_and_only_a_single_hour_has_none(start: datetime, hours: int):
+    window = Window(start, start + hours * HOUR)
+    halves = [Window(window.start, window.middle), Window(window.middle, window.end)]
+    assert [len(list(half.hours())) for half in halves] == [hours // 2, hours - hours // 2]
+    assert window.is_single_hour == (window.middle == window.start)
+
+
+def test_windows_that_only_touch_do_not_overlap():
+    window = Window(NOON, NOON + 2 * HOUR)
+    assert window.overlaps(Window(NOON + HOUR, NOON + 3 * HOUR))
+    assert not window.overlaps(Window(NOON + 2 * HOUR, NOON + 3 * HOUR))
+    assert not window.overlaps(Window(NOON - HOUR, NOON))

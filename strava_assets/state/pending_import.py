@@ -28,17 +28,14 @@ class PendingImport:
 
     def remember(self, windows: Iterable[Window]) -> None:
         """The windows are fetched and mirrored; what is left to do is to record them."""
-        text = ",".join(f"{window.start.isoformat()}/{window.end.isoformat()}" for window in windows)
         with answering(self._redis):
-            self._redis.set(self._key, text, ex=self.LIFETIME)
+            self._redis.set(self._key, ",".join(window.isoformat() for window in windows), ex=self.LIFETIME)
 
     def windows(self) -> list[Window]:
         """The windows that wait to be recorded; none if there is no such import."""
         with answering(self._redis):
             value = self._redis.get(self._key)
-        if not isinstance(value, bytes):
-            return []
-        return [Window(*map(datetime.fromisoformat, each.split("/"))) for each in value.decode().split(",")]
+        return list(map(Window.fromisoformat, value.decode().split(","))) if isinstance(value, bytes) else []
 
     def delete(self) -> None:
         """The window is recorded."""

@@ -47,11 +47,11 @@ class RefetchQueue:
         That replaces what was requested of its hours before. Of a span in `whole` no part is fetched alone.
         """
         now = datetime.now(UTC)
-        spans = [_entry(span) for span in whole if window.covers(span)]
+        spans = [span.isoformat() for span in whole if window.covers(span)]
         note = json.dumps({"requested_at": now.isoformat(), "reason": reason, "whole": spans})
-        if self._queue.put(_entry(window), not_before or now, note):
-            within = (_window(entry) for entry in self._queue.all())
-            self._queue.delete(_entry(each) for each in within if each != window and window.covers(each))
+        if self._queue.put(window.isoformat(), not_before or now, note):
+            waiting = map(Window.fromisoformat, self._queue.all())
+            self._queue.delete(each.isoformat() for each in waiting if each != window and window.covers(each))
 
     def due(self, now: datetime) -> list[Requested]:
         """The windows whose moment has come, the longest due first; they stay until they are settled."""
@@ -74,16 +74,8 @@ def has_work(redis: Redis, now: datetime) -> bool:
         return any(pipeline.execute())
 
 
-def _entry(window: Window) -> str:
-    return f"{window.start.isoformat()}/{window.end.isoformat()}"
-
-
-def _window(entry: str) -> Window:
-    return Window(*map(datetime.fromisoformat, entry.split("/")))
-
-
 def _requested(due: Due) -> Requested:
     note = json.loads(due.note or "{}")  # version 0.1.0 left none
     requested_at = datetime.fromisoformat(note["requested_at"]) if note else due.since
-    whole = [_window(span) for span in note.get("whole", [])]
-    return Requested(_window(due.entry), requested_at, note.get("reason", "rate limit"), due, whole)
+    whole = [Window.fromisoformat(span) for span in note.get("whole", [])]
+    return Requested(Window.fromisoformat(due.entry), requested_at, note.get("reason", "rate limit"), due, whole)

@@ -41,8 +41,7 @@ class ResumePoints:
         """Have these windows fetched from their start, whoever began them: something in them differs."""
         with answering(self._redis):
             for window in windows:
-                pattern = f"{keys.RESUME_POINT}*:{window.start:%Y-%m-%dT%H}"
-                if found := list(self._redis.scan_iter(match=pattern, count=1000)):
+                if found := list(self._redis.scan_iter(match=self._key("*", window), count=1000)):
                     self._redis.delete(*found)
 
     def delete(self, athlete_id: int) -> int:
@@ -52,5 +51,5 @@ class ResumePoints:
             return int(self._redis.delete(*found)) if found else 0
 
     @staticmethod
-    def _key(athlete_id: int, window: Window) -> str:
+    def _key(athlete_id: int | str, window: Window) -> str:
         return f"{keys.RESUME_POINT}{athlete_id}:{window.start:%Y-%m-%dT%H}"

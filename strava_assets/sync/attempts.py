@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
-from strava_assets.hours import HOUR, Window, floor_to_hour, merge_into_windows, outside
+from strava_assets.hours import Window, merge_into_windows, outside
 
 FIRST_PAUSE = timedelta(minutes=1)
 """After the first failure; each further pause is twice as long."""
@@ -80,7 +80,7 @@ def due_pieces(
 
 def has_failed(window: Window, since: datetime, attempts: list[Attempt]) -> bool:
     """Whether a run failed with hours of the window, which no later one has fetched."""
-    return any(_overlap(each.window, window) for each in _failed(attempts, since))
+    return any(each.window.overlaps(window) for each in _failed(attempts, since))
 
 
 def _fetched(attempts: Iterable[Attempt]) -> list[Attempt]:
@@ -100,22 +100,18 @@ def _failed(attempts: list[Attempt], since: datetime) -> list[Attempt]:
 
 def _cut(window: Window, failed: Iterable[Attempt], whole: Iterable[Window]) -> list[Window]:
     """The window in pieces: apart from what failed, and that in halves."""
-    moments = {moment for each in failed for moment in (each.window.start, _middle(each.window), each.window.end)}
+    moments = {moment for each in failed for moment in (each.window.start, each.window.middle, each.window.end)}
     cuts = outside((moment for moment in moments if moment in window), whole)
     bounds = [window.start, *sorted(moment for moment in cuts if moment in window), window.end]
     return [Window(start, end) for start, end in pairwise(bounds) if start < end]
 
 
-def _middle(window: Window) -> datetime:
-    return floor_to_hour(window.start + (window.end - window.start) / 2)
-
-
 def _not_before(piece: Window, failed: Iterable[Attempt], since: datetime) -> datetime:
     """When a piece may be tried again."""
-    ends = [each.ended or each.began or since for each in failed if _overlap(each.window, piece)]
+    ends = [each.ended or each.began or since for each in failed if each.window.overlaps(piece)]
     if not ends:
         return since
-    longest = LONGEST_PAUSE if piece.end - piece.start <= HOUR else LONGEST_PAUSE_OF_MANY
+    longest = LONGEST_PAUSE if piece.is_single_hour else LONGEST_PAUSE_OF_MANY
     pause: timedelta = FIRST_PAUSE * 2 ** min(len(ends) - 1, 20)
     return max(ends) + min(pause, longest)
 
@@ -134,7 +130,3 @@ def _without(windows: Iterable[Window], taken: Iterable[Window]) -> list[Window]
         ]
         left = [part for part in parts if part.start < part.end]
     return left
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return one.start < other.end and other.start < one.end

@@ -68,8 +68,7 @@ class Comparison:
         hours |= {hour for span in self.undated if span.start in window for hour in span.hours()}
         pieces = merge_into_windows(hours, max_gap=timedelta(0))
         if pieces == [window]:
-            middle = window.start + (window.end - window.start) // HOUR // 2 * HOUR
-            cuts = sorted(moment for moment in outside([middle], self.undated) if window.start < moment < window.end)
+            cuts = sorted(each for each in outside([window.middle], self.undated) if window.start < each < window.end)
             pieces = [Window(*each) for each in pairwise([window.start, *cuts, window.end])] if cuts else []
         return pieces
 

@@ -115,7 +115,6 @@ class _FetchOfAthlete:
         self._fetched = fetched
         # Shorter windows are cheap, and were asked for because something in them differs: all of it is fetched.
         self._is_long = window.end - window.start > RESUMED_FROM
-        self._is_single_hour = window == Window.of(window.start, window.start)
         self._existing: dict[datetime, RawObject] = {}
         self._here: defaultdict[datetime, set[int | str]] = defaultdict(set)
         self._listed: dict[int | str, datetime] = {}
@@ -136,7 +135,7 @@ class _FetchOfAthlete:
             even_if_empty = set(self._existing) | known_hours(connection, athlete_id, rest)
             for key, known in stored(connection, athlete_id, rest, ()).items():
                 self._here[known.hour].add(key)
-        if self._is_single_hour:
+        if self._window.is_single_hour:
             even_if_empty.add(self._window.start)
         listing = ListingWithGaps(self._with.client, self._athlete, rest)
         for complete, hours in _complete_hours(listing, rest, even_if_empty):
@@ -187,7 +186,7 @@ class _FetchOfAthlete:
             self._write(self._losing)
 
     def _write(self, hours: Hours) -> None:
-        existing = {} if self._is_single_hour else self._existing
+        existing = {} if self._window.is_single_hour else self._existing
         with while_logged_in(self._with.engine, self._with.client, self._athlete):
             written, etags = self._with.store.write(self._athlete.id, hours, existing)
             self._fetched.written += written

@@ -64,17 +64,15 @@ class ListingWithGaps:
     def _cut(self, rest: Window, error: MalformedPage) -> Iterator[Page]:
         """List what failed in two halves, down to the hour that cannot be listed."""
         self._failures += 1
-        if self._failures > MAX_FAILURES or rest == self._window == Window.of(rest.start, rest.start):
+        if self._failures > MAX_FAILURES or (rest == self._window and rest.is_single_hour):
             raise error
-        hours = (rest.end - rest.start) // HOUR
-        if hours <= 1:
+        if rest.end - rest.start < 2 * HOUR:
             if self._is_behind_gap:
                 raise error  # two in a row, and nothing in between: it is not about single hours
             self._is_behind_gap = True
             self.gaps.append(Gap(Window(rest.start, max(rest.end, rest.start + HOUR)), error))
             return
-        middle = rest.start + hours // 2 * HOUR
-        for piece in (Window(rest.start, middle), Window(middle, rest.end)):
+        for piece in (Window(rest.start, rest.middle), Window(rest.middle, rest.end)):
             yield from self._pages(piece, ATTEMPTS_OF_A_CUT)
 
 

@@ -60,7 +60,7 @@ def load_window(store: RawStore, engine: Engine, window: Window, guard: Deletion
             partly[athlete_id] = AthleteError(f"Athlete {athlete_id}: {' '.join(problems)}", athlete_id)
 
     mirrored.errors = each_athlete(store.athletes(), load_athlete) | partly
-    if mirrored.loaded.hours == 0 and window == Window.of(window.start, window.start):
+    if mirrored.loaded.hours == 0 and window.is_single_hour:
         raise RawObjectMissing(
             f"The hour {window} was never fetched, so nothing is known of it. Materialise raw_activities first."
         )
