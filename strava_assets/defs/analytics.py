@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from strava_assets.defs.failures import failures
-from strava_assets.defs.names import Names
+from strava_assets.defs.names import OWNERS, Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import REPORT, reason_tags
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
@@ -21,8 +21,6 @@ from strava_assets.report.data import athletes
 from strava_assets.report.making import fingerprint, store_report
 from strava_assets.views import quality
 from strava_assets.views.catalog import SCHEMA, View, views
-
-OWNERS = ["team:athletes"]
 
 AT_MOST = timedelta(hours=1)
 """Reports are made so often at most."""

@@ -17,7 +17,7 @@ from strava_assets.archive.export import Export, open_export, open_zip
 from strava_assets.archive.importing import RawArchive, Tracks, identify, keep_tables, keep_tracks, load_from_bucket
 from strava_assets.archive.loading import LoadedArchive
 from strava_assets.defs.failures import failures
-from strava_assets.defs.names import Names
+from strava_assets.defs.names import OWNERS, Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
 from strava_assets.errors import ArchiveUnreadable, PermanentError
 from strava_assets.mirror.archive import archives
@@ -25,8 +25,6 @@ from strava_assets.mirror.database import athlete_locked, transaction
 from strava_assets.mirror.markdown import inert
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.settings import Settings
-
-OWNERS = ["team:athletes"]
 
 
 class ArchiveConfig(dg.Config):

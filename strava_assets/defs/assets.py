@@ -22,7 +22,7 @@ from strava_assets.defs.metadata import (
     report_rows,
     result,
 )
-from strava_assets.defs.names import Names
+from strava_assets.defs.names import OWNERS, Names
 from strava_assets.defs.partitions import window_of
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import BY_HAND, FETCHED_TAG, REASON_TAG, SCHEDULE
@@ -45,8 +45,6 @@ from strava_assets.sync.load import load_window
 
 SHORT_WAIT = timedelta(minutes=1)
 """A run waits this long for Strava's rate limit; longer, and it gives its place in the queue to others."""
-
-OWNERS = ["team:athletes"]
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 

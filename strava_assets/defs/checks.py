@@ -17,7 +17,7 @@ from strava_assets.mirror.archive import not_on_strava
 from strava_assets.mirror.markdown import inert
 from strava_assets.mirror.quality import hours_without_object, implausible_activities, invalid_activities
 from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
-from strava_assets.state.revocations import waits_to_be_purged
+from strava_assets.strava.withdrawal import waits_to_be_purged
 from strava_assets.sync.fetch import Fetched
 from strava_assets.sync.listing import sentences
 from strava_assets.sync.load import Mirrored

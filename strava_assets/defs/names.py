@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+OWNERS = ["team:athletes"]
+"""Of every asset."""
+
 
 @dataclass(frozen=True)
 class Names:

@@ -10,8 +10,17 @@ from strava_assets.defs.run_tags import FETCHED_TAG, REASON_TAG, range_tags, rea
 from strava_assets.hours import Window
 from strava_assets.sync.attempts import Attempt, Outcome
 
-MAX_RUNS = 1000
-"""The newest runs that are looked at; what an older one fetched is fetched again."""
+NEWEST_RUNS = 1000
+"""The runs that are looked at; what an older one fetched is fetched again."""
+
+UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+"""The statuses of runs that are not over."""
 
 UNDER_WAY_FOR = timedelta(days=1)
 """After that a run is not counted as under way: a Dagster without run monitoring keeps dead ones "started" for good."""
@@ -38,11 +47,10 @@ def attempts(instance: dg.DagsterInstance, names: Names, since: datetime) -> lis
 
     Not one that only records an import, or only repeats the table after a crash.
     """
-    statuses = [status for status, outcome in OUTCOMES.items() if outcome in {Outcome.WAITING, Outcome.RUNNING}]
     records = [
-        *instance.get_run_records(dg.RunsFilter(statuses=statuses), limit=MAX_RUNS),
+        *instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY), limit=NEWEST_RUNS),
         # Dagster compares with the database's own clock and zone, so the exact moment is compared below.
-        *instance.get_run_records(dg.RunsFilter(updated_after=since - timedelta(days=1)), limit=MAX_RUNS),
+        *instance.get_run_records(dg.RunsFilter(updated_after=since - timedelta(days=1)), limit=NEWEST_RUNS),
     ]
     by_id = {record.dagster_run.run_id: record for record in records if fetches(record.dagster_run, names)}
     return [
@@ -57,7 +65,7 @@ def count_under_way(instance: dg.DagsterInstance, names: Names, reasons: Sequenc
     filters = dg.RunsFilter(
         created_after=datetime.now(UTC) - UNDER_WAY_FOR,
         job_name=names.of("sync_hours"),
-        statuses=[status for status, outcome in OUTCOMES.items() if outcome in {Outcome.WAITING, Outcome.RUNNING}],
+        statuses=UNDER_WAY,
         tags={REASON_TAG: list(reasons)},
     )
     return instance.get_runs_count(filters)

@@ -19,21 +19,14 @@ from strava_assets.defs.run_tags import (
     range_tags,
     reason_tags,
 )
+from strava_assets.defs.runs import UNDER_WAY
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
 from strava_assets.settings import Settings
 
 NO_APPLICATION = "STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported."
 
-UNDER_WAY = {
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-}
-
-MAX_RUNS = 50
-"""More than a day has tries of a daily run."""
+TRIES_OF_A_DAY = 50
+"""More than a daily run has."""
 
 
 def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -> list[dg.ScheduleDefinition]:
@@ -106,7 +99,7 @@ def _once_a_day(
     now = context.scheduled_execution_time.astimezone(UTC)
     since = datetime.combine(now.date(), moment, UTC)
     since -= timedelta(days=since > now)
-    for record in context.instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=MAX_RUNS):
+    for record in context.instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=TRIES_OF_A_DAY):
         run, began = record.dagster_run, record.start_time
         if run.status in UNDER_WAY:
             return dg.SkipReason("It is under way.")

@@ -19,7 +19,7 @@ from strava_assets.defs.withdrawal_sensor import make_withdrawal_sensor
 from strava_assets.errors import ConfigurationError, RateLimitExceeded, ServiceUnavailable, StravaAssetsError
 from strava_assets.hours import Window, merge_into_windows
 from strava_assets.settings import Settings
-from strava_assets.state.refetch_queue import RefetchQueue, Requested, has_work
+from strava_assets.state.refetch_queue import RefetchQueue, Requested
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.attempts import Attempt, due_pieces, has_failed, still_to_fetch
 from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison
@@ -27,7 +27,7 @@ from strava_assets.webhooks.allowance import COST_OF_RUN, Allowance
 from strava_assets.webhooks.pending_events import PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import EventProcessor, ProcessedEvents
 
-MAX_RUNS = 5
+RUNS_AT_ONCE = 5
 """Runs of one sensor that are queued or under way at once; what else is due waits for the next ticks."""
 
 FAILURES_COUNT_FOR = timedelta(days=1)
@@ -69,10 +69,10 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
     """One comparison of the look-back; no run keys, since the comparison itself says what is still to be done."""
     now = datetime.now(UTC)
     resources = resources_of(context, names)
-    free = MAX_RUNS - count_under_way(context.instance, names, [CHANGES])
+    free = RUNS_AT_ONCE - count_under_way(context.instance, names, [CHANGES])
     if free < 1:
         return dg.SkipReason(
-            f"{MAX_RUNS - free} of this sensor's runs are not over yet; it compares again when fewer are."
+            f"{RUNS_AT_ONCE - free} of this sensor's runs are not over yet; it compares again when fewer are."
         )
     try:
         with (
@@ -111,8 +111,6 @@ def _process_events(
     now, resources = datetime.now(UTC), resources_of(context, names)
     try:
         redis = resources.tokens.connect()
-        if not has_work(redis, now):
-            return dg.SkipReason("No events.")
         waiting = PendingEvents(redis).waiting(now)
         processed = _process(waiting, settings, resources, redis, now=now) if waiting else ProcessedEvents()
     except (ConfigurationError, ServiceUnavailable) as error:
@@ -165,7 +163,7 @@ def _requests(
     for each in due:
         if not _left(each, partitions, runs):
             queue.settle(each)
-    free = MAX_RUNS - count_under_way(instance, names, [EVENTS, RATE_LIMIT, RECONCILE])
+    free = RUNS_AT_ONCE - count_under_way(instance, names, [EVENTS, RATE_LIMIT, RECONCILE])
     wanted = windows_to_fetch(due, partitions, runs, datetime.now(UTC))
     return [request_for(window, names, reason) for window, reason in wanted[: max(0, free)]]
 
@@ -180,11 +178,12 @@ def windows_to_fetch(
     alone: dict[Window, str] = {}
     together: dict[str, set[datetime]] = {}
     for each in requested:
+        reason = each.reason or RATE_LIMIT
         for piece in due_pieces(_left(each, partitions, runs), each.requested_at, runs, now, each.whole):
             if has_failed(piece, each.requested_at, runs):
-                alone.setdefault(piece, each.reason)
+                alone.setdefault(piece, reason)
             else:
-                together.setdefault(each.reason, set()).update(piece.hours())
+                together.setdefault(reason, set()).update(piece.hours())
     merged = {
         window: reason for reason, hours in together.items() for window in merge_into_windows(hours, max_gap=MAX_GAP)
     }

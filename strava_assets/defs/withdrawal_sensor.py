@@ -11,20 +11,13 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import PURGE, reason_tags
+from strava_assets.defs.runs import UNDER_WAY
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, StravaAssetsError
 from strava_assets.settings import Settings
 from strava_assets.state.revocations import Revocations
 
 INTERVAL = 120
 """Seconds; Strava is asked again about a login three minutes after its first refusal at the earliest."""
-
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def make_withdrawal_sensor(

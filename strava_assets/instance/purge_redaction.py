@@ -23,7 +23,8 @@ PATIENCE = 600.0
 TICK_PATIENCE = 90.0
 """Seconds that ticks are waited for: Dagster ends them after 60. One whose daemon died stays "started" for longer."""
 
-UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+HAS_BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""The statuses of a run that may write; one that is queued will find nothing of the athlete."""
 
 
 class PurgeRedaction:
@@ -70,7 +71,7 @@ class PurgeRedaction:
 
     def _runs(self) -> set[str]:
         """The runs, of others, on which somebody works."""
-        runs = self._instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY))
+        runs = self._instance.get_runs(filters=dg.RunsFilter(statuses=HAS_BEGUN))
         return {run.run_id for run in runs if run.run_id != self._own_run_id and not self._is_dead(run)}
 
     def _is_dead(self, run: dg.DagsterRun) -> bool:

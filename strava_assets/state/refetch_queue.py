@@ -14,7 +14,6 @@ from redis import Redis
 
 from strava_assets.hours import Window
 from strava_assets.state import keys
-from strava_assets.state.connection import answering
 from strava_assets.state.delayed_queue import DelayedQueue, Due
 
 CAPACITY = 10_000
@@ -23,11 +22,12 @@ CAPACITY = 10_000
 
 @dataclass(frozen=True)
 class Requested:
-    """Hours that are due, when they were requested last (UTC), and why."""
+    """Hours that are due, and when they were requested last (UTC)."""
 
     window: Window
     requested_at: datetime
-    reason: str
+    reason: str | None
+    """Why; None from version 0.1.0, which requested only what met the rate limit."""
     due: Due
     whole: list[Window] = field(default_factory=list)
     """Spans in it of which no part may be fetched alone."""
@@ -62,20 +62,8 @@ class RefetchQueue:
         self._queue.settle(requested.due)
 
 
-def has_work(redis: Redis, now: datetime) -> bool:
-    """Whether the sensor `strava_events` has anything to do: one round trip for its idle ticks.
-
-    Raises ServiceUnavailable without Redis.
-    """
-    with answering(redis), redis.pipeline(transaction=False) as pipeline:
-        pipeline.exists(keys.EVENTS)
-        for queue in (keys.EVENTS_LATER, keys.REFETCH_QUEUE):
-            pipeline.zcount(queue, "-inf", now.timestamp())
-        return any(pipeline.execute())
-
-
 def _requested(due: Due) -> Requested:
     note = json.loads(due.note or "{}")  # version 0.1.0 left none
     requested_at = datetime.fromisoformat(note["requested_at"]) if note else due.since
     whole = [Window.fromisoformat(span) for span in note.get("whole", [])]
-    return Requested(Window.fromisoformat(due.entry), requested_at, note.get("reason", "rate limit"), due, whole)
+    return Requested(Window.fromisoformat(due.entry), requested_at, note.get("reason"), due, whole)

@@ -12,14 +12,6 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 360))
 """Before a purge that was requested and has not succeeded is requested again; the last one counts for good."""
 
 
-def waits_to_be_purged(athlete_id: int, since: datetime) -> str:
-    """What the owner has to do about an athlete who is marked, in words."""
-    return (
-        f"Athlete {athlete_id} withdrew access on {since:%Y-%m-%d %H:%M} UTC. Their data must be deleted: "
-        f"strava-assets purge --athlete {athlete_id}"
-    )
-
-
 class Revocations:
     """The marks in Redis. Every method raises ServiceUnavailable if Redis does not answer."""
 

@@ -9,7 +9,6 @@ from enum import Enum
 
 from strava_assets.errors import AccessRevoked, AthleteError, LoginLost
 from strava_assets.state.access_evidence import Evidence, EvidenceStore
-from strava_assets.state.revocations import waits_to_be_purged
 from strava_assets.strava.api_errors import LOG_IN_AGAIN, whom
 from strava_assets.strava.tokens import Token, TokenStore
 
@@ -86,6 +85,14 @@ def refusal(token: Token, evidence: Evidence, now: datetime) -> AthleteError:
         f"Strava has refused {what} of {whom(athlete_id)} since {since:%Y-%m-%d %H:%M} UTC: {why}. "
         f"{LOG_IN_AGAIN}{purge}",
         athlete_id,
+    )
+
+
+def waits_to_be_purged(athlete_id: int, since: datetime) -> str:
+    """What the owner has to do about an athlete who withdrew access, in words."""
+    return (
+        f"Athlete {athlete_id} withdrew access on {since:%Y-%m-%d %H:%M} UTC. Their data must be deleted: "
+        f"strava-assets purge --athlete {athlete_id}"
     )
 
 

@@ -8,7 +8,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from strava_assets.defs.build import build_definitions
 from strava_assets.defs.names import Names
-from strava_assets.defs.run_tags import FETCHED_TAG
+from strava_assets.defs.run_tags import FETCHED_TAG, REASON_TAG, window_of_tags
 from strava_assets.defs.runs import attempts, request_for
 from strava_assets.defs.sensors import windows_to_fetch
 from strava_assets.hours import HOUR, Window, partition_key
@@ -28,6 +28,14 @@ def test_hours_requested_again_meanwhile_are_not_forgotten(platform: Platform):
     queue.request(window, "rate limit", not_before=datetime.now(UTC) + timedelta(minutes=15))
     assert requested(platform.tick()) == []
     assert [each.window for each in queue.due(datetime.now(UTC) + timedelta(minutes=16))] == [window]
+
+
+def test_hours_that_version_0_1_0_requested_are_fetched(platform: Platform):
+    stored = f"{THIS_HOUR.isoformat()}/{(THIS_HOUR + HOUR).isoformat()}"
+    platform.redis.zadd("strava:asked", {stored: DAYS_AGO.timestamp()})
+    [request] = platform.tick().run_requests or []
+    assert window_of_tags(request.tags) == Window.of(THIS_HOUR, THIS_HOUR)
+    assert request.tags[REASON_TAG] == "rate limit"
 
 
 def test_requested_hours_are_forgotten_only_when_a_run_succeeded_and_come_again_in_halves(platform: Platform):
