@@ -9,9 +9,8 @@ from benchmarks.figure import Figure
 from benchmarks.stack import running
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
-from strava_assets.services import open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
-from strava_assets.strava.client import StravaClient
 from strava_assets.sync.compare import Comparer
 
 ROUNDS = 7
@@ -24,7 +23,7 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
     with running(years=0.08, per_year=2500, start_date=(now - timedelta(days=31)).strftime("%Y-%m-%d")) as stack:
         stack.run("-m", "strava_assets", "import")
         settings = Settings.from_environment()
-        with StravaClient.open(settings) as client:
+        with open_client(settings) as client:
             comparer = Comparer(
                 client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share
             )

@@ -34,11 +34,10 @@ from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import RawActivity
-from strava_assets.services import open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
-from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.compare import Comparer, Comparison
@@ -135,7 +134,7 @@ class History(RuleBasedStateMachine):
         self.redis = redis
         # Waiting, for a retry or for the next quarter hour, costs simulated time only.
         clock = Clock(self.simulation.now, self.simulation.advance)
-        self.client = StravaClient.open(settings, clock=clock)
+        self.client = open_client(settings, clock=clock)
 
     def ids(self) -> list[int]:
         return sorted(key for account in self.simulation.accounts.values() for key in account.activities)

@@ -15,7 +15,7 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.provisioning import migrate
-from strava_assets.services import open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
@@ -84,7 +84,7 @@ class Platform:
 
     def client(self, *, max_wait: timedelta, may_use_reserve: bool = False) -> StravaClient:
         clock = Clock(self.day.simulation.now, self.day.sleep if max_wait > MINUTE else self.day.simulation.advance)
-        return StravaClient.open(self.settings, max_wait=max_wait, may_use_reserve=may_use_reserve, clock=clock)
+        return open_client(self.settings, max_wait=max_wait, may_use_reserve=may_use_reserve, clock=clock)
 
     def refresh(self, client: StravaClient, window: Window) -> None:
         Fetcher(client, self.store, ResumePoints(self.redis), self.engine, 0.1).fetch(window)

@@ -17,9 +17,9 @@ from strava_assets.cli.console import console, loading_dagster, print_table
 from strava_assets.errors import ConfigurationError, StravaAssetsError
 from strava_assets.local.own_command import up_command
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
-from strava_assets.mirror.database import athlete_locked, engine_for, transaction
+from strava_assets.mirror.database import athlete_locked, transaction
 from strava_assets.raw.archive_store import ArchiveStore
-from strava_assets.services import open_archive_store, open_deletion
+from strava_assets.services import open_archive_store, open_deletion, open_engine
 from strava_assets.settings import Settings
 
 _HEADINGS = ("archive", "athlete", "file", "header", "until", "activities", "rejects", "objects", "imported (UTC)")
@@ -55,7 +55,7 @@ def import_export(
     settings: Settings, path: Path, athlete_id: int | None = None, *, with_files: bool = False, dry_run: bool = False
 ) -> None:
     """Import an export, and say what became of it."""
-    store, engine = open_archive_store(settings), engine_for(settings.database_url)
+    store, engine = open_archive_store(settings), open_engine(settings)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     out = console()
     with ExitStack() as held:  # to the end, so that a purge finds all of it
@@ -111,7 +111,7 @@ def list_() -> None:
     """Show which exports were imported, and what is kept of each."""
     settings = Settings.from_environment()
     store = open_archive_store(settings)
-    with transaction(engine_for(settings.database_url)) as connection:
+    with transaction(open_engine(settings)) as connection:
         known = archives(connection)
     if known:
         print_table([_HEADINGS, *(_row(each, store.archive_files(each.athlete_id, each.archive)) for each in known)])
@@ -153,14 +153,14 @@ def delete(archive: str | None, *, athlete_id: int | None, not_on_strava: bool, 
     owner, name = _find(settings, str(archive), athlete_id)
     if not yes:
         click.confirm(f"Delete the archive {name} of athlete {owner}, and the rows that only it has?", abort=True)
-    engine = engine_for(settings.database_url)
+    engine = open_engine(settings)
     with athlete_locked(engine, owner):
         objects, rows = delete_archive(engine, open_archive_store(settings), open_deletion(settings), owner, name)
     click.echo(f"Deleted {objects} objects and {rows} rows.")
 
 
 def _delete_not_on_strava(settings: Settings, athlete_id: int | None, *, yes: bool) -> None:
-    engine = engine_for(settings.database_url)
+    engine = open_engine(settings)
     with transaction(engine) as connection:
         ids = not_on_strava(connection, athlete_id)
     if not ids:
@@ -175,7 +175,7 @@ def _delete_not_on_strava(settings: Settings, athlete_id: int | None, *, yes: bo
 
 def _find(settings: Settings, start: str, athlete_id: int | None) -> tuple[int, str]:
     """The one archive whose name begins so. Raises ConfigurationError where there is none, or more than one."""
-    with transaction(engine_for(settings.database_url)) as connection:
+    with transaction(open_engine(settings)) as connection:
         known = {(each.athlete_id, each.archive) for each in archives(connection)}
     known.update(open_archive_store(settings).archives())
     found = [each for each in sorted(known) if each[1].startswith(start) and athlete_id in {None, each[0]}]

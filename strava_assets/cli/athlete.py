@@ -8,8 +8,9 @@ from sqlalchemy import text
 
 from strava_assets.cli.day import Day
 from strava_assets.cli.report import chosen
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.database import transaction
 from strava_assets.report.data import athletes
+from strava_assets.services import open_engine
 from strava_assets.settings import Settings
 from strava_assets.views.athlete_settings import default_day, heart_rates_out_of_order, set_preferences, set_values
 
@@ -64,7 +65,7 @@ def set_command(
     preferences = {name: values.pop(name) for name in _PREFERENCES if name in values}
     if not values and not preferences:
         raise click.UsageError("Nothing to set. See: strava-assets athlete set --help")
-    with transaction(engine_for(Settings.from_environment().database_url)) as connection:
+    with transaction(open_engine(Settings.from_environment())) as connection:
         athlete_id = chosen(athlete_id, athletes(connection))
         if preferences:
             set_preferences(connection, athlete_id, preferences)
@@ -85,7 +86,7 @@ def set_command(
 @click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whose; needed where there are several.")
 def show_command(*, athlete_id: int | None) -> None:
     """Show what holds from when, and what of it is guessed."""
-    with transaction(engine_for(Settings.from_environment().database_url)) as connection:
+    with transaction(open_engine(Settings.from_environment())) as connection:
         athlete_id = chosen(athlete_id, athletes(connection))
         periods = connection.execute(
             text("SELECT * FROM strava_analytics.athlete_setting WHERE athlete_id = :id ORDER BY valid_from"),

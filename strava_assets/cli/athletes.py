@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import click
 
 from strava_assets.cli.console import print_table
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import Token, TokenStore
 from strava_assets.strava.withdrawal import doubts
 
@@ -20,7 +20,7 @@ def command() -> None:
     A token ends after six hours and is renewed automatically when it is used.
     """
     settings = Settings.from_environment()
-    store = TokenStore(connect(settings.redis_url))
+    store = TokenStore(open_redis(settings))
     tokens = store.tokens()
     if not tokens:
         click.echo("Nobody is logged in. Run: strava-assets login")

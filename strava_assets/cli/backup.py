@@ -16,7 +16,7 @@ from strava_assets.errors import ConfigurationError, ServiceUnavailable
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.raw.s3_access import S3Access
 from strava_assets.raw.s3_errors import clear_errors
-from strava_assets.services import open_redis, s3_access
+from strava_assets.services import open_engine, open_redis, s3_access
 from strava_assets.settings import Settings
 from strava_assets.strava.tokens import TokenStore
 
@@ -154,7 +154,7 @@ def _save(client: "S3Client", bucket: str, key: str, target: Path) -> str:
 
 def _require_objects_of_rows(settings: Settings, count: int) -> None:
     """Raises ConfigurationError where the mirror was made from raw objects, and none was found to be saved."""
-    with transaction(engine_for(settings.database_url)) as connection:
+    with transaction(open_engine(settings)) as connection:
         mirrored = connection.execute(text("SELECT count(*) FROM strava_mirrored_object")).scalar_one()
     if mirrored and not count:
         raise ConfigurationError(

@@ -17,7 +17,7 @@ from strava_assets.local.settings_file import FOLDER, is_simulated_without_appli
 from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import engine_for, place, require_utf8, transaction
-from strava_assets.services import open_client, open_deletion, open_redis, open_store
+from strava_assets.services import open_client, open_deletion, open_engine, open_redis, open_store
 from strava_assets.settings import Settings, misspelt_names
 from strava_assets.state.connection import address, answering
 from strava_assets.strava.api_errors import NEEDED_SCOPE
@@ -90,7 +90,7 @@ def _archives_without_application(settings: Settings) -> int:
     if settings.client_id:
         return 0
     try:
-        with transaction(engine_for(settings.database_url)) as connection:
+        with transaction(open_engine(settings)) as connection:
             return len(archives(connection))
     except StravaAssetsError:
         return 0  # another line says what is wrong with the database
@@ -164,7 +164,7 @@ def _bucket(settings: Settings) -> str:
 
 
 def _mirror(settings: Settings) -> str:
-    with transaction(engine_for(settings.database_url)) as connection:
+    with transaction(open_engine(settings)) as connection:
         require_utf8(connection, settings.database_url)
         present, needed = migrations.current_revision(connection), migrations.newest_revision()
     if present != needed:

@@ -12,9 +12,9 @@ from strava_assets.cli.day import Day
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.airflow_rows import assign_airflow_rows
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.database import transaction
 from strava_assets.mirror.queries import days_with_activities
-from strava_assets.services import open_client, open_redis, open_store
+from strava_assets.services import open_client, open_engine, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.pending_import import PendingImport
 from strava_assets.state.resume_points import ResumePoints
@@ -51,7 +51,7 @@ def command(first: datetime | None, last: datetime | None) -> None:
         # The hour in progress is recorded when it is over.
         end = min(requested.end, floor_to_hour(datetime.now(UTC)))
         if requested.start < end:
-            with transaction(engine_for(settings.database_url)) as connection:
+            with transaction(open_engine(settings)) as connection:
                 windows = recorded_windows(
                     Window(requested.start, end), days_with_activities(connection, Window(requested.start, end))
                 )
@@ -89,7 +89,7 @@ def requested_window(settings: Settings, first: datetime | None, last: datetime 
 
 def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[StravaAssetsError]]:
     """Fetch and mirror; what was done in numbers, and what kept a part from being imported."""
-    engine = engine_for(settings.database_url)
+    engine = open_engine(settings)
     redis = open_redis(settings)
     # Columns of rich cut their text off at the terminal's edge; one of its own making wraps it.
     columns = (SpinnerColumn(), TextColumn("{task.description}", table_column=Column()), TimeElapsedColumn())

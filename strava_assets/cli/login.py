@@ -13,8 +13,8 @@ from strava_assets.cli.env_file import put
 from strava_assets.cli.oauth_callback import PATH, RedirectReceiver
 from strava_assets.errors import RateLimitExceeded, StravaAssetsError
 from strava_assets.local.own_command import own_command, up_command
+from strava_assets.services import open_client, open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import REAL
 from strava_assets.strava.login import ForeignRedirect, Grant, Login, complete
@@ -49,12 +49,12 @@ def command(*, no_browser: bool) -> None:
     """
     settings = Settings.from_environment()
     oauth = OAuth(settings, REAL)
-    tokens = TokenStore(connect(settings.redis_url))
+    tokens = TokenStore(open_redis(settings))
     tokens.keys()  # better to learn now that Redis is away than after the athlete has granted access
     or_there = f", or on {page}" if (page := settings.grants_page) else ""
     click.echo(WHAT_IS_COLLECTED.format(bucket=settings.s3_bucket, or_there=or_there))
     grant = _grant_by_pasting(oauth) if no_browser else _grant_by_browser(oauth)
-    with StravaClient.open(settings, may_use_reserve=True, on_wait=_say) as client:
+    with open_client(settings, may_use_reserve=True, on_wait=_say) as client:
         athlete = complete(grant, oauth, tokens, client)
         click.echo(f"Logged in: {printable(athlete.name or 'athlete')} ({athlete.id}), token in {athlete.token_key}.")
         try:

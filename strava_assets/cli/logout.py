@@ -4,8 +4,8 @@ import click
 
 from strava_assets.cli.console import printable
 from strava_assets.errors import ConfigurationError, StravaUnavailable
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.strava.clock import REAL
 from strava_assets.strava.logout import log_out
 from strava_assets.strava.oauth import OAuth
@@ -22,7 +22,7 @@ def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
     What was collected stays; `strava-assets purge` deletes it.
     """
     settings = Settings.from_environment()
-    tokens = TokenStore(connect(settings.redis_url))
+    tokens = TokenStore(open_redis(settings))
     key, token = _chosen(tokens.tokens(), athlete_id)
     whom = (
         "The athlete"

@@ -9,8 +9,7 @@ from strava_assets.cli.console import console, loading_dagster
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.local.compaction import compact_embedded_s3, empty_logs
 from strava_assets.mirror.compaction import compact
-from strava_assets.mirror.database import engine_for
-from strava_assets.services import open_deletion, open_redis
+from strava_assets.services import open_deletion, open_engine, open_redis
 from strava_assets.settings import Settings
 from strava_assets.state.purged_ids import PurgedIds
 
@@ -38,7 +37,7 @@ def command(*, athlete_id: int, yes: bool) -> None:
     with open_instance() as instance:
         redaction = PurgeRedaction(instance, compact)
         purger = Purger(
-            engine_for(settings.database_url),
+            open_engine(settings),
             open_deletion(settings),
             redis,
             redaction.at_once,

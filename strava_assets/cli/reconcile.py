@@ -9,9 +9,9 @@ from strava_assets.cli.console import console, counted, loading_dagster
 from strava_assets.cli.day import Day
 from strava_assets.errors import TooManyDeletions, TransientError
 from strava_assets.hours import Window, partition_key
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.database import transaction
 from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
-from strava_assets.services import open_client, open_store
+from strava_assets.services import open_client, open_engine, open_store
 from strava_assets.settings import Settings
 from strava_assets.sync.before_start_date import all_before_start_date
 from strava_assets.sync.compare import Comparer, Comparison
@@ -41,7 +41,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     window = settings.hours_since(first.replace(tzinfo=UTC) if first else settings.start_date, datetime.now(UTC))
     confirmed = athlete if confirm_deletions else None
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
-        comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
+        comparer = Comparer(client, open_store(settings), open_engine(settings), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
         kept = settings.oldest_kept(datetime.now(UTC))
         earlier = [] if first else all_before_start_date(client, settings.start_date, kept)
@@ -64,7 +64,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
 
 def _found_to_be_many(settings: Settings, comparison: Comparison) -> dict[int, TooManyDeletions]:
     """The athletes of whom deletions wait that only the refresh found: of objects that the mirror did not know."""
-    with transaction(engine_for(settings.database_url)) as connection:
+    with transaction(open_engine(settings)) as connection:
         waiting = waiting_deletions(connection)
     return {
         athlete_id: TooManyDeletions(wait_for_confirmation(athlete_id, count), athlete_id)

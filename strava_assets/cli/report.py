@@ -7,11 +7,11 @@ import click
 
 from strava_assets.cli.console import shown_in_browser
 from strava_assets.errors import ConfigurationError
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.mirror.database import transaction
 from strava_assets.report.data import athletes
 from strava_assets.report.making import make_report
+from strava_assets.services import open_engine, open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.state.report_links import ReportLinks
 
 
@@ -30,12 +30,12 @@ def command(*, athlete_id: int | None, output: Path | None, opens: bool, renews:
     It holds titles, times and routes of the athlete's activities, private ones included: only you can read the file.
     """
     settings = Settings.from_environment()
-    engine = engine_for(settings.database_url)
+    engine = open_engine(settings)
     with transaction(engine) as connection:
         known = athletes(connection)
     athlete_id = chosen(athlete_id, known)
     if renews:
-        links = ReportLinks(connect(settings.redis_url))
+        links = ReportLinks(open_redis(settings))
         links.delete(athlete_id)
         click.echo(
             f"Beside Dagster's pages, the report of athlete {athlete_id} is now: /reports/of/{links.word(athlete_id)}"

@@ -34,8 +34,8 @@ from strava_assets.local.settings_file import (
 from strava_assets.local.simulated_strava import SimulatedStrava
 from strava_assets.local.stop_request import StopRequest
 from strava_assets.provisioning import initialise
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore
 
 _POLL_SECONDS = 0.1
@@ -138,7 +138,7 @@ class _Up:
         for line in initialise(settings):
             click.echo(f"  {line}")
             self._stop.check()
-        tokens = TokenStore(connect(settings.redis_url))
+        tokens = TokenStore(open_redis(settings))
         if simulated and not tokens.keys():
             tokens.save(FIRST_KEY, Token(simulated.granted_token()))
         if self._archive:

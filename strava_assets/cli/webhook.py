@@ -6,8 +6,8 @@ from contextlib import suppress
 import click
 
 from strava_assets.errors import ConfigurationError, PermanentError
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.webhooks.identity import WebhookIdentity
 from strava_assets.webhooks.subscription import Subscription, Subscriptions
 
@@ -132,7 +132,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _identity(settings: Settings) -> WebhookIdentity:
-    return WebhookIdentity(connect(settings.redis_url), settings.webhook_verify_token)
+    return WebhookIdentity(open_redis(settings), settings.webhook_verify_token)
 
 
 def _shown(subscription: Subscription, identity: WebhookIdentity) -> str:

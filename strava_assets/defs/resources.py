@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 
 from strava_assets import services
 from strava_assets.defs.names import Names
-from strava_assets.mirror.database import engine_for
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
 from strava_assets.raw.object_file import open_object
@@ -52,7 +51,7 @@ class StravaApi:
     def open(
         self, *, may_use_reserve: bool, max_wait: timedelta, on_wait: Callable[[str], None] | None = None
     ) -> StravaClient:
-        """An API client; see StravaClient.open."""
+        """An API client; see services.open_client."""
         return services.open_client(self.settings, may_use_reserve=may_use_reserve, max_wait=max_wait, on_wait=on_wait)
 
 
@@ -91,7 +90,7 @@ class Postgres:
 
     def open(self) -> Engine:
         """The engine."""
-        return engine_for(self.settings.database_url)
+        return services.open_engine(self.settings)
 
 
 class Resources(NamedTuple):

@@ -5,15 +5,15 @@ import json
 import click
 import requests
 
+from strava_assets.services import open_redis
 from strava_assets.settings import Settings
-from strava_assets.state.connection import connect
 from strava_assets.strava.tokens import FIRST_KEY, Token, TokenStore
 
 
 def main() -> None:
     """Ask the simulator at STRAVA_BASE_URL for a token and store it in Redis."""
     settings = Settings.from_environment()
-    tokens = TokenStore(connect(settings.redis_url))
+    tokens = TokenStore(open_redis(settings))
     if tokens.keys():
         click.echo("Somebody is logged in already.")
         return

@@ -4,9 +4,9 @@ Every request to the API goes through here, and so through the shared budget and
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 from types import TracebackType
 from typing import Any, Self
@@ -14,28 +14,17 @@ from typing import Any, Self
 from strava_assets.errors import AthleteError, AthleteGone, ConfigurationError
 from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, split_array
-from strava_assets.state.connection import connect
 from strava_assets.strava.api_errors import NEEDED_SCOPE, scope_missing
-from strava_assets.strava.clock import REAL, Clock
-from strava_assets.strava.config import StravaConfig
-from strava_assets.strava.oauth import OAuth
-from strava_assets.strava.pagination import PER_PAGE, Listed, Listing, Page
+from strava_assets.strava.clock import Clock
+from strava_assets.strava.pagination import PER_PAGE, Listing, Page
 from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.request_budget import Budget
 from strava_assets.strava.retries import ATTEMPTS
 from strava_assets.strava.session import ApiSession
-from strava_assets.strava.token_renewal import LOCK_WAIT, Access
+from strava_assets.strava.token_renewal import Access
 from strava_assets.strava.tokens import Athlete, TokenStore, named_athlete
 
-__all__ = ["Listed", "Page", "Quota", "StravaClient"]
-
 logger = logging.getLogger(__name__)
-
-MAX_WAIT = timedelta(minutes=16)
-"""By default a spent quarter hour is waited out, a spent day is not."""
-
-SHORT_LOCK_WAIT = 10.0
-"""Seconds; a renewal takes one or two, and one that died must not hold up the other athletes of a sensor's tick."""
 
 
 class StravaClient:
@@ -49,37 +38,6 @@ class StravaClient:
         self._clock = clock
         self.left_out: list[AthleteError | ConfigurationError] = []
         """Of the tokens that the last call of `athletes` could not use, why."""
-
-    @classmethod
-    def open(
-        cls,
-        settings: StravaConfig,
-        *,
-        may_use_reserve: bool = False,
-        max_wait: timedelta = MAX_WAIT,
-        on_wait: Callable[[str], None] | None = None,
-        clock: Clock = REAL,
-    ) -> Self:
-        """A client for these settings. Raises ConfigurationError where they are not usable; connects to nothing yet.
-
-        Only a caller that `may_use_reserve` may spend the last part of a window. A spent window is waited
-        out if it ends within `max_wait`, after telling `on_wait` so; otherwise requests raise RateLimitExceeded.
-        A token that another process renews is waited for as long, but some seconds in any case.
-        """
-        redis = connect(settings.redis_url)
-        tokens = TokenStore(redis)
-        lock_wait = min(max(max_wait.total_seconds(), SHORT_LOCK_WAIT), LOCK_WAIT)
-        access = Access(OAuth(settings, clock), tokens, clock, lock_wait=lock_wait)
-        budget = Budget(
-            redis,
-            settings.client_id,
-            reserve_share=settings.budget_reserve,
-            may_use_reserve=may_use_reserve,
-            max_wait=max_wait,
-            clock=clock,
-            on_wait=on_wait,
-        )
-        return cls(tokens, access, ApiSession(settings, access, budget, clock), budget, clock)
 
     def __enter__(self) -> Self:
         return self

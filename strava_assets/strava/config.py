@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class StravaConfig(Protocol):
-    """An API application, where its API answers, and where its tokens and request budget are kept."""
+    """An API application, and where its API answers."""
 
     @property
     def client_id(self) -> str:
@@ -25,14 +25,6 @@ class StravaConfig(Protocol):
     @property
     def allow_plain_http(self) -> bool:
         """Whether tokens may travel over plain http to another machine, for a simulation."""
-
-    @property
-    def redis_url(self) -> str:
-        """The Redis of tokens and budget."""
-
-    @property
-    def budget_reserve(self) -> float:
-        """The share of each rate limit that only the hourly run may use, from 0 to 0.9."""
 
     def require_application(self) -> None:
         """Raise ConfigurationError unless id and secret are set."""

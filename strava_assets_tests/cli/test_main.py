@@ -49,6 +49,12 @@ print("dagster" in sys.modules)
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+def test_who_logs_in_or_receives_events_does_not_wait_for_what_s3_needs() -> None:
+    commands = "athletes, login, logout, webhook"
+    code = f"import sys; from strava_assets.cli import {commands}; print('boto3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_ctrl_c_ends_a_command_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def interrupted() -> None:

@@ -22,6 +22,7 @@ from strava_assets.errors import (
     StravaUnavailable,
 )
 from strava_assets.hours import Window
+from strava_assets.services import open_client
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.rate_limits import Quota
 from strava_assets.strava.tokens import Athlete
@@ -41,7 +42,7 @@ def stored(redis_url: str) -> redis.Redis:
 @pytest.fixture
 def client(strava: ScriptedStrava, stored: redis.Redis, redis_url: str, clock: FakeClock) -> Iterator[StravaClient]:
     stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7), "athlete": {"id": 7, "firstname": "Ana"}}))
-    with StravaClient.open(strava.settings(redis_url), may_use_reserve=True, clock=clock.clock) as client:
+    with open_client(strava.settings(redis_url), may_use_reserve=True, clock=clock.clock) as client:
         yield client
 
 
@@ -290,7 +291,7 @@ def test_who_may_not_wait_gets_no_429_either(
     strava: ScriptedStrava, stored: redis.Redis, redis_url: str, clock: FakeClock
 ) -> None:
     stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7), "athlete": {"id": 7}}))
-    with StravaClient.open(strava.settings(redis_url), max_wait=timedelta(0), clock=clock.clock) as client:
+    with open_client(strava.settings(redis_url), max_wait=timedelta(0), clock=clock.clock) as client:
         for _ in range(75):
             listed(client, Window.of(HOUR, HOUR))
         with pytest.raises(RateLimitExceeded, match="75 of 100 requests used, 25 reserved for the hourly schedule"):
@@ -319,7 +320,7 @@ def test_an_import_larger_than_a_days_quota_waits_and_goes_on_by_itself_without_
         return Reply(429) if headers is None else Reply(200, body, headers)
 
     strava.script = one_more
-    with StravaClient.open(
+    with open_client(
         strava.settings(redis_url), max_wait=timedelta(days=1), on_wait=messages.append, clock=clock.clock
     ) as client:
         assert len(set(listed(client))) == pages
@@ -344,14 +345,14 @@ def test_a_token_is_not_sent_in_clear_text_to_another_machine(
     strava: ScriptedStrava, redis_url: str, api_url: str
 ) -> None:
     with pytest.raises(ConfigurationError, match="is not encrypted, and the token could be read on its way there"):
-        StravaClient.open(strava.settings(redis_url, STRAVA_API_URL=api_url))
+        open_client(strava.settings(redis_url, STRAVA_API_URL=api_url))
     allowed = strava.settings(redis_url, STRAVA_API_URL=api_url, OAUTHLIB_INSECURE_TRANSPORT="1")
-    StravaClient.open(allowed).close()
+    open_client(allowed).close()
 
 
 def test_without_an_application_the_message_names_the_variable(redis_url: str, strava: ScriptedStrava) -> None:
     with pytest.raises(ConfigurationError, match=r"^STRAVA_CLIENT_ID is not set"):
-        StravaClient.open(strava.settings(redis_url, STRAVA_CLIENT_ID=""))
+        open_client(strava.settings(redis_url, STRAVA_CLIENT_ID=""))
 
 
 def test_no_secret_is_in_any_log_or_error(

@@ -10,6 +10,7 @@ import redis
 import requests
 
 from strava_assets.errors import AccessRevoked, ApplicationInactive, LoginLost, ScopeMissing
+from strava_assets.services import open_client
 from strava_assets.settings import Settings
 from strava_assets.simulator.faults import Kind
 from strava_assets.simulator.simulation import Simulation
@@ -44,7 +45,7 @@ def clock(simulation: Simulation) -> Clock:
 
 @pytest.fixture
 def client(settings: Settings, clock: Clock) -> Iterator[StravaClient]:
-    with StravaClient.open(settings, clock=clock) as client:
+    with open_client(settings, clock=clock) as client:
         yield client
 
 

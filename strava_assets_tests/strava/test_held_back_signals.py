@@ -20,10 +20,10 @@ from strava_assets_tests.strava.scripted_strava import CLIENT_SECRET, Request, S
 KEY = "STRAVA_TOKEN"
 
 RENEW = """
+from strava_assets.services import open_client
 from strava_assets.settings import Settings
-from strava_assets.strava.client import StravaClient
 
-with StravaClient.open(Settings.from_environment()) as client:
+with open_client(Settings.from_environment()) as client:
     client.profile(client.athletes()[0])
     input()
 """

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from strava_assets.errors import ConfigurationError, PermanentError, ScopeMissing, StravaAssetsError, StravaUnavailable
+from strava_assets.services import open_client
 from strava_assets.state.connection import connect
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.login import ForeignRedirect, Grant, Login, complete
@@ -33,7 +34,7 @@ def tokens(redis_url: str) -> TokenStore:
 
 @pytest.fixture
 def client(strava: ScriptedStrava, redis_url: str, clock: FakeClock) -> Iterator[StravaClient]:
-    with StravaClient.open(strava.settings(redis_url), clock=clock.clock) as client:
+    with open_client(strava.settings(redis_url), clock=clock.clock) as client:
         yield client
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from strava_assets.errors import AccessRefused, AccessRevoked, AthleteError, LoginLost, StravaUnavailable
+from strava_assets.services import open_client
 from strava_assets.settings import Settings
 from strava_assets.simulator.server import serve
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.access_evidence import Evidence, EvidenceStore
 from strava_assets.state.connection import connect
 from strava_assets.state.revocations import Revocations
-from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Token, TokenStore
 from strava_assets.strava.withdrawal import PAUSES, Verdict, doubts, is_due, judge
@@ -117,7 +117,7 @@ class Grant:
 
     def look(self) -> AthleteError | StravaUnavailable | None:
         """One look by a process of its own, as every tick and run is one."""
-        with StravaClient.open(self.settings, clock=Clock(self.strava.now, self.strava.advance)) as client:
+        with open_client(self.settings, clock=Clock(self.strava.now, self.strava.advance)) as client:
             try:
                 client.profile(client.athletes()[0])
             except (AthleteError, StravaUnavailable) as error:

@@ -7,9 +7,9 @@ import pytest
 from redis import Redis
 
 from strava_assets.hours import Window
+from strava_assets.services import open_client
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
-from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import ALL_TIME
 from strava_assets.sync.before_start_date import BeforeStartDate, all_before_start_date, before_start_date, of_starts
 
@@ -25,7 +25,7 @@ def look(
     for start in starts:
         simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
     Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    with StravaClient.open(Settings.from_environment()) as client:
+    with open_client(Settings.from_environment()) as client:
         (athlete,) = client.athletes()
         before = client.requests_made
         return before_start_date(client, athlete, window), client.requests_made - before
@@ -65,7 +65,7 @@ def test_what_retention_would_delete_is_not_counted(environment: dict[str, str],
 def test_where_retention_keeps_nothing_older_no_request_is_made(environment: dict[str, str], simulation: Simulation):
     assert look(environment, simulation, [START - timedelta(days=1)])[1] == 1
     made = len(simulation.requests)
-    with StravaClient.open(Settings.from_environment()) as client:
+    with open_client(Settings.from_environment()) as client:
         assert all_before_start_date(client, START, START) == []
         assert len(simulation.requests) == made
         assert len(all_before_start_date(client, START, START - timedelta(days=1))) == 1

@@ -11,11 +11,10 @@ from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.differences import Differences, Known, differences
-from strava_assets.services import open_deletion, open_store
+from strava_assets.services import open_client, open_deletion, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
-from strava_assets.strava.client import StravaClient
 from strava_assets.sync.compare import MAX_WINDOWS, Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
 from strava_assets_tests.dagster_runs import problem, run
@@ -33,7 +32,7 @@ def at(hour: datetime) -> str:
 
 def compare(days: float = 5, **options: int) -> Comparison:
     settings = Settings.from_environment()
-    with StravaClient.open(settings) as client:
+    with open_client(settings) as client:
         comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
         return comparer.compare(settings.hours_since(NOW - timedelta(days=days), NOW), **options)
 
@@ -103,7 +102,7 @@ def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simul
     activity = strava.add_activity(42, start_date=at(DAYS_AGO))
     settings = Settings.from_environment()
     store, resume = open_store(settings), ResumePoints(Redis.from_url(settings.redis_url))
-    with StravaClient.open(settings) as client:
+    with open_client(settings) as client:
         Fetcher(client, store, resume, engine_for(settings.database_url), 0.1).fetch(Window.of(DAYS_AGO, DAYS_AGO))
     strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
     found = compare()

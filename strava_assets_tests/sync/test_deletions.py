@@ -17,11 +17,10 @@ from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.provisioning import migrate
-from strava_assets.services import open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
-from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.pagination import Page
 from strava_assets.sync.compare import Comparer, Comparison
@@ -52,7 +51,7 @@ class Platform:
         self.engine = engine_for(settings.database_url)
         self.redis = Redis.from_url(settings.redis_url)
         self.store = open_store(settings)
-        self.client = StravaClient.open(settings, clock=Clock(simulation.now, simulation.advance))
+        self.client = open_client(settings, clock=Clock(simulation.now, simulation.advance))
 
     def fetch(self, window: Window) -> Fetched:
         return Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, SHARE).fetch(window)

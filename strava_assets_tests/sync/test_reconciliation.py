@@ -12,7 +12,7 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.provisioning import migrate
-from strava_assets.services import open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit
 from strava_assets.simulator.simulation import Simulation
@@ -46,7 +46,7 @@ class Tries:
 
     def open(self, max_wait: timedelta) -> StravaClient:
         clock = Clock(self.simulation.now, self.simulation.advance)
-        return StravaClient.open(self.settings, clock=clock, max_wait=max_wait)
+        return open_client(self.settings, clock=clock, max_wait=max_wait)
 
     def until_done(self) -> tuple[int, list[Window], dict[int, object]]:
         """How many tries it took, the windows found and the deletions held back."""
