@@ -10,12 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from strava_assets.mirror import migrations
 from strava_assets.mirror.database import (
     CONNECT_TIMEOUT_SECONDS,
-    clear_error,
     engine_for,
-    place,
     require_utf8,
     transaction,
 )
+from strava_assets.postgres.errors import clear_error, place
 from strava_assets.raw.s3_errors import NO_BUCKET, clear_errors, error_code
 from strava_assets.services import s3_access
 from strava_assets.settings import Settings

@@ -17,16 +17,17 @@ MAY_IMPORT = {
     "state": BASE,
     "raw": BASE,
     "strava": BASE | {"raw.activity", "state"},
-    "mirror": BASE | {"raw.activity", "raw.snapshot"},
+    "postgres": BASE,
+    "mirror": BASE | {"postgres", "raw.activity", "raw.snapshot"},
     "archive": BASE | {"raw", "mirror", "state"},
     "sync": BASE | {"strava", "raw", "mirror", "state"},
     "webhooks": BASE | {"bounded_server", "sync", "strava", "state", "mirror", "settings"},
     "deletion": BASE | {"raw", "mirror", "state", "strava.tokens", "webhooks.pending_events"},
-    "instance": BASE | {"settings"},
+    "instance": BASE | {"postgres", "settings"},
     "services": BASE | {"settings", "strava", "raw", "state", "mirror"},
     "views": BASE | {"mirror.table"},
     "report": BASE | {"views", "mirror.database", "raw.report_store"},
-    "provisioning": BASE | {"settings", "raw", "mirror", "services", "views"},
+    "provisioning": BASE | {"settings", "raw", "postgres", "mirror", "services", "views"},
 }
 """What each room may import of this package besides itself. Rooms that are not named may import all that is below."""
 

@@ -21,7 +21,7 @@ from strava_assets.defs.run_tags import range_tags
 from strava_assets.errors import ServiceUnavailable
 from strava_assets.hours import Window
 from strava_assets.instance.command_line import Outcome, execute, instance_of_folder, report_canceled
-from strava_assets.mirror.database import place
+from strava_assets.postgres.errors import place
 from strava_assets.settings import Settings
 
 STORAGE_ERRORS = (OperationalError, DagsterPostgresException, dg.DagsterInvariantViolationError)

@@ -16,7 +16,8 @@ from strava_assets.local.own_command import is_checkout, up_command
 from strava_assets.local.settings_file import FOLDER, is_simulated_without_application, nothing_runs
 from strava_assets.mirror import migrations
 from strava_assets.mirror.archive import archives
-from strava_assets.mirror.database import engine_for, place, require_utf8, transaction
+from strava_assets.mirror.database import engine_for, require_utf8, transaction
+from strava_assets.postgres.errors import place
 from strava_assets.services import open_client, open_deletion, open_engine, open_redis, open_store
 from strava_assets.settings import Settings, misspelt_names
 from strava_assets.state.connection import address, answering

@@ -18,7 +18,7 @@ from strava_assets.cli.postgres_tools import folders_of_programs, libpq_target
 from strava_assets.errors import ConfigurationError
 from strava_assets.local.own_command import up_command
 from strava_assets.local.settings_file import FOLDER
-from strava_assets.mirror.database import clear_error
+from strava_assets.postgres.errors import clear_error
 from strava_assets.settings import Settings
 
 

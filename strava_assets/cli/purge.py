@@ -8,7 +8,6 @@ import click
 from strava_assets.cli.console import console, loading_dagster
 from strava_assets.deletion.purge import STILL_HELD, Purger
 from strava_assets.local.compaction import compact_embedded_s3, empty_logs
-from strava_assets.mirror.compaction import compact
 from strava_assets.services import open_deletion, open_engine, open_redis
 from strava_assets.settings import Settings
 from strava_assets.state.purged_ids import PurgedIds
@@ -35,7 +34,7 @@ def command(*, athlete_id: int, yes: bool) -> None:
         from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
         from strava_assets.instance.purge_redaction import PurgeRedaction  # noqa: PLC0415
     with open_instance() as instance:
-        redaction = PurgeRedaction(instance, compact)
+        redaction = PurgeRedaction(instance)
         purger = Purger(
             open_engine(settings),
             open_deletion(settings),

@@ -23,7 +23,7 @@ from strava_assets.errors import ServiceUnavailable, StravaAssetsError
 from strava_assets.instance.event_redaction import blank_previews_before, compact_all, redact
 from strava_assets.instance.purge_redaction import PurgeRedaction
 from strava_assets.instance.redaction import Redaction
-from strava_assets.mirror.compaction import compact, compact_mirror
+from strava_assets.mirror.compaction import compact_mirror
 from strava_assets.settings import Settings
 from strava_assets.state.owed_compaction import OwedCompaction
 from strava_assets.state.revocations import Revocations
@@ -79,7 +79,7 @@ def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resour
     errors: list[StravaAssetsError] = []
     with failures():
         redis = resources.tokens.connect()
-        redaction = PurgeRedaction(context.instance, compact, context.run_id)
+        redaction = PurgeRedaction(context.instance, context.run_id)
         purger = Purger(
             resources.postgres.open(),
             resources.s3.open_deletion(),
@@ -118,7 +118,7 @@ def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: R
             compact_mirror(resources.postgres.open())
             _compact_embedded(settings)
         if was_interrupted:
-            compact_all(context.instance, compact)
+            compact_all(context.instance)
         owed.settle()
 
 
@@ -130,7 +130,7 @@ def _delete_old_activities(context: dg.OpExecutionContext, resources: Resources,
         oldest_kept,
         partial(_redact_activities, context.instance),
     )
-    events = blank_previews_before(context.instance, oldest_kept, compact)
+    events = blank_previews_before(context.instance, oldest_kept)
     context.log.info("Before %s: deleted %s; previews of %s events. %s", oldest_kept, deleted, events, STILL_HELD)
     return bool(deleted)
 
@@ -144,13 +144,13 @@ def _delete_old_archives(context: dg.OpExecutionContext, resources: Resources, o
         partial(_redact_activities, context.instance),
     )
     if deleted:
-        blank_previews_before(context.instance, oldest_kept, compact)
+        blank_previews_before(context.instance, oldest_kept)
     context.log.info("Before %s: deleted %s activities that only bulk exports had.", oldest_kept, deleted)
     return bool(deleted)
 
 
 def _redact_activities(instance: dg.DagsterInstance, ids: Collection[int]) -> None:
-    redact(instance, Redaction(None, ids, blanks_previews=False), compact)
+    redact(instance, Redaction(None, ids, blanks_previews=False))
 
 
 def _compact_embedded(settings: Settings, *options: str) -> None:

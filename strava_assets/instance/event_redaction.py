@@ -4,7 +4,7 @@ Dagster keeps events, runs and ticks, and offers nothing to change one, so this 
 of Dagster, in Postgres or in the files of SQLite, and in compute logs on this machine or in S3.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import partition_key
 from strava_assets.instance.redaction import Redaction
+from strava_assets.postgres.compaction import compact
 
 TABLES = {
     table.name: table
@@ -30,11 +31,8 @@ TABLES = {
 BATCH = 2000
 """Rows that are read at once."""
 
-Compact = Callable[[sa.Engine, Sequence[str]], None]
-"""Clears what a Postgres still holds of deleted rows of some tables."""
 
-
-def redact(instance: dg.DagsterInstance, redaction: Redaction, compact: Compact) -> int:
+def redact(instance: dg.DagsterInstance, redaction: Redaction) -> int:
     """Take ids and previews out of all that Dagster keeps; how many texts that changed.
 
     Raises ConfigurationError where Dagster's storage or log manager is none that can be rewritten.
@@ -45,13 +43,13 @@ def redact(instance: dg.DagsterInstance, redaction: Redaction, compact: Compact)
             rewritten = {name: _rewrite(connection, TABLES[name], redaction) for name in _present(connection)}
         # An interrupted purge has rewritten tables, and Dagster overwrites rows itself: what was there before is there.
         is_purge = redaction.athlete_id is not None
-        _compact(engine, [name for name, count in rewritten.items() if count or is_purge], compact)
+        _compact(engine, [name for name, count in rewritten.items() if count or is_purge])
         changed += sum(rewritten.values())
     _redact_logs(instance, redaction)
     return changed
 
 
-def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact: Compact) -> int:
+def blank_previews_before(instance: dg.DagsterInstance, hour: datetime) -> int:
     """Blank the previews of partitions before `hour`; how many events that changed. Raises what `redact` raises."""
     table, blank = SqlEventLogStorageTable, Redaction(None, ())
     # Partition keys sort like their hours. The same table stands in the step's output event, which knows no
@@ -63,16 +61,16 @@ def blank_previews_before(instance: dg.DagsterInstance, hour: datetime, compact:
             if sa.inspect(connection).has_table(table.name):
                 changed += (found := _rewrite(connection, table, blank, table.c.run_id.in_(runs)))
                 _rewrite(connection, AssetKeyTable, blank)
-        _compact(engine, [table.name] if found else [], compact)
+        _compact(engine, [table.name] if found else [])
     return changed
 
 
-def compact_all(instance: dg.DagsterInstance, compact: Compact) -> None:
+def compact_all(instance: dg.DagsterInstance) -> None:
     """Compact all of Dagster's tables, whatever was taken out of them, and when."""
     for engine in databases(instance):
         with engine.connect() as connection:
             names = _present(connection)
-        _compact(engine, names, compact)
+        _compact(engine, names)
 
 
 def databases(instance: dg.DagsterInstance) -> Iterator[sa.Engine]:
@@ -126,7 +124,7 @@ def _rewrite(
         last = rows[-1].id
 
 
-def _compact(engine: sa.Engine, tables: Sequence[str], compact: Compact) -> None:
+def _compact(engine: sa.Engine, tables: Sequence[str]) -> None:
     if engine.dialect.name == "postgresql":
         compact(engine, tables)
     elif tables:

@@ -13,7 +13,7 @@ from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.schedules.schema import JobTickTable
 
 from strava_assets.errors import ServiceUnavailable
-from strava_assets.instance.event_redaction import Compact, databases, redact
+from strava_assets.instance.event_redaction import databases, redact
 from strava_assets.instance.redaction import Redaction
 from strava_assets.instance.run_launcher import HealthCheckingRunLauncher
 
@@ -30,17 +30,16 @@ HAS_BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dagst
 class PurgeRedaction:
     """Takes an athlete and activities, by their ids, out of what Dagster keeps, and counts texts."""
 
-    def __init__(self, instance: dg.DagsterInstance, compact: Compact, own_run_id: str | None = None) -> None:
+    def __init__(self, instance: dg.DagsterInstance, own_run_id: str | None = None) -> None:
         """`own_run_id` is the run that purges."""
         self._instance = instance
-        self._compact = compact
         self._own_run_id = own_run_id
         self._late: set[str] = set()
 
     def at_once(self, athlete_id: int, activity_ids: Collection[int]) -> int:
         """Redact what there is. Raises what `redact` raises."""
         self._late |= self._runs() | self._ticks()
-        return redact(self._instance, Redaction(athlete_id, activity_ids), self._compact)
+        return redact(self._instance, Redaction(athlete_id, activity_ids))
 
     def at_the_end(self, athlete_id: int, activity_ids: Collection[int]) -> int:
         """Wait for what was under way meanwhile, and redact again; nothing to do where nothing was.
@@ -51,7 +50,7 @@ class PurgeRedaction:
         if not self._late:
             return 0
         left = self._wait()
-        changed = redact(self._instance, Redaction(athlete_id, activity_ids), self._compact)
+        changed = redact(self._instance, Redaction(athlete_id, activity_ids))
         if left:
             raise ServiceUnavailable(
                 f"All of athlete {athlete_id} is deleted, but runs are under way that may name them when they end "
