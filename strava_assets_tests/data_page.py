@@ -20,7 +20,7 @@ START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 
 QUERIES = (
     (
-        "What did I do lately?",
+        "What were my latest activities?",
         (
             "SELECT start_date_local, sport_type, name, round((distance / 1000)::numeric, 1) AS km,\n"
             "       moving_time * interval '1 second' AS moving\n"
@@ -28,7 +28,7 @@ QUERIES = (
         ),
     ),
     (
-        "How far, how long, how high, year by year and sport by sport?",
+        "Distance, time and climbing per year and sport?",
         (
             "SELECT extract(year FROM start_date_local)::int AS year, sport_type, count(*) AS activities,\n"
             "       round(sum(distance / 1000)::numeric) AS km, round(sum(moving_time) / 3600.0) AS hours,\n"
@@ -48,7 +48,7 @@ QUERIES = (
         "Which runs of at least 10 km were the fastest?",
         (
             "SELECT start_date_local::date AS day, round((distance / 1000)::numeric, 1) AS km,\n"
-            "       to_char(moving_time / (distance / 1000) * interval '1 second', 'MI:SS') AS minutes_a_km\n"
+            "       to_char(moving_time / (distance / 1000) * interval '1 second', 'MI:SS') AS minutes_per_km\n"
             "FROM strava_activity WHERE sport_type IN ('Run', 'TrailRun') AND distance >= 10000\n"
             "ORDER BY moving_time / distance, id LIMIT 5;"
         ),
@@ -86,8 +86,8 @@ def page(connection: Connection) -> str:
     activities = example_activities()
     parts = [
         "# The data: tables, columns, and queries to start with",
-        "Made from the code by `make docs`; a test holds both equal. The example is a simulated athlete.",
-        "`.venv/bin/strava-assets psql` opens the database; `DATABASE_URL` leads any other tool to it.",
+        "Generated from the code by `make docs`; a test keeps both equal. The example is a simulated athlete.",
+        "`.venv/bin/strava-assets psql` opens the database. For other tools, its address is `DATABASE_URL`.",
         "## Queries",
         *(f"{title}\n\n```sql\n{query}\n```\n\n{_answer(connection, query)}" for title, query in QUERIES),
         "## Tables",
@@ -98,7 +98,7 @@ def page(connection: Connection) -> str:
         (
             "An object is a JSON array of such activities, as the API sent them: `{S3_PREFIX}/{athlete}/{hour}.json`, "
             "for example "
-            f"`stravaact/{ATHLETE}/20251231T180000.json`. Fields that have no column are here alone."
+            f"`stravaact/{ATHLETE}/20251231T180000.json`. Fields without a column are only here."
         ),
         f"```json\n{activities[-1].text}\n```",
     ]

@@ -53,7 +53,7 @@ class ArchivedActivity:
 
 @dataclass(frozen=True)
 class ArchiveReject:
-    """A line that is no activity, whole, and what is wrong with it, a sentence a fault."""
+    """A line that is not an activity, whole, and what is wrong with it, one sentence per error."""
 
     line: int
     cells: list[str]

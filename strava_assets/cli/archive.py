@@ -31,9 +31,9 @@ ATHLETE = click.option("--athlete", "athlete_id", type=click.IntRange(min=1), me
 def command() -> None:
     """Import Strava's bulk export: years of history without the API.
 
-    Strava sends it by mail: Settings, My Account, Download or Delete Your Account, Request Your Archive (that
-    deletes nothing). It needs no API application, no login and no subscription, and goes together with both:
-    the API's values count where it lists an activity, and each is there once.
+    Strava sends it by mail: Settings, My Account, Download or Delete Your Account, Request Your Archive (this
+    deletes nothing). It needs no API application, no login and no subscription, and can be combined with them:
+    each activity is stored once, with the API's values if the API lists it.
     """
 
 
@@ -41,11 +41,11 @@ def command() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @ATHLETE
 @click.option("--with-files", is_flag=True, help="Keep the original recordings (FIT, GPX, TCX), too.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 def import_(path: Path, *, athlete_id: int | None, with_files: bool, dry_run: bool) -> None:
     """Import the zip that Strava sent, or its folder.
 
-    PATH is the zip, or the folder that it was unpacked to. Of what is in it, only activities, gear and, with
+    PATH is the zip, or the folder that it was unpacked to. Only activities, gear and, with
     --with-files, the recordings are read and kept. Safe to interrupt and to repeat.
     """
     import_export(Settings.from_environment(), path, athlete_id, with_files=with_files, dry_run=dry_run)
@@ -139,10 +139,11 @@ def _row(archive: Row[Any], files: dict[str, int]) -> tuple[str, ...]:
 def delete(archive: str | None, *, athlete_id: int | None, not_on_strava: bool, yes: bool) -> None:
     """Delete an export, or rows that Strava no longer has.
 
-    An export, by its name in `archive list`: its objects, with all versions, and the rows that only it has.
+    An export is given by its name in `archive list`. Deletes its objects, with all versions, and the rows that only
+    it has.
 
-    With --not-on-strava: of all exports, the rows of hours that the API lists without them. They were deleted on
-    Strava, or the login may not see them; they do not come back from a later import.
+    With --not-on-strava: deletes, from all exports, the rows that the API does not list in hours that were fetched.
+    They were deleted on Strava, or the login may not see them. They do not come back with a later import.
     """
     settings = Settings.from_environment()
     if not_on_strava == bool(archive):

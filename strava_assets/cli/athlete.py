@@ -32,16 +32,18 @@ _PREFERENCES = ("units", "week_start", "counts_duplicates")
 
 @click.group("athlete")
 def command() -> None:
-    """Set and show what training load is computed with: heart rates, FTP, threshold speeds; and units."""
+    """Set and show the values for training load (heart rates, FTP, threshold speeds), and units."""
 
 
 @command.command("set")
-@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whose; needed where there are several.")
+@click.option(
+    "--athlete", "athlete_id", type=int, metavar="ID", help="Whose values; required if there are several athletes."
+)
 @click.option(
     "--from",
     "valid_from",
     type=Day(),
-    help="First day on which the values hold; by default today; an athlete's first values hold for the whole history.",
+    help="First day on which the values apply; default: today. First values apply to the whole history.",
 )
 @click.option("--hr-max", type=_HEART, help="Maximum heart rate, beats per minute.")
 @click.option("--hr-rest", type=_HEART, help="Resting heart rate, beats per minute.")
@@ -60,7 +62,7 @@ def set_command(
     valid_from: datetime | None,
     **options: Any,  # noqa: ANN401 - click's values
 ) -> None:
-    """Let values hold from a day on. What is not set is guessed from the data, and marked as guessed."""
+    """Set values that apply from a day on. Values that nobody set are guessed from the data, and marked as guessed."""
     values = {name: value for name, value in options.items() if value is not None}
     preferences = {name: values.pop(name) for name in _PREFERENCES if name in values}
     if not values and not preferences:
@@ -83,9 +85,11 @@ def set_command(
 
 
 @command.command("show")
-@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whose; needed where there are several.")
+@click.option(
+    "--athlete", "athlete_id", type=int, metavar="ID", help="Whose values; required if there are several athletes."
+)
 def show_command(*, athlete_id: int | None) -> None:
-    """Show what holds from when, and what of it is guessed."""
+    """Show which values apply from which day, and which of them are guessed."""
     with transaction(open_engine(Settings.from_environment())) as connection:
         athlete_id = chosen(athlete_id, athletes(connection))
         periods = connection.execute(

@@ -71,7 +71,7 @@ def materialise(
     run_ids: list[str] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A terminal's Ctrl-C goes to the processes, too, that copy the run's output; each would answer with a traceback.
-    # They end by themselves when this one has; what they inherit is the mask of the thread that starts them.
+    # They end automatically when this one has; what they inherit is the mask of the thread that starts them.
     with ThreadPoolExecutor(
         1, initializer=signal.pthread_sigmask, initargs=(signal.SIG_BLOCK, [signal.SIGINT])
     ) as worker:

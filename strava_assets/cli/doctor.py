@@ -36,11 +36,11 @@ class _Note(Exception):
 
 
 @click.command(name="doctor")
-@click.option("--offline", is_flag=True, help="Ask Strava nothing: costs no API request.")
+@click.option("--offline", is_flag=True, help="Do not contact Strava: no API requests.")
 def command(*, offline: bool) -> None:
     """Check every service, token and setting, and say how to repair what is wrong.
 
-    One line a check; exit code 1 if any of them failed. Costs two API requests an athlete.
+    One line per check; exit code 1 if any check fails. Uses two API requests per athlete.
     """
     settings = Settings.from_environment()
     archives_alone = _archives_without_application(settings)

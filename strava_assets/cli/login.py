@@ -39,13 +39,13 @@ nobody else. Withdraw at any time with `strava-assets logout`{or_there};
 @click.option(
     "--no-browser",
     is_flag=True,
-    help="Print the address to open anywhere, and take the address of the page it ends on.",
+    help="Print an address to open in any browser, then ask for the address of the page on which it ends.",
 )
 def command(*, no_browser: bool) -> None:
-    """Let an athlete log in with Strava, beside those who are logged in already.
+    """Log an athlete in with Strava. Athletes who are logged in already stay so.
 
-    Opens the browser, and waits there for the answer. The token is stored in Redis. The whole history is
-    listed once, to say which STRAVA_START_DATE covers it.
+    Opens Strava in the browser and waits for the answer. The token is stored in Redis. The whole history is
+    listed once, to find the STRAVA_START_DATE that covers it.
     """
     settings = Settings.from_environment()
     oauth = OAuth(settings, REAL)

@@ -13,8 +13,8 @@ from strava_assets.strava.tokens import Token, TokenStore
 
 
 @click.command("logout")
-@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whom; needed where several are logged in.")
-@click.option("--force", is_flag=True, help="Delete the token even if Strava cannot be told.")
+@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Athlete to log out; required if several are.")
+@click.option("--force", is_flag=True, help="Delete the token even if Strava cannot be reached.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(*, athlete_id: int | None, force: bool, yes: bool) -> None:
     """Withdraw an athlete's access on Strava and delete the token.

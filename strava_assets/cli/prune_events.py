@@ -9,11 +9,11 @@ from strava_assets.settings import Settings
 
 
 @click.command(name="prune-events")
-@click.option("--older-than", type=click.IntRange(1, 36500), default=90, show_default=True, help="Days that are kept.")
+@click.option("--older-than", type=click.IntRange(1, 36500), default=90, show_default=True, help="Days to keep.")
 def command(older_than: int) -> None:
-    """Take old runs' step by step events out of Dagster's event log.
+    """Delete the step-by-step events of old runs from Dagster's event log.
 
-    What is materialised, checks, metadata and how each run ended stay; the old runs' timelines and logs go.
+    Materialisations, checks, metadata and each run's result stay; the old runs' timelines and logs are deleted.
     """
     Settings.from_environment()  # what is wrong with one is better reported before anything is deleted
     with loading_dagster():

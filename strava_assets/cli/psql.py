@@ -24,10 +24,10 @@ from strava_assets.settings import Settings
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("-c", "--command", "query", metavar="SQL", help="Run this and end, instead of opening a prompt.")
-@click.option("--dagster", is_flag=True, help="Dagster's own database instead: runs, events, schedules.")
+@click.option("--dagster", is_flag=True, help="Open Dagster's own database instead: runs, events, schedules.")
 @click.argument("psql_options", nargs=-1, type=click.UNPROCESSED)
 def command(query: str | None, *, dagster: bool, psql_options: tuple[str, ...]) -> None:
-    """Open the mirror's database, or run a query on it; further options go to psql as they are.
+    """Open the mirror's database, or run a query on it; further options are passed on to psql.
 
     Example: strava-assets psql -c 'SELECT name, start_date FROM strava_activity ORDER BY id DESC LIMIT 5'
     """

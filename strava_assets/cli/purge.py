@@ -19,14 +19,14 @@ NOTHING = (
 
 
 @click.command("purge")
-@click.option("--athlete", "athlete_id", type=click.IntRange(min=1), required=True, metavar="ID", help="Whom.")
+@click.option("--athlete", "athlete_id", type=click.IntRange(min=1), required=True, metavar="ID", help="Whose data.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(*, athlete_id: int, yes: bool) -> None:
     """Delete everything that is kept of an athlete: token, raw objects with all versions, rows, and what Dagster has
-    recorded of them. Then check that nothing is left.
+    recorded about them. Then check that nothing is left.
 
-    Safe to interrupt and to repeat. Backups are yours to delete, and so is the grant on Strava: run
-    `strava-assets logout` first if the athlete has not withdrawn it.
+    Safe to interrupt and to repeat. Two things are left to you: delete your backups, and, if the athlete has not
+    withdrawn access on Strava, run `strava-assets logout` first.
     """
     settings = Settings.from_environment()
     redis = open_redis(settings)

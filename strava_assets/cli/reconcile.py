@@ -22,17 +22,17 @@ SHOWN = 50
 
 @click.command(name="reconcile")
 @click.option("--dry-run", is_flag=True, help="Only show what differs.")
-@click.option("--athlete", type=int, help="Compare this athlete alone.")
+@click.option("--athlete", type=int, help="Compare only this athlete.")
 @click.option(
     "--confirm-deletions",
     is_flag=True,
-    help="Delete all that Strava no longer lists, however much it is. Needs --athlete.",
+    help="Delete everything that Strava no longer lists, even if it is much. Needs --athlete.",
 )
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: STRAVA_START_DATE.")
 def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, first: datetime | None) -> None:
     """Compare the whole history with Strava, and refresh the hours that differ.
 
-    Costs one API request per 200 activities and one more; each refreshed range about as much again.
+    Uses one API request per 200 activities, plus one. Each refreshed range uses as many for its activities.
     """
     if confirm_deletions and athlete is None:
         raise click.UsageError("--confirm-deletions needs --athlete ID, so that it is about one athlete's rows.")

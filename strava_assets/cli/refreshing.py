@@ -26,7 +26,7 @@ MAX_FAILURES_IN_A_ROW = 8
 def refresh(settings: Settings, comparison: Comparison) -> list[Window]:
     """Refresh what differs, each range alone, and what fails in smaller pieces; what could not be refreshed.
 
-    A limit that refills within a quarter hour is waited out; one that does not ends it, since it is everybody's.
+    It waits for a limit that refills within 15 minutes; a longer one ends it, since it holds for all athletes.
     """
     ResumePoints(open_redis(settings)).discard(comparison.windows)
     failed: list[Window] = []

@@ -16,16 +16,18 @@ from strava_assets.state.report_links import ReportLinks
 
 
 @click.command("report")
-@click.option("--athlete", "athlete_id", type=int, metavar="ID", help="Whose; needed where there are several.")
+@click.option(
+    "--athlete", "athlete_id", type=int, metavar="ID", help="Whose report; required if there are several athletes."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; by default training_report_<athlete>.html in this folder.",
 )
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
-@click.option("--new-link", "renews", is_flag=True, help="Write nothing; end the athlete's link and make another.")
+@click.option("--new-link", "renews", is_flag=True, help="Write no file; replace the athlete's link by a new one.")
 def command(*, athlete_id: int | None, output: Path | None, opens: bool, renews: bool) -> None:
-    """Write an athlete's training report: one HTML file that loads nothing from elsewhere.
+    """Write an athlete's training report: one HTML file that loads nothing from other sites.
 
     It holds titles, times and routes of the athlete's activities, private ones included: only you can read the file.
     """

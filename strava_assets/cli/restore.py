@@ -32,12 +32,12 @@ DATA = {MIRROR: ("strava_activity", "strava_activity_reject", "strava_archive_ac
 @click.option("--yes", is_flag=True, help="Do not ask before replacing.")
 @click.option("--without-databases", is_flag=True, help="The databases have been restored already, by pg_restore.")
 def command(folder: Path, *, replace: bool, yes: bool, without_databases: bool) -> None:
-    """Put what `backup` wrote into new databases, or in the place of what they hold.
+    """Restore a backup into new databases, or replace what they hold.
 
     Works while `strava-assets up` or other services run on the same databases, and can be repeated.
 
-    What holds no data yet is replaced without asking; anything else needs --replace. A login that Redis has is kept:
-    it is newer than the backup's. Afterwards `strava-assets reconcile` brings everything up to date.
+    Databases without data are replaced without asking; others need --replace. Logins in Redis are kept:
+    they are newer than the backup's. Afterwards `strava-assets reconcile` brings everything up to date.
     """
     settings = Settings.from_environment()
     if (folder / UNFINISHED).exists():

@@ -114,7 +114,7 @@ class _Up:
     def __init__(self, folder: Path, port: int, stop: StopRequest, unset: list[str], archive: Path | None) -> None:
         self._folder = folder
         self._archive = archive
-        # Apart, so that a first look at simulated activities leaves nothing among one's own.
+        # Apart, so that trying it with simulated activities leaves nothing among one's own.
         has_application = bool(os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
         self._is_simulated = not (has_application or archive) and is_simulated_without_application(folder)
         self._data = folder / ("simulated" if self._is_simulated else "real")

@@ -16,21 +16,20 @@ from strava_assets.webhooks.subscription import Subscription, Subscriptions
 def command() -> None:
     """Subscribe to Strava's webhooks, and receive them.
 
-    With them an upload can be queried within a minute; without them everything is found as well, a little
-    later. In this order:
+    With webhooks an upload can be queried within a minute; without them within 15 minutes. In this order:
 
     \b
     1. strava-assets webhook serve          keep it running, behind a public https URL
     2. strava-assets webhook subscribe --callback-url https://example.org
 
-    Strava asks the receiver while it answers the subscription, so it must run first. Only the path that
+    Strava calls the receiver before it confirms the subscription, so the receiver must run first. Only the path that
     `strava-assets webhook path` prints needs to be reachable from outside.
     """
 
 
 @command.command("path")
 def path() -> None:
-    """Print the receiver's path, to let it through a proxy. Who knows it can post events: keep it to yourself."""
+    """Print the receiver's path, to let it through a proxy. Keep it secret: anybody who knows it can post events."""
     click.echo(f"/{_identity(Settings.from_environment()).path()}")
 
 
@@ -38,7 +37,7 @@ def path() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 def serve(host: str, port: int) -> None:
-    """Receive events until interrupted. /healthz says whether Redis can be reached."""
+    """Receive events until interrupted. /healthz reports whether Redis can be reached."""
     # Imported here: the other commands need no web server.
     from strava_assets.bounded_server import BACKLOG  # noqa: PLC0415
     from strava_assets.webhooks.receiver import create_server  # noqa: PLC0415
@@ -70,7 +69,7 @@ def serve(host: str, port: int) -> None:
 def subscribe(callback_url: str) -> None:
     """Subscribe to the events of all athletes. `strava-assets webhook serve` must be running.
 
-    Strava allows one subscription per API application, and asks the callback URL before it answers.
+    Strava allows one subscription per API application, and calls the callback URL before it answers.
     """
     if not callback_url.startswith(("http://", "https://")):
         raise click.BadParameter("it must be an http:// or https:// URL.", param_hint="--callback-url")
@@ -85,7 +84,7 @@ def subscribe(callback_url: str) -> None:
 
 @command.command("list")
 def list_subscriptions() -> None:
-    """Show the subscription that Strava knows. One that leads to our path is taken for ours from now on."""
+    """Show the subscription that Strava knows. One that leads to our path is used as ours from now on."""
     settings = Settings.from_environment()
     identity = _identity(settings)
     existing = Subscriptions(settings).existing()

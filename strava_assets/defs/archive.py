@@ -33,7 +33,7 @@ class ArchiveConfig(dg.Config):
     path: str | None = None
     """A zip or a folder on the machine that runs this, or a zip's URL, `s3://bucket/key`; none: no new one."""
     athlete_id: int | None = None
-    """Whose it is; needed only where the export does not say."""
+    """Whose export it is; needed only if the export does not say."""
     with_files: bool = False
     """Keep the original recordings, too."""
 
@@ -51,7 +51,7 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
         key=names.raw_archive,
         kinds={"python", "s3"},
         description="The files of a bulk export that are used, byte for byte, in `{prefix}/{athlete_id}/archive/`: "
-        "activities, gear and, where asked for, the recordings. `path` in the config names the export.",
+        "activities, gear and, if requested, the recordings. `path` in the config names the export.",
         **common,
     )
     def raw_archive(context: dg.AssetExecutionContext, config: ArchiveConfig) -> dg.MaterializeResult:
@@ -74,8 +74,8 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
         key=names.strava_archive,
         deps=[names.raw_archive],
         kinds={"python", "postgres", "table"},
-        description="The table `strava_archive_activity`: all columns of all bulk exports in the bucket. What Strava's "
-        "API does not list becomes a row of `strava_activity`, too.",
+        description="The table `strava_archive_activity`: all columns of all bulk exports in the bucket. Activities "
+        "that Strava's API does not list also become rows of `strava_activity`.",
         metadata={"dagster/table_name": "public.strava_archive_activity"},
         check_specs=[
             dg.AssetCheckSpec(

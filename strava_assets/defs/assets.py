@@ -68,8 +68,8 @@ def make_assets(
     @dg.asset(
         key=names.raw_activities,
         kinds={"python", "s3", "json"},
-        description="What Strava's API says of an hour: a JSON array of every athlete's activities that started in it, "
-        "kept to the letter in `{prefix}/{athlete_id}/{hour}.json`.",
+        description="What Strava's API returned for an hour: one JSON array per athlete, of the activities that started in "
+        "it, stored verbatim in `{prefix}/{athlete_id}/{hour}.json`.",
         check_specs=checks.specs_of_raw_activities(names.raw_activities),
         **common,
     )
@@ -87,8 +87,8 @@ def make_assets(
         key=names.strava_activity,
         deps=[names.raw_activities, names.strava_archive],
         kinds={"python", "postgres", "table"},
-        description="The table `strava_activity`: one row an activity, an exact mirror of the raw objects. What only a "
-        "bulk export has is there, too (`source`).",
+        description="The table `strava_activity`: one row per activity, an exact mirror of the raw objects. Activities "
+        "that only a bulk export has are there, too (`source`).",
         metadata={"dagster/table_name": "public.strava_activity", "dagster/column_schema": _column_schema()},
         check_specs=checks.specs_of_strava_activity(names.strava_activity),
         **common,

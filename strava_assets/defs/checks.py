@@ -29,8 +29,8 @@ def specs_of_raw_activities(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "all_athletes_fetched",
             asset=key,
-            description="Every athlete who is logged in could be fetched, their tokens are being refreshed, and nobody "
-            "who withdrew access waits to be purged.",
+            description="Every athlete who is logged in was fetched, their tokens are renewed, and nobody who withdrew "
+            "access waits to be purged.",
         )
     ]
 
@@ -39,7 +39,7 @@ def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """What is checked when hours are loaded."""
     return [
         dg.AssetCheckSpec(
-            "no_rejects", asset=key, description="strava_activity_reject is empty: every activity is a valid row."
+            "no_rejects", asset=key, description="strava_activity_reject is empty: every activity is valid."
         ),
         dg.AssetCheckSpec(
             "rows_match_objects",
@@ -50,7 +50,7 @@ def specs_of_strava_activity(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "no_deletions_wait",
             asset=key,
-            description="Nothing that Strava no longer lists waits for somebody to confirm that it may be deleted.",
+            description="No activity that Strava no longer lists waits for somebody to confirm its deletion.",
         ),
         dg.AssetCheckSpec(
             "plausible_values",
@@ -103,8 +103,9 @@ def no_rejects(connection: Connection) -> dg.AssetCheckResult:
     invalid = invalid_activities(connection)
     return _result(
         "no_rejects",
-        invalid and f"strava_activity_reject holds invalid activities, and why: {len(invalid)} ({_named(invalid)}).",
-        "Every activity is a valid row.",
+        invalid
+        and f"Invalid activities in strava_activity_reject (column errors): {len(invalid)} ({_named(invalid)}).",
+        "Every activity is valid.",
         severity=dg.AssetCheckSeverity.WARN,
     )
 
@@ -134,7 +135,7 @@ def plausible_values(connection: Connection, window: Window) -> dg.AssetCheckRes
     return _result(
         "plausible_values",
         odd
-        and f"Activities with a negative value, or that move for longer than they lasted: {len(odd)} ({_named(odd)}).",
+        and f"Activities with a negative value, or a moving time above the elapsed time: {len(odd)} ({_named(odd)}).",
         "All values are plausible.",
         severity=dg.AssetCheckSeverity.WARN,
     )

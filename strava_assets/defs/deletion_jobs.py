@@ -45,8 +45,8 @@ def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefi
         name=names.of("purge_athlete"),
         executor_def=dg.in_process_executor,
         tags={PRIORITY_TAG: str(PRIORITIES[PURGE])},
-        description="Deletes everything that is kept of each athlete whose withdrawal of access was proven, for good; "
-        "nobody else can be named.",
+        description="Deletes permanently everything that is kept of each athlete whose withdrawal of access was proven. "
+        "No other athlete can be named.",
     )
     def purge_athlete() -> None:
         purge_everything()
@@ -63,7 +63,7 @@ def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefi
         name=names.of("apply_retention"),
         executor_def=dg.in_process_executor,
         tags={PRIORITY_TAG: str(PRIORITIES[RETENTION])},
-        description="Deletes what is older than the retention setting keeps; nothing where it is not set.",
+        description="Deletes what is older than STRAVA_RETENTION_DAYS; nothing if it is not set.",
     )
     def apply_retention() -> None:
         delete_old()
@@ -100,7 +100,7 @@ def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resour
 
 
 def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
-    """Delete, where the retention setting says that something is not kept, and have servers forget it.
+    """Delete what the retention setting does not keep, and have servers rewrite the files that held it.
 
     A run that is killed in between has deleted everything that a later one would find, so that one is told.
     """

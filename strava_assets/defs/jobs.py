@@ -46,7 +46,7 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
         name=names.of("reconcile_history"),
         executor_def=dg.in_process_executor,
         tags={PRIORITY_TAG: str(COMPARISON_PRIORITY)},  # however it is launched
-        description="Compares the whole history daily: Strava's terms want deletions followed within 48 hours.",
+        description="Compares the whole history daily: Strava's terms require that deletions are followed within 48 hours.",
     )
     def reconcile_history() -> None:
         compare_history()
@@ -56,13 +56,13 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
             names.of("sync_hours"),
             selection=dg.AssetSelection.assets(names.raw_activities, names.strava_activity),
             executor_def=dg.in_process_executor,  # a two-asset hour is too small to pay for a process per step
-            description="Fetch hours from Strava and mirror them: one run, whether it is one hour or five years.",
+            description="Fetches hours from Strava and mirrors them in one run, one hour or five years.",
         ),
         "import_archive": dg.define_asset_job(
             names.of("import_archive"),
             selection=dg.AssetSelection.assets(names.raw_archive, names.strava_archive),
             executor_def=dg.in_process_executor,
-            description="Import a bulk export: the config of raw_archive names it.",
+            description="Imports the bulk export that the config of raw_archive names.",
         ),
         "reconcile_history": reconcile_history,
         **make_deletion_jobs(settings, names),

@@ -1,4 +1,4 @@
-"""What runs say of themselves in Dagster: one name for one thing, whatever the run's length."""
+"""The metadata of runs in Dagster: one name for one thing, whatever the run's length."""
 
 import json
 from collections.abc import Mapping

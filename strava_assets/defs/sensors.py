@@ -44,8 +44,8 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
         required_resource_keys=set(resource_keys(names)),
         minimum_interval_seconds=settings.changes_interval_seconds,
         default_status=status,
-        description="Lists the last days of Strava, compares with the mirror, and requests runs for the hours that "
-        "differ: late uploads, edits, moves, deletions.",
+        description="Compares the last STRAVA_LOOKBACK_DAYS on Strava with the mirror, and requests runs for the hours "
+        "that differ: late uploads, edits, moves, deletions.",
     )
     def strava_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         return _compare(context, settings, names)
@@ -56,8 +56,8 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
         required_resource_keys=set(resource_keys(names)),
         minimum_interval_seconds=settings.events_interval_seconds,
         default_status=status,
-        description="Turns Strava's webhook events, and hours that were requested, into runs: an upload can be queried "
-        "within a minute.",
+        description="Requests runs for Strava's webhook events and for hours in the refetch queue: an upload can be "
+        "queried within a minute.",
     )
     def strava_events(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         return _process_events(context, settings, names)
@@ -66,7 +66,7 @@ def make_sensors(settings: Settings, names: Names, jobs: Jobs, *, start: bool) -
 
 
 def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Names) -> dg.SensorResult | dg.SkipReason:
-    """One comparison of the look-back; no run keys, since the comparison itself says what is still to be done."""
+    """One comparison of the last days; no run keys, since the comparison itself says what is still to be done."""
     now = datetime.now(UTC)
     resources = resources_of(context, names)
     free = RUNS_AT_ONCE - count_under_way(context.instance, names, [CHANGES])

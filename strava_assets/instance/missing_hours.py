@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key, partition_key
 from strava_assets.settings import Settings
 
-FIRST_LOOK = timedelta(days=30)
+FIRST_START_DAYS = timedelta(days=30)
 """What is fetched when everything is started for the first time."""
 
 # Asking Dagster itself would cost the import of it, two seconds at every start.
@@ -23,7 +23,7 @@ _MATERIALIZED = text(
 def missing_hours(settings: Settings, now: datetime) -> Window | None:
     """The window from the first to the last missing hour of the last 30 days, the hour in progress left out."""
     last = floor_to_hour(now) - HOUR
-    window = Window.of(max(settings.start_date, last - FIRST_LOOK), last)
+    window = Window.of(max(settings.start_date, last - FIRST_START_DAYS), last)
     engine = create_engine(settings.dagster_postgres_url)
     try:
         with engine.connect() as connection:

@@ -1,7 +1,7 @@
 """A run launcher that notices runs whose process died, and that outlives restarts of the code server.
 
 The default launcher has no health check: after a power cut such a run would stay "started" for ever and, with
-one run at a time, block the queue. With this one, run monitoring fails it at its first look and retries it.
+one run at a time, block the queue. With this one, run monitoring fails it at its first check and retries it.
 https://docs.dagster.io/deployment/execution/run-monitoring
 """
 

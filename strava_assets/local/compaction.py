@@ -1,4 +1,4 @@
-"""Has what `make up` runs forget what was deleted: S3 objects in its volumes' files, names in its processes' logs."""
+"""Removes deleted data from what `make up` runs: S3 objects in its volumes' files, names in its processes' logs."""
 
 import contextlib
 import json

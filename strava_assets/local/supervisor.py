@@ -312,13 +312,13 @@ def _with(child: Child) -> str:
     return f" with code {child.code}, so everything is stopped. See {child.folder}/log"
 
 
-def become(children: Sequence[Child], state: Path, last_look: Callable[[], None] = lambda: None) -> NoReturn:
-    """Replace this process with one that watches `children`. Does not return, unless `last_look` raises an exception.
+def become(children: Sequence[Child], state: Path, last_check: Callable[[], None] = lambda: None) -> NoReturn:
+    """Replace this process with one that watches `children`. Does not return, unless `last_check` raises an exception.
 
-    A signal that comes after `last_look` waits until the new program handles it.
+    A signal that comes after `last_check` waits until the new program handles it.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    last_look()
+    last_check()
     state.write_text(json.dumps([asdict(child) for child in children]))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -119,7 +119,7 @@ COLUMNS = tuple(Activity.model_fields)
 
 
 def validate(raw: RawActivity, athlete_id: int) -> Activity | list[str]:
-    """The row that an activity makes, or, if it makes none, what is wrong with it, a sentence a fault."""
+    """The row that an activity makes, or, if it makes none, what is wrong with it, one sentence per error."""
     if raw.is_too_deep:
         return ["values are nested deeper than any of Strava's"]
     return checked({**raw.fields, "athlete_id": athlete_id, "digest": raw.digest, "source": "api"})

@@ -1,4 +1,4 @@
-"""Has the mirror's database forget what was deleted, in the statistics of tables that are empty now, too."""
+"""Removes deleted data from the mirror's files, and from the statistics of tables that are empty now."""
 
 from contextlib import suppress
 

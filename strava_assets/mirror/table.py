@@ -69,7 +69,7 @@ activity = Table(
     metadata,
     *(_column(name, field) for name, field in Activity.model_fields.items()),
     Index("ix_strava_activity_athlete_id_start_date", "athlete_id", "start_date"),
-    comment="Strava activities: a mirror of the raw objects, exact but for rows of bulk exports; kept by strava_assets",
+    comment="Strava activities: an exact mirror of the raw objects, except for rows of bulk exports",
 )
 
 reject = Table(
@@ -80,7 +80,7 @@ reject = Table(
     Column("hour", DateTime(timezone=True), nullable=False, comment="Partition whose raw object holds it"),
     Column("digest", Text, nullable=False, comment="Hash of the payload; shows changes"),
     Column("payload", JSONB, nullable=False, comment="The activity as the API sent it"),
-    Column("errors", JSONB, nullable=False, comment="What is wrong with it, a sentence a fault"),
+    Column("errors", JSONB, nullable=False, comment="What is wrong with it, one sentence per error"),
     _moment("first_seen", "When it was rejected first"),
     _moment("last_seen", "When a load rejected it last"),
     Index(
@@ -89,7 +89,7 @@ reject = Table(
         text("coalesce(id::text, digest)"),
         unique=True,
     ),
-    comment="Activities that are no valid row of strava_activity, until they become valid",
+    comment="Invalid activities, until they become valid",
 )
 
 mirrored_object = Table(
@@ -116,7 +116,7 @@ archive = Table(
     Column("language", Text, nullable=False, comment="Language of the header"),
     Column("columns", Integer, nullable=False, comment="Columns of the header"),
     Column("activities", Integer, nullable=False, comment="Activities in it"),
-    Column("rejects", Integer, nullable=False, comment="Rows that are no activity"),
+    Column("rejects", Integer, nullable=False, comment="Rows that are not activities"),
     _moment("imported_at", "When it was imported last"),
     comment="Bulk exports that were imported",
 )
@@ -143,8 +143,8 @@ archive_reject = Table(
     Column("archive", Text, primary_key=True, comment="Archive that the row is in"),
     Column("line", Integer, primary_key=True, autoincrement=False, comment="Line of activities.csv"),
     Column("cells", JSONB, nullable=False, comment="The row's cells, as they are written"),
-    Column("errors", JSONB, nullable=False, comment="What is wrong with it, a sentence a fault"),
-    comment="Rows of bulk exports that are no activity",
+    Column("errors", JSONB, nullable=False, comment="What is wrong with it, one sentence per error"),
+    comment="Rows of bulk exports that are not activities",
 )
 
 deleted_activity = Table(
@@ -160,10 +160,15 @@ unlisted_activity = Table(
     "strava_unlisted_activity",
     metadata,
     Column("athlete_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose activity it is"),
-    Column("hour", DateTime(timezone=True), primary_key=True, comment="Where it is here and no longer there"),
+    Column(
+        "hour",
+        DateTime(timezone=True),
+        primary_key=True,
+        comment="Hour in which the mirror has the activity and Strava no longer does",
+    ),
     Column("key", Text, primary_key=True, comment="Strava's id, or the digest of an activity without one"),
     Column("may_be_deleted", Boolean, nullable=False, comment="False: waits for a confirmation"),
-    _moment("decided_at", "When that was decided; not relied on after a day"),
+    _moment("decided_at", "When that was decided; valid for a day"),
     comment="Activities that the athlete's whole listing lacks in an hour, and whether they may be deleted there",
 )
 
@@ -207,7 +212,7 @@ athlete_setting = Table(
     CheckConstraint("threshold_speed_swim BETWEEN 0.1 AND 20", name="ck_threshold_speed_swim"),
     CheckConstraint("weight BETWEEN 10 AND 500", name="ck_weight"),
     CheckConstraint("sex IN ('female', 'male')", name="ck_sex"),
-    comment="What athletes say of themselves; null: what an earlier row says, else a guess from the data",
+    comment="Athletes' own settings; null: the value of an earlier row, else a guess from the data",
 )
 
 athlete_preference = Table(

@@ -1,1 +1,1 @@
-"""The raw objects in S3: what the API returned, to the letter."""
+"""The raw objects in S3: what the API returned, verbatim."""

@@ -1,4 +1,4 @@
-"""What a report shows, read from the views in one look: all its numbers are of the same moment."""
+"""What a report shows, read from the views in one transaction: all its numbers are of the same moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Strava's request limits: fixed quarter hours at :00, :15, :30, :45, and days that end at midnight UTC.
+"""Strava's request limits: fixed 15-minute periods from :00, :15, :30, :45, and days that end at midnight UTC.
 
 https://developers.strava.com/docs/rate-limits/
 """
@@ -10,7 +10,7 @@ QUARTER, DAY = 900, 86400
 
 @dataclass(frozen=True)
 class Limit:
-    """So many requests a quarter hour and a day."""
+    """Requests allowed per 15 minutes and per day."""
 
     quarter: int
     day: int

@@ -1,4 +1,4 @@
-"""Has Redis forget what was deleted: its append-only file holds every value that was ever written."""
+"""Removes deleted values from Redis' append-only file, which holds every value that was ever written."""
 
 import time
 

@@ -1,6 +1,6 @@
 """Strava's request limits, as pure functions: headers to usage, clock to the next period, usage to words.
 
-Periods are fixed, not sliding: quarter hours at :00, :15, :30 and :45, the day ends at midnight UTC. Limits
+Periods are fixed, not sliding: 15-minute periods start at :00, :15, :30 and :45, the day ends at midnight UTC. Limits
 hold per application, for all its athletes together. https://developers.strava.com/docs/rate-limits/
 """
 
@@ -16,7 +16,7 @@ Period = Literal["quarter", "day"]
 
 @dataclass(frozen=True)
 class Limit:
-    """How many requests a quarter hour and a day allow."""
+    """How many requests a 15-minute period and a day allow."""
 
     quarter: int
     day: int
@@ -49,7 +49,7 @@ DEFAULT_OVERALL_LIMIT = Limit(200, 2000)
 
 @dataclass(frozen=True)
 class Quota:
-    """Reads used and allowed in this quarter hour and on this day; None while Strava has not told."""
+    """Reads used and allowed in this 15-minute period and on this day; None until Strava has reported them."""
 
     quarter_used: int | None = None
     quarter_limit: int | None = None
@@ -60,7 +60,7 @@ class Quota:
         if None in (self.quarter_used, self.quarter_limit, self.day_used, self.day_limit):
             return "unknown"
         return (
-            f"{self.quarter_used} of {self.quarter_limit} requests used this quarter hour, "
+            f"{self.quarter_used} of {self.quarter_limit} requests used in this 15-minute period, "
             f"{self.day_used} of {self.day_limit} today"
         )
 
@@ -86,7 +86,7 @@ def _pair(value: str | None, *, least: int) -> Limit | None:
 
 
 def quarter_index(now: datetime) -> int:
-    """The number of the quarter hour in which `now` lies."""
+    """The number of the 15-minute period in which `now` lies."""
     return int(now.timestamp() // QUARTER.total_seconds())
 
 
@@ -96,7 +96,7 @@ def day_index(now: datetime) -> int:
 
 
 def period_end(period: Period, now: datetime) -> datetime:
-    """When the quarter hour or the day in which `now` lies is over, and counting starts again."""
+    """When the 15-minute period or the day in which `now` lies is over, and counting starts again."""
     if period == "day":
         return datetime.combine(now.astimezone(UTC).date(), time(), UTC) + timedelta(days=1)
     return datetime.fromtimestamp((quarter_index(now) + 1) * QUARTER.total_seconds(), UTC)
@@ -105,7 +105,7 @@ def period_end(period: Period, now: datetime) -> datetime:
 def refused_until(reported: Usage, now: datetime) -> datetime:
     """Until when nothing more may be asked after a 429, which should not have happened.
 
-    In the first half minute of a quarter hour the likely reason is that Strava's clock is behind this
+    In the first half minute of a 15-minute period the likely reason is that Strava's clock is behind this
     machine's, and the period that was spent there is about to end.
     """
     families = (reported.read, reported.overall)

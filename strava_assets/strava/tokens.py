@@ -236,7 +236,7 @@ class TokenStore:
             with answering(self.redis):
                 lock.release()
         except ServiceUnavailable:
-            # It expires by itself, and what was done under it is done: no reason to fail.
+            # It expires automatically, and what was done under it is done: no reason to fail.
             return
 
 

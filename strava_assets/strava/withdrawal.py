@@ -15,8 +15,8 @@ from strava_assets.strava.tokens import Token, TokenStore
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (3, 10, 30, 120, 360, 1440))
 """After which pause Strava is asked again about a grant in doubt; the last one counts for good."""
 
-TWO_LOOKS = timedelta(minutes=2)
-"""Refusals so far apart were seen by two looks: less than the pause between them, as each takes a while itself."""
+CONFIRMATION_PAUSE = timedelta(minutes=2)
+"""Refusals so far apart are of two checks: less than the pause between these, as each takes a while itself."""
 
 
 class Verdict(Enum):
@@ -39,7 +39,7 @@ def judge(evidence: Evidence) -> Verdict:
             return Verdict.WITHDRAWN
         # The refresh token is void in either case, so only the API tells, and two 401s of one moment can be stray.
         since = max(evidence.api_refused, evidence.refused)
-        is_confirmed = evidence.api_refused_again and evidence.api_refused_again - since >= TWO_LOOKS
+        is_confirmed = evidence.api_refused_again and evidence.api_refused_again - since >= CONFIRMATION_PAUSE
         return Verdict.WITHDRAWN if is_confirmed else Verdict.UNKNOWN
     is_told = evidence.event and evidence.access_ended and not evidence.renewal_may_be_lost
     return Verdict.WITHDRAWN if is_told else Verdict.UNKNOWN

@@ -1,7 +1,7 @@
 """The comparison of the whole history, athlete by athlete, in as many tries as Strava's rate limit makes of it.
 
 Each listing costs a request per 200 activities. What one try compared counts for the next, so that ten athletes, or one
-with many activities of whom some were deleted, are done after some quarter hours and not begun anew in each.
+with many activities of whom some were deleted, are done after some 15-minute periods and not begun anew in each.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Reconciliation:
         if step is Step.COMPARED:
             return
         if step is Step.UNDECIDED:
-            # Alone, it fits into a quarter hour's requests; what is decided holds for a day.
+            # Alone, it fits into the requests of 15 minutes; what is decided holds for a day.
             Review(self.comparer.client, self.comparer.engine, self.comparer.max_delete_share).decide_on_all(athlete)
             self.progress.put(athlete.id, Step.DECIDED)
         try:

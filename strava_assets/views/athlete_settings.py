@@ -1,4 +1,4 @@
-"""What athletes say of themselves and how they want their numbers: reads and writes the two tables below the views."""
+"""Athletes' own settings and preferences: reads and writes the two tables below the views."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -115,10 +115,10 @@ def test_an_invalid_activity_is_rejected_told_and_healed(strava: Simulation, env
     assert metadata(result, "strava_activity")["rejected"] == 1
     passed, sentence = checks(result)["no_rejects"]
     assert not passed
-    assert sentence == f"strava_activity_reject holds invalid activities, and why: 1 ({bad})."
+    assert sentence == f"Invalid activities in strava_activity_reject (column errors): 1 ({bad})."
     strava.edit(bad, distance=1)
     result = run(HOUR_AGO)
-    assert checks(result)["no_rejects"] == (True, "Every activity is a valid row.")
+    assert checks(result)["no_rejects"] == (True, "Every activity is valid.")
     assert rows(environment) == expected_rows(strava)
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
-from strava_assets.instance.missing_hours import FIRST_LOOK, missing_hours
+from strava_assets.instance.missing_hours import FIRST_START_DAYS, missing_hours
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
@@ -20,7 +20,7 @@ def test_the_span_of_closed_hours_that_were_not_made_is_fetched_of_the_last_days
     settings = replace(Settings.from_environment(), start_date=datetime(2020, 1, 1, tzinfo=UTC))
     list(initialise(settings))
     last = floor_to_hour(NOW) - HOUR
-    assert missing_hours(settings, NOW) == Window.of(last - FIRST_LOOK, last)
+    assert missing_hours(settings, NOW) == Window.of(last - FIRST_START_DAYS, last)
     young = replace(settings, start_date=last - timedelta(days=1))
     assert missing_hours(young, NOW) == Window.of(last - timedelta(days=1), last)
 

@@ -47,7 +47,7 @@ def test_migrating_again_and_by_two_at_once_changes_nothing(database_url: str):
         thread.join()
     migrations.upgrade(engine)
     with engine.connect() as connection:
-        assert migrations.current_revision(connection) == migrations.newest_revision() == "0008"
+        assert migrations.current_revision(connection) == migrations.newest_revision() == "0009"
     assert differences_to_model(engine) == []
     engine.dispose()
 

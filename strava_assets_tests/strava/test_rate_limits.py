@@ -62,7 +62,7 @@ def test_after_a_429_nothing_is_asked_until_the_period_ends(used: Limit, now: da
 
 def test_a_quota_is_words_or_unknown() -> None:
     assert str(Quota()) == "unknown"
-    assert str(Quota(5, 100, 70, 1000)) == "5 of 100 requests used this quarter hour, 70 of 1000 today"
+    assert str(Quota(5, 100, 70, 1000)) == "5 of 100 requests used in this 15-minute period, 70 of 1000 today"
 
 
 def test_a_429_without_headers_is_taken_for_a_spent_quarter_hour() -> None:
