@@ -75,8 +75,8 @@ def make_analytics_assets(names: Names) -> list[dg.AssetSpec | dg.AssetsDefiniti
         key=names.training_report,
         deps=[names.view(view.name) for view in views()],
         group_name=group,
-        description="One HTML page per athlete that loads nothing from other sites: what they did, and their fitness. In "
-        "the bucket as `{prefix}/{athlete_id}/report.html`, and served beside Dagster's pages under `/reports/`.",
+        description="One HTML page per athlete that loads nothing from other sites: what they did, and their fitness. "
+        "In the bucket as `{prefix}/{athlete_id}/report.html`, and served beside Dagster's pages under `/reports/`.",
         kinds={"python", "s3", "html"},
         owners=OWNERS,
         required_resource_keys=set(resource_keys(names)),
@@ -121,7 +121,7 @@ def make_report_sensor(names: Names, job: Any, *, start: bool) -> dg.SensorDefin
         required_resource_keys=set(resource_keys(names)),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING if start else dg.DefaultSensorStatus.STOPPED,
-        description="Has the training reports made again when rows, settings or the day have changed, at most once an hour.",
+        description="Makes the training reports again when rows, settings or the day have changed, at most hourly.",
     )
     def strava_reports(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         return _request_reports(context, names, datetime.now(UTC))

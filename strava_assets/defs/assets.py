@@ -68,8 +68,8 @@ def make_assets(
     @dg.asset(
         key=names.raw_activities,
         kinds={"python", "s3", "json"},
-        description="What Strava's API returned for an hour: one JSON array per athlete, of the activities that started in "
-        "it, stored verbatim in `{prefix}/{athlete_id}/{hour}.json`.",
+        description="What Strava's API returned for an hour: one JSON array per athlete, of the activities that "
+        "started in it, stored verbatim in `{prefix}/{athlete_id}/{hour}.json`.",
         check_specs=checks.specs_of_raw_activities(names.raw_activities),
         **common,
     )

@@ -45,7 +45,7 @@ def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefi
         name=names.of("purge_athlete"),
         executor_def=dg.in_process_executor,
         tags={PRIORITY_TAG: str(PRIORITIES[PURGE])},
-        description="Deletes permanently everything that is kept of each athlete whose withdrawal of access was proven. "
+        description="Deletes for good everything that is kept of each athlete whose withdrawal of access was proven. "
         "No other athlete can be named.",
     )
     def purge_athlete() -> None:

@@ -46,7 +46,7 @@ def make_jobs(settings: Settings, names: Names) -> Jobs:
         name=names.of("reconcile_history"),
         executor_def=dg.in_process_executor,
         tags={PRIORITY_TAG: str(COMPARISON_PRIORITY)},  # however it is launched
-        description="Compares the whole history daily: Strava's terms require that deletions are followed within 48 hours.",
+        description="Compares the whole history daily: Strava's terms require it for deletions, within 48 hours.",
     )
     def reconcile_history() -> None:
         compare_history()

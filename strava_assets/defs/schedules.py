@@ -42,7 +42,7 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
         description="Fetches the hour that has just ended, and every hour missed before it, in one run.",
     )
     def closed_hours(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """One run from the first hour of the last STRAVA_LOOKBACK_DAYS that is missing to the hour that has just ended."""
+        """One run from the first missing hour of STRAVA_LOOKBACK_DAYS to the hour that has just ended."""
         if not settings.client_id:
             return dg.SkipReason(NO_APPLICATION)
         now = context.scheduled_execution_time
@@ -57,8 +57,8 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
         cron_schedule="17 * * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Compares the whole history with Strava once a day, at 03:17 UTC. If that fails, or the machine was "
-        "off, it is tried again each hour until it succeeds.",
+        description="Compares the whole history with Strava once a day, at 03:17 UTC. If that fails, or the machine "
+        "was off, it is tried again each hour until it succeeds.",
     )
     def daily_reconciliation(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """A run, where today's has not succeeded."""

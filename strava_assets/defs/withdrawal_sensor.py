@@ -31,8 +31,8 @@ def make_withdrawal_sensor(
         required_resource_keys=set(resource_keys(names)),
         minimum_interval_seconds=INTERVAL,
         default_status=dg.DefaultSensorStatus.RUNNING if start else dg.DefaultSensorStatus.STOPPED,
-        description="Checks again, at growing intervals, logins that Strava refused or an event questioned. Requests the "
-        "purge of athletes who withdrew access until nothing is left of them.",
+        description="Checks again, at growing intervals, logins that Strava refused or an event questioned. Requests "
+        "the purge of athletes who withdrew access until nothing is left of them.",
     )
     def strava_withdrawals(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return _follow_up(context, settings, names, resources_of(context, names))

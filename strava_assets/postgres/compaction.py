@@ -1,4 +1,4 @@
-"""Has Postgres forget what was deleted: until then it is in dead rows, in statistics and in its write-ahead log."""
+"""Removes deleted data from Postgres' files: until then it is in dead rows, statistics and the write-ahead log."""
 
 import time
 from collections.abc import Sequence
