@@ -10,9 +10,8 @@ import pytest
 from redis import Redis
 
 from strava_assets.hours import HOUR, floor_to_hour
-from strava_assets.provisioning import migrate
-from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run
 
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
@@ -20,12 +19,10 @@ Environment = dict[str, str]
 
 
 @pytest.fixture
-def strava(environment: Environment, simulation: Simulation) -> Simulation:
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    simulation.add_activity(42, start_date=HOUR_AGO.strftime("%Y-%m-%dT%H:10:00Z"))
-    store_token(environment, simulation.grant(42))
-    return simulation
+def strava(strava: Simulation) -> Simulation:
+    """With an activity in the last hour."""
+    strava.add_activity(42, start_date=at(HOUR_AGO))
+    return strava
 
 
 def store_token(environment: Environment, token: dict[str, object]) -> None:

@@ -36,6 +36,7 @@ from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import RawActivity
 from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.clock import Clock
@@ -88,10 +89,6 @@ SHARE = 0.1
 
 class Crash(Exception):
     """The process ends here."""
-
-
-def strava_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class History(RuleBasedStateMachine):

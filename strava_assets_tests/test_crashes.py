@@ -3,7 +3,6 @@
 docs/crashes.md has the table of the points.
 """
 
-import json
 import multiprocessing
 import os
 import signal
@@ -16,11 +15,10 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.provisioning import migrate
-from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.sync import fetch
 from strava_assets_tests import kill_points
+from strava_assets_tests.athletes import add_more_than_a_page, log_in
 from strava_assets_tests.dagster_runs import metadata, problem, run
 from strava_assets_tests.equality import expected_rows, rows
 
@@ -35,19 +33,10 @@ processes.set_forkserver_preload(["strava_assets_tests.dagster_runs"])
 
 
 @pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
-    """One athlete with more activities than a page holds, logged in, and migrated tables."""
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    for number in range(250):
-        start = LAST_HOURS.start + timedelta(seconds=170 * number)
-        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    log_in(environment, simulation)
-    return simulation
-
-
-def log_in(environment: dict[str, str], simulation: Simulation, **fields: object) -> None:
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps({**simulation.grant(42), **fields}))
+def strava(strava: Simulation) -> Simulation:
+    """With more activities than a page holds."""
+    add_more_than_a_page(strava, LAST_HOURS)
+    return strava
 
 
 def run_in_this_process(environment: Mapping[str, str], folder: Path, window: Window, resumed: timedelta) -> None:

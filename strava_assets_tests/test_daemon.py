@@ -1,7 +1,6 @@
 """The daemon with its code server and runs: killed with SIGKILL, or left without its services. It recovers."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,6 @@ import dagster as dg
 import psutil
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from redis import Redis
 
 from strava_assets.defs.build import build_definitions
 from strava_assets.defs.names import Names
@@ -24,8 +22,10 @@ from strava_assets.defs.runs import request_for
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests import kill_points
+from strava_assets_tests.athletes import log_in
 from strava_assets_tests.dagster_runs import run
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy
@@ -119,10 +119,10 @@ def failed_runs(instance: dg.DagsterInstance) -> int:
 def strava(simulation: Simulation, environment: dict[str, str]) -> Simulation:
     """One athlete with an activity in each of the last hours, logged in."""
     simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    log_in(environment, simulation)
     for number in range(5):
         start = HOUR_AGO - number * HOUR + timedelta(minutes=7)
-        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        simulation.add_activity(42, start_date=strava_time(start))
     return simulation
 
 
@@ -189,9 +189,7 @@ def test_a_reconciliation_of_the_whole_history_finds_and_repairs_what_no_compari
 ):
     """An upload, an edit and a deletion before the days that the sensor looks back."""
     long_ago = [HOUR_AGO - timedelta(days=35 + number, minutes=-7) for number in range(3)]
-    late, edited, deleted = (
-        strava.add_activity(42, start_date=moment.strftime("%Y-%m-%dT%H:%M:%SZ")) for moment in long_ago
-    )
+    late, edited, deleted = (strava.add_activity(42, start_date=strava_time(moment)) for moment in long_ago)
     strava.delete(late)
     assert run(Window.of(floor_to_hour(long_ago[-1]), HOUR_AGO)).success
     assert rows(environment) == expected_rows(strava)

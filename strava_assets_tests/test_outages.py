@@ -1,15 +1,12 @@
 """Postgres, Redis and S3 away for a while: one clear line, nothing half done, and right again once they are back."""
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
-from redis import Redis
 
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.provisioning import migrate
-from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests.athletes import add_more_than_a_page
 from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
@@ -21,15 +18,10 @@ LAST_HOURS = Window.of(NOW - 12 * HOUR, NOW - HOUR)
 
 
 @pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
-    """One athlete with more activities than a page holds, logged in, and migrated tables."""
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    for number in range(250):
-        start = LAST_HOURS.start + timedelta(seconds=170 * number)
-        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    return simulation
+def strava(strava: Simulation) -> Simulation:
+    """With more activities than a page holds."""
+    add_more_than_a_page(strava, LAST_HOURS)
+    return strava
 
 
 @pytest.mark.parametrize("away", ["Postgres", "Redis", "S3"])

@@ -17,6 +17,7 @@ from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.provisioning import migrate
 from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
@@ -106,7 +107,7 @@ class Platform:
     def upload(self, now: datetime) -> None:
         """A new activity, and the look-up that its event causes."""
         start = now - 90 * MINUTE
-        activity_id = self.day.simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        activity_id = self.day.simulation.add_activity(42, start_date=strava_time(start))
         with self.client(max_wait=timedelta(0)) as client:
             assert client.activity(client.athletes()[0], activity_id)
 
@@ -125,7 +126,7 @@ def day(environment: dict[str, str], simulation: Simulation) -> Day:
         simulation.add_athlete(athlete_id)
         for number in range(1700):
             start = day.start - timedelta(hours=11 * number + 1)
-            simulation.add_activity(athlete_id, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+            simulation.add_activity(athlete_id, start_date=strava_time(start))
         redis.set(key, json.dumps(simulation.grant(athlete_id)))
     return day
 

@@ -19,6 +19,7 @@ from strava_assets.mirror.deletion import count_of_athlete, delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import stored
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets_tests.archive.exports import LANGUAGES, LAYOUTS, ExportFile, activities
 from strava_assets_tests.archive.rows import ATHLETE, hour_of, ids, import_archive, refresh, rows
 
@@ -288,7 +289,7 @@ def _changed(step: str, world: list[Any], later: list[Any], chance: Any) -> list
     start = datetime.fromisoformat(world[at]["start_date"]) + timedelta(hours=chance.randrange(1, 90))
     changes: dict[str, dict[str, Any]] = {
         "edit": {"name": f"edited {chance.random()}", "distance": 1234.5, "average_speed": None},
-        "move": {"start_date": start.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "move": {"start_date": strava_time(start)},
     }
     return [*world[:at], {**world[at], **changes[step]}, *world[at + 1 :]]
 

@@ -22,6 +22,7 @@ from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
 from strava_assets.simulator.limits import Limit
 from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests.athletes import log_in
 from strava_assets_tests.raw import s3_proxy
 from strava_assets_tests.raw.s3_proxy import S3Proxy, access_to
 
@@ -46,7 +47,7 @@ def ready(environment: dict[str, str], simulation: Simulation, monkeypatch: pyte
     monkeypatch.setenv("STRAVA_START_DATE", f"{simulation.now():%Y-%m-01}")
     list(initialise(Settings.from_environment()))
     simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    log_in(environment, simulation)
 
 
 @pytest.mark.usefixtures("ready")

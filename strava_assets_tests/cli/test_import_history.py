@@ -20,7 +20,9 @@ from strava_assets.cli.import_history import requested_window
 from strava_assets.cli.main import main
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
+from strava_assets_tests.athletes import log_in
 from strava_assets_tests.equality import expected_rows, rows
 from strava_assets_tests.proxy import Proxy, cut_after
 
@@ -44,8 +46,8 @@ def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
     simulation.add_athlete(42)
     for number in range(450):
         start = FIRST + timedelta(hours=2 * number, minutes=5)
-        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+        simulation.add_activity(42, start_date=strava_time(start))
+    log_in(environment, simulation)
     assert CliRunner().invoke(main, ["init"]).exit_code == 0
     return simulation
 
@@ -148,7 +150,7 @@ def test_an_import_whose_recording_failed_does_not_stand_for_one_after_a_purge(
 ):
     import_cut_after(monkeypatch, REMEMBER, ways["Redis"])
     assert CliRunner().invoke(main, ["purge", "--athlete", "42", "--yes"], catch_exceptions=False).exit_code == 0
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(strava.grant(42)))
+    log_in(environment, strava)
     assert import_history().exit_code == 0
     assert rows(environment) == expected_rows(strava)
 

@@ -23,10 +23,6 @@ DAYS_AGO = THIS_HOUR - timedelta(days=4)
 _times = itertools.count(1763812800)
 
 
-def at(hour: datetime) -> str:
-    return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
-
-
 class Platform:
     """The simulated Strava, Redis, and Dagster's instance."""
 

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from redis import Redis
 from sqlalchemy import create_engine
 
 from strava_assets.defs.archive import make_archive_assets
@@ -26,6 +25,7 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.sync.compare import Comparer
 from strava_assets_tests.archive.exports import ExportFile, activities
 from strava_assets_tests.archive.rows import hour_of
+from strava_assets_tests.athletes import log_in
 from strava_assets_tests.dagster_runs import checks, metadata, problem
 from strava_assets_tests.dagster_runs import run as run_hours
 from strava_assets_tests.equality import expected_rows, rows
@@ -145,7 +145,7 @@ def test_beside_the_api_each_activity_is_there_once_and_what_only_the_export_has
         for number, activity in enumerate(activities(12))
     ]
     simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    log_in(environment, simulation)
     for activity in of[1:]:
         simulation.add_activity(42, text=json.dumps(activity))
     assert run(path=str(ExportFile(of).zip(tmp_path / "export_42.zip"))).success
@@ -176,7 +176,7 @@ def test_after_an_export_the_comparison_finds_what_the_api_has_and_then_nothing(
         for number, activity in enumerate(activities(20))
     ]
     simulation.add_athlete(42)
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    log_in(environment, simulation)
     for activity in of[2:]:  # the first two were deleted on Strava since
         simulation.add_activity(42, text=json.dumps(activity))
     assert run(path=str(ExportFile(of).zip(tmp_path / "export_42.zip"))).success

@@ -19,8 +19,8 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.sync.attempts import Attempt, Outcome
 from strava_assets.sync.compare import Comparison
 from strava_assets_tests import dagster_runs
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import run
-from strava_assets_tests.defs.events_platform import at
 
 NOW = datetime.now(UTC)
 THIS_HOUR = floor_to_hour(NOW)

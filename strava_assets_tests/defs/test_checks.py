@@ -1,6 +1,5 @@
 """Each asset check fails where it should: one that nobody has seen failing may be unable to."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,18 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from redis import Redis
 from sqlalchemy import create_engine, text
 
 from strava_assets.defs.build import build_definitions
 from strava_assets.defs.checks import TOKEN_IS_STALE, all_athletes_fetched
 from strava_assets.errors import LoginLost
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.provisioning import migrate
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.fetch import Fetched
 from strava_assets.views.catalog import views
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import checks, run
 
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
@@ -70,13 +68,10 @@ def test_a_token_that_nothing_renews_is_named_after_a_day_unless_its_athlete_is_
 
 
 @pytest.fixture
-def strava(environment: dict[str, str], simulation: Simulation) -> Simulation:
-    """One athlete, logged in, with an activity in the last hour, and migrated tables."""
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    simulation.add_activity(42, start_date=(HOUR_AGO + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
-    return simulation
+def strava(strava: Simulation) -> Simulation:
+    """With an activity in the last hour."""
+    strava.add_activity(42, start_date=at(HOUR_AGO))
+    return strava
 
 
 @pytest.mark.parametrize(

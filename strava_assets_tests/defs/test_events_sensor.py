@@ -9,8 +9,9 @@ import pytest
 from strava_assets.hours import HOUR, Window
 from strava_assets.state import keys
 from strava_assets.state.refetch_queue import RefetchQueue
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import tick
-from strava_assets_tests.defs.events_platform import DAYS_AGO, THIS_HOUR, Platform, at, message, requested
+from strava_assets_tests.defs.events_platform import DAYS_AGO, THIS_HOUR, Platform, message, requested
 
 
 def test_an_upload_is_looked_up_and_its_hour_fetched(platform: Platform):

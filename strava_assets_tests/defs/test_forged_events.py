@@ -9,7 +9,8 @@ from strava_assets.state.revocations import Revocations
 from strava_assets.webhooks.events import Event
 from strava_assets.webhooks.pending_events import MAX_LATER, PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import MAX_LOOKUPS
-from strava_assets_tests.defs.events_platform import DAYS_AGO, Platform, at, message
+from strava_assets_tests.athletes import at
+from strava_assets_tests.defs.events_platform import DAYS_AGO, Platform, message
 
 
 def test_forged_events_do_nothing(platform: Platform):

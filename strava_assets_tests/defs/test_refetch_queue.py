@@ -16,7 +16,8 @@ from strava_assets.settings import Settings
 from strava_assets.state import keys
 from strava_assets.state.delayed_queue import Due
 from strava_assets.state.refetch_queue import RefetchQueue, Requested
-from strava_assets_tests.defs.events_platform import DAYS_AGO, THIS_HOUR, Platform, at, message, requested
+from strava_assets_tests.athletes import at
+from strava_assets_tests.defs.events_platform import DAYS_AGO, THIS_HOUR, Platform, message, requested
 
 
 def test_hours_requested_again_meanwhile_are_not_forgotten(platform: Platform):

@@ -38,6 +38,7 @@ from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import Page
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.webhooks.events import Event
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run, tick
 
 if TYPE_CHECKING:
@@ -46,10 +47,6 @@ if TYPE_CHECKING:
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
 ADA, BEN = 31415926, 27182818
 SECRETS = ("Adalovina", "Byronson", "Tour to the analytical engine", "farther than far")
-
-
-def at(hour: datetime, second: int = 1) -> str:
-    return (hour + timedelta(seconds=second)).isoformat().replace("+00:00", "Z")
 
 
 class Everything:

@@ -30,6 +30,7 @@ from strava_assets.state import keys
 from strava_assets.state.purged_ids import PurgedIds
 from strava_assets.state.revocations import Revocations
 from strava_assets.webhooks.events import Event
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run
 
 if TYPE_CHECKING:
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
 HOUR_AGO = floor_to_hour(datetime.now(UTC)) - HOUR
 DAGSTER_YAML = Path(__file__).parent.parent.parent / "dagster.yaml"
 ADA, BEN = 42, 4242
-
-
-def at(hour: datetime) -> str:
-    return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
 
 
 @pytest.fixture

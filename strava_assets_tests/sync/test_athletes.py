@@ -18,6 +18,7 @@ from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.raw.store import RawStore
 from strava_assets.services import open_store
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.sync.athletes import each_athlete
 from strava_assets.sync.pieces import in_pieces
@@ -28,10 +29,6 @@ THIS_HOUR = floor_to_hour(datetime.now(UTC))
 FIRST = THIS_HOUR - timedelta(days=20)
 TEMPORARY = 75
 ADA, BEN = 42, 43
-
-
-def strava_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture

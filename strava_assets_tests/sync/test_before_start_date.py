@@ -1,17 +1,17 @@
 """What lies before the first partition is counted, and costs one request where there is little or nothing."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from redis import Redis
 
 from strava_assets.hours import Window
 from strava_assets.services import open_client
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.pagination import ALL_TIME
 from strava_assets.sync.before_start_date import BeforeStartDate, all_before_start_date, before_start_date, of_starts
+from strava_assets_tests.athletes import log_in
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BEFORE = Window(ALL_TIME.start, START)
@@ -23,8 +23,8 @@ def look(
     """What is left out of an account with activities at these times, and how many requests it took to know."""
     simulation.add_athlete(42)
     for start in starts:
-        simulation.add_activity(42, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+        simulation.add_activity(42, start_date=strava_time(start))
+    log_in(environment, simulation)
     with open_client(Settings.from_environment()) as client:
         (athlete,) = client.athletes()
         before = client.requests_made

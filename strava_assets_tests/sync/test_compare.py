@@ -17,6 +17,7 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.compare import MAX_WINDOWS, Comparer, Comparison
 from strava_assets.sync.fetch import Fetcher
+from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import rows
 
@@ -24,10 +25,6 @@ NOW = datetime.now(UTC)
 THIS_HOUR = floor_to_hour(NOW)
 DAY = timedelta(days=1)
 DAYS_AGO = THIS_HOUR - timedelta(days=4)
-
-
-def at(hour: datetime) -> str:
-    return (hour + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
 
 
 def compare(days: float = 5, **options: int) -> Comparison:
@@ -164,6 +161,21 @@ def test_an_activity_moved_in_from_before_the_look_back_refreshes_its_old_hour_t
     refresh(compare(days=10))
     strava.edit(moved, start_date=at(DAYS_AGO))
     assert compare(days=5).differences[42].hours == {old_hour, DAYS_AGO}
+
+
+def test_an_invalid_activity_moved_in_from_before_the_look_back_refreshes_its_old_hour_too(strava: Simulation):
+    old_hour = THIS_HOUR - timedelta(days=9)
+    moved = strava.add_activity(42, start_date=at(old_hour), distance="far")
+    refresh(compare(days=10))
+    strava.edit(moved, start_date=at(DAYS_AGO))
+    assert compare(days=5).differences[42].hours == {old_hour, DAYS_AGO}
+
+
+def test_a_comparison_of_one_athlete_reports_nothing_of_others(strava: Simulation, redis_url: str):
+    assert strava
+    Redis.from_url(redis_url).set("STRAVA_TOKEN:43", "no JSON")
+    assert len(compare().problems) == 1
+    assert compare(only=42).problems == []
 
 
 def test_a_comparison_costs_a_request_for_200_activities_and_one_more(strava: Simulation):

@@ -19,6 +19,7 @@ from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.provisioning import migrate
 from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.clock import Clock
@@ -27,6 +28,7 @@ from strava_assets.sync.compare import Comparer, Comparison
 from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.history_import import Importer
 from strava_assets.sync.load import load_window
+from strava_assets_tests.athletes import log_in
 
 NOW = floor_to_hour(datetime.now(UTC))
 FIRST = NOW - timedelta(days=100)
@@ -36,10 +38,6 @@ LISTING = "/athlete/activities"
 
 PATIENCE = 120
 """Seconds that one thread of a test waits for another on a busy machine."""
-
-
-def strava_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Platform:
@@ -88,7 +86,7 @@ def platform(environment: dict[str, str], simulation: Simulation) -> Iterator[Pl
     simulation.add_athlete(42)
     for number in range(300):
         simulation.add_activity(42, start_date=strava_time(FIRST + number * 8 * HOUR + timedelta(minutes=5)))
-    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN", json.dumps(simulation.grant(42)))
+    log_in(environment, simulation)
     platform = Platform(simulation)
     platform.fetch(EVER)
     platform.load()

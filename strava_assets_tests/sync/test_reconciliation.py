@@ -14,6 +14,7 @@ from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.provisioning import migrate
 from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
+from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.limits import Limit
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.reconcile_progress import ReconcileProgress
@@ -78,7 +79,7 @@ def tries(environment: dict[str, str], simulation: Simulation) -> Iterator[Tries
         simulation.add_athlete(athlete_id)
         for number in range(500):
             start = FIRST + number * 4 * HOUR + timedelta(minutes=athlete_id)
-            simulation.add_activity(athlete_id, start_date=start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+            simulation.add_activity(athlete_id, start_date=strava_time(start))
         redis.set(
             "STRAVA_TOKEN" if athlete_id == 42 else f"STRAVA_TOKEN:{athlete_id}",
             json.dumps(simulation.grant(athlete_id)),
