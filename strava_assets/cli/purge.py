@@ -1,14 +1,9 @@
 """`strava-assets purge`: delete everything that is kept of an athlete."""
 
-from functools import partial
-from pathlib import Path
-
 import click
 
 from strava_assets.cli.console import console, loading_dagster
-from strava_assets.deletion.purge import STILL_HELD, Purger
-from strava_assets.local.compaction import compact_embedded_s3, empty_logs
-from strava_assets.services import open_deletion, open_engine, open_redis
+from strava_assets.deletion.purge import STILL_HELD
 from strava_assets.settings import Settings
 from strava_assets.state.purged_ids import PurgedIds
 
@@ -29,23 +24,15 @@ def command(*, athlete_id: int, yes: bool) -> None:
     withdrawn access on Strava, run `strava-assets logout` first.
     """
     settings = Settings.from_environment()
-    redis = open_redis(settings)
     with loading_dagster():
         from strava_assets.cli.dagster_runs import open_instance  # noqa: PLC0415
-        from strava_assets.instance.purge_redaction import PurgeRedaction  # noqa: PLC0415
+        from strava_assets.defs.purging import make_purger  # noqa: PLC0415
+        from strava_assets.defs.resources import Resources  # noqa: PLC0415
     with open_instance() as instance:
-        redaction = PurgeRedaction(instance)
-        purger = Purger(
-            open_engine(settings),
-            open_deletion(settings),
-            redis,
-            redaction.at_once,
-            redaction.at_the_end,
-            partial(_compact, settings),
-        )
+        purger = make_purger(settings, Resources.of(settings), instance)
         if not yes:
             kept = purger.count(athlete_id)
-            if not kept and not PurgedIds(redis).of(athlete_id):
+            if not kept and not PurgedIds(purger.redis).of(athlete_id):
                 click.echo(NOTHING.format(athlete_id))
                 return
             click.confirm(f"Athlete {athlete_id}: {kept}. Delete all of it for good?", abort=True)
@@ -53,8 +40,3 @@ def command(*, athlete_id: int, yes: bool) -> None:
             deleted = purger.purge(athlete_id)
         click.echo(f"Athlete {athlete_id}: deleted {deleted}. Nothing is left.")
     click.echo(STILL_HELD)
-
-
-def _compact(settings: Settings, deleted: str) -> None:
-    compact_embedded_s3(Path.cwd(), settings.s3_endpoint_url, deleted)
-    empty_logs(Path.cwd())

@@ -5,8 +5,6 @@ longer keeps. They take no configuration: whoever launches one, with whatever ar
 by hand is `strava-assets purge`.
 """
 
-import subprocess
-import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
@@ -15,13 +13,13 @@ import dagster as dg
 
 from strava_assets.defs.failures import failures
 from strava_assets.defs.names import Names
+from strava_assets.defs.purging import compact_embedded, make_purger
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import PRIORITIES, PRIORITY_TAG, PURGE, RETENTION
-from strava_assets.deletion.purge import STILL_HELD, Purger
+from strava_assets.deletion.purge import STILL_HELD
 from strava_assets.deletion.retention import delete_old_activities, delete_old_archives
-from strava_assets.errors import ServiceUnavailable, StravaAssetsError
+from strava_assets.errors import PermanentError, StravaAssetsError
 from strava_assets.instance.event_redaction import blank_previews_before, compact_all, redact
-from strava_assets.instance.purge_redaction import PurgeRedaction
 from strava_assets.instance.redaction import Redaction
 from strava_assets.mirror.compaction import compact_mirror
 from strava_assets.settings import Settings
@@ -72,31 +70,25 @@ def make_deletion_jobs(settings: Settings, names: Names) -> dict[str, dg.JobDefi
 
 
 def _purge(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
-    """Purge whoever is due, each for themselves. Nobody is named: what this run says is kept after the purge."""
+    """Purge whoever is due, each for themselves.
+
+    Who is purged is not named, since what this run says is kept. Who is not is redacted when that is done again.
+    """
     if settings.purge_on_revoke == "confirm":
         context.log.info("STRAVA_PURGE_ON_REVOKE is confirm: purges are left to strava-assets purge.")
         return
-    errors: list[StravaAssetsError] = []
+    errors: list[str] = []
     with failures():
-        redis = resources.tokens.connect()
-        redaction = PurgeRedaction(context.instance, context.run_id)
-        purger = Purger(
-            resources.postgres.open(),
-            resources.s3.open_deletion(),
-            redis,
-            redaction.at_once,
-            redaction.at_the_end,
-            partial(_compact_embedded, settings, "--logs", "--deleted"),
-        )
-        due = Revocations(redis).athletes()
+        purger = make_purger(settings, resources, context.instance, context.run_id)
+        due = Revocations(purger.redis).athletes()
         context.log.info("Athletes who withdrew access: %s.", len(due))
         for athlete_id in due:
             try:
                 context.log.info("Deleted %s. Nothing is left. %s", purger.purge(athlete_id), STILL_HELD)
             except StravaAssetsError as error:
-                errors.append(error)
+                errors.append(f"The purge of athlete {athlete_id} failed: {error}")
         if errors:
-            raise errors[0]
+            raise PermanentError(" ".join(errors))
 
 
 def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: Resources) -> None:
@@ -116,7 +108,7 @@ def _delete_old(context: dg.OpExecutionContext, settings: Settings, resources: R
             context.log.info("STRAVA_RETENTION_DAYS is not set: everything is kept.")
         if has_deleted or was_interrupted:
             compact_mirror(resources.postgres.open())
-            _compact_embedded(settings)
+            compact_embedded(settings)
         if was_interrupted:
             compact_all(context.instance)
         owed.settle()
@@ -151,11 +143,3 @@ def _delete_old_archives(context: dg.OpExecutionContext, resources: Resources, o
 
 def _redact_activities(instance: dg.DagsterInstance, ids: Collection[int]) -> None:
     redact(instance, Redaction(None, ids, blanks_previews=False))
-
-
-def _compact_embedded(settings: Settings, *options: str) -> None:
-    """By a command, since only commands know what `make up` has started; elsewhere it finds nothing to do."""
-    command = [sys.executable, "-m", "strava_assets", "compact", "--endpoint", settings.s3_endpoint_url or "", *options]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-    if result.returncode:
-        raise ServiceUnavailable(result.stderr.strip().removeprefix("error: ") or "strava-assets compact failed.")

@@ -101,13 +101,17 @@ class Resources(NamedTuple):
     s3: RawBucket
     postgres: Postgres
 
+    @classmethod
+    def of(cls, settings: Settings) -> "Resources":
+        """All of them, of one platform."""
+        return cls(StravaApi(settings), RedisTokens(settings), RawBucket(settings), Postgres(settings))
+
 
 def registered(settings: Settings, names: Names) -> dict[str, dg.ResourceDefinition]:
     """The four resources under the names that they have in the code location, e.g. `strava_s3`."""
-    made = Resources(StravaApi(settings), RedisTokens(settings), RawBucket(settings), Postgres(settings))
     return {
         key: dg.ResourceDefinition.hardcoded_resource(resource, description=type(resource).__doc__)
-        for key, resource in zip(resource_keys(names), made, strict=True)
+        for key, resource in zip(resource_keys(names), Resources.of(settings), strict=True)
     }
 
 

@@ -80,8 +80,8 @@ class Purger:
     objects: RawDeletion
     redis: Redis
     redact: Callable[[int, Collection[int]], int]
-    redact_again: Callable[[int, Collection[int]], int] = lambda *_: 0
-    compact: Callable[[str], None] = lambda _folder: None
+    redact_again: Callable[[int, Collection[int]], int]
+    compact: Callable[[str], None]
 
     def count(self, athlete_id: int) -> PurgeCounts:
         """What there is of the athlete; Redis, Dagster and old objects aside, which are searched while purging."""

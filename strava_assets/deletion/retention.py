@@ -38,7 +38,7 @@ def delete_old_activities(
     engine: Engine,
     objects: RawDeletion,
     oldest_kept: datetime,
-    redact: Callable[[Collection[int]], object] = lambda _ids: None,
+    redact: Callable[[Collection[int]], object],
 ) -> DeletedByAge:
     """Delete everything of hours before `oldest_kept`, the hour that Settings.oldest_kept names.
 
@@ -61,7 +61,7 @@ def delete_old_archives(
     engine: Engine,
     objects: RawDeletion,
     oldest_kept: datetime,
-    redact: Callable[[Collection[int]], object] = lambda _ids: None,
+    redact: Callable[[Collection[int]], object],
 ) -> int:
     """Delete what bulk exports have of the time before `oldest_kept`; how many activities only they had.
 

@@ -11,10 +11,11 @@ from redis import Redis
 from sqlalchemy import Engine, create_engine, text
 
 from strava_assets.defs.build import build_definitions
-from strava_assets.deletion.purge import Purger
+from strava_assets.defs.purging import make_purger
+from strava_assets.defs.resources import Resources
 from strava_assets.provisioning import migrate
 from strava_assets.report.making import store_report
-from strava_assets.services import open_deletion, open_report_store
+from strava_assets.services import open_report_store
 from strava_assets.settings import Settings
 from strava_assets.state.report_links import ReportLinks
 from strava_assets.views import quality
@@ -165,7 +166,8 @@ def test_a_purge_takes_report_and_link_and_no_report_comes_back(engine: Engine, 
         assert store_report(engine, store, athlete_id)
         assert links.athlete(links.word(athlete_id)) == athlete_id
     word = links.word(ADA)
-    purged = Purger(engine, open_deletion(settings), redis, lambda *_: 0).purge(ADA)
+    with dg.DagsterInstance.ephemeral() as instance:
+        purged = make_purger(settings, Resources.of(settings), instance).purge(ADA)
     assert purged.objects == 1
     assert (store.read_report(ADA), links.athlete(word)) == (None, None)
     assert store_report(engine, store, ADA) == 0
