@@ -8,10 +8,8 @@ from datetime import UTC, datetime, timedelta
 from benchmarks.figure import Figure
 from benchmarks.stack import running
 from strava_assets.hours import Window, floor_to_hour
-from strava_assets.mirror.database import engine_for
-from strava_assets.services import open_client, open_store
+from strava_assets.services import make_comparer, open_client, open_engine, open_store
 from strava_assets.settings import Settings
-from strava_assets.sync.compare import Comparer
 
 ROUNDS = 7
 
@@ -24,9 +22,7 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
         stack.run("-m", "strava_assets", "import")
         settings = Settings.from_environment()
         with open_client(settings) as client:
-            comparer = Comparer(
-                client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share
-            )
+            comparer = make_comparer(settings, client, open_store(settings), open_engine(settings))
             (athlete,) = client.athletes()
             extra = []
             for _ in range(3 if quick else ROUNDS):

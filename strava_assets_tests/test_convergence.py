@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -34,15 +35,14 @@ from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import RawActivity
-from strava_assets.services import open_client, open_store
+from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
-from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.compare import Comparer, Comparison
-from strava_assets.sync.fetch import Etags, Fetcher, Hours
+from strava_assets.sync.compare import Comparison
+from strava_assets.sync.fetch import Etags, Hours
 from strava_assets.sync.load import load_window
 
 NOW = floor_to_hour(datetime.now(UTC))
@@ -98,7 +98,7 @@ class History(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        settings = Settings.from_environment()
+        self.settings = settings = Settings.from_environment()
         self.simulation = _simulation
         self.simulation.faults.clear()
         self.hidden = set[int]()
@@ -292,7 +292,8 @@ class History(RuleBasedStateMachine):
             act()
 
     def fetch(self, window: Window, on_hours: Any = lambda _athlete, _hours, _etags: None) -> None:
-        Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, SHARE, on_hours).fetch(window)
+        fetcher = make_fetcher(self.settings, self.client, self.store, self.engine, self.redis)
+        replace(fetcher, on_hours=on_hours).fetch(window)
 
     def refresh(self, window: Window) -> None:
         self.fetch(window)
@@ -303,7 +304,7 @@ class History(RuleBasedStateMachine):
             self.refresh(window)
 
     def compare(self, **options: int) -> Comparison:
-        return Comparer(self.client, self.store, self.engine, SHARE).compare(EVER, **options)
+        return make_comparer(self.settings, self.client, self.store, self.engine).compare(EVER, **options)
 
     def each(self) -> Iterator[tuple[int, RawActivity]]:
         for account in self.simulation.accounts.values():

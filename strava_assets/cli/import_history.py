@@ -11,18 +11,17 @@ from strava_assets.cli.console import console, counted, loading_dagster
 from strava_assets.cli.day import Day
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.database import transaction
+from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import days_with_activities
-from strava_assets.services import open_client, open_engine, open_redis, open_store
+from strava_assets.services import make_fetcher, open_client, open_engine, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.pending_import import PendingImport
-from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.before_start_date import all_before_start_date
-from strava_assets.sync.history_import import Importer, recorded_windows
 from strava_assets.sync.history_import import Progress as ImportProgress
+from strava_assets.sync.history_import import import_history, recorded_windows
 from strava_assets.sync.listing import sentences
 
 
@@ -89,8 +88,6 @@ def requested_window(settings: Settings, first: datetime | None, last: datetime 
 
 def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[StravaAssetsError]]:
     """Fetch and mirror; what was done in numbers, and what kept a part from being imported."""
-    engine = open_engine(settings)
-    redis = open_redis(settings)
     # Columns of rich cut their text off at the terminal's edge; one of its own making wraps it.
     columns = (SpinnerColumn(), TextColumn("{task.description}", table_column=Column()), TimeElapsedColumn())
     with Progress(*columns, console=console()) as display:
@@ -100,21 +97,19 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
             display.console.print(message)
 
         with open_client(settings, on_wait=wait) as client:
-            client.athletes()
-            if assigned := assign_airflow_rows(engine, TokenStore(redis).first_athlete):
-                display.console.print(f"Assigned {assigned} rows of the Airflow DAG to their athlete.")
 
             def show(progress: ImportProgress) -> None:
                 display.update(task, description=_described(progress, client))
 
-            importer = Importer(
-                client, open_store(settings), engine, ResumePoints(redis), settings.max_delete_share, show
-            )
-            fetched, progress = importer.run(requested)
+            store, engine, redis = open_store(settings), open_engine(settings), open_redis(settings)
+            fetcher = make_fetcher(settings, client, store, engine, redis)
+            fetched, progress = import_history(fetcher, DeletionGuard(settings.max_delete_share), requested, show)
             now = datetime.now(UTC)
             of_all = requested.start <= settings.first_hour(now)
             earlier = all_before_start_date(client, settings.start_date, settings.oldest_kept(now)) if of_all else []
             display.update(task, description=_described(progress, client))
+    if fetched.assigned:
+        click.echo(f"Assigned {fetched.assigned} rows of the Airflow DAG to their athlete.")
     for athlete_id, reached in fetched.resumed.items():
         click.echo(
             f"Athlete {athlete_id}: everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try."

@@ -29,18 +29,17 @@ from strava_assets.defs.run_tags import BY_HAND, FETCHED_TAG, REASON_TAG, SCHEDU
 from strava_assets.errors import AthleteError, StravaAssetsError
 from strava_assets.hours import Window
 from strava_assets.instance.process_tags import process_tags
-from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.preview import preview
 from strava_assets.mirror.queries import rows_by_hour
 from strava_assets.mirror.table import activity as activity_table
+from strava_assets.services import make_fetcher
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
-from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.withdrawal import doubts
-from strava_assets.sync.fetch import Fetched, Fetcher
+from strava_assets.sync.fetch import Fetched
 from strava_assets.sync.load import load_window
 
 SHORT_WAIT = timedelta(minutes=1)
@@ -107,15 +106,14 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
     with step_failures(context, window, RefetchQueue(redis)):
         if FETCHED_TAG in context.run.tags:
             return _already_fetched(context, window, resources)
-        store, engine = resources.s3.open(), resources.postgres.open()
+        store = resources.s3.open()
         may_use_reserve = context.run.tags.get(REASON_TAG) == SCHEDULE
         with resources.api.open(
             may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info
         ) as client:
-            client.athletes()
-            if assigned := assign_airflow_rows(engine, resources.tokens.open().first_athlete):
-                context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", assigned)
-            fetched = Fetcher(client, store, ResumePoints(redis), engine, settings.max_delete_share).fetch(window)
+            fetched = make_fetcher(settings, client, store, resources.postgres.open(), redis).fetch(window)
+            if fetched.assigned:
+                context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", fetched.assigned)
             report_hours(context, store, fetched)
             summary = {
                 **fetch_summary(fetched),

@@ -23,7 +23,7 @@ from strava_assets.settings import Settings
 from strava_assets.state.reconcile_progress import ReconcileProgress
 from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.resume_points import ResumePoints
-from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.compare import Comparison
 from strava_assets.sync.reconciliation import Reconciliation
 
 Jobs = dict[str, Any]
@@ -75,10 +75,9 @@ def _compare_history(context: dg.OpExecutionContext, settings: Settings, resourc
     with failures(), _retried_after_limit(context):
         redis = resources.tokens.connect()
         with resources.api.open(may_use_reserve=False, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
-            comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
+            reconciliation = Reconciliation(resources.comparer(settings, client), ReconcileProgress(redis))
             try:
-                window = settings.hours_since(settings.start_date, now)
-                Reconciliation(comparer, ReconcileProgress(redis)).run(window, comparison)
+                reconciliation.run(settings.hours_since(settings.start_date, now), comparison)
             finally:  # what was found before the limit was reached is not looked for again
                 _request(redis, comparison)
             requests = client.requests_made

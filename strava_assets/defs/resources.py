@@ -25,6 +25,7 @@ from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
+from strava_assets.sync.compare import Comparer
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,10 @@ class Resources(NamedTuple):
     def of(cls, settings: Settings) -> "Resources":
         """All of them, of one platform."""
         return cls(StravaApi(settings), RedisTokens(settings), RawBucket(settings), Postgres(settings))
+
+    def comparer(self, settings: Settings, client: StravaClient) -> Comparer:
+        """What compares Strava with bucket and mirror."""
+        return services.make_comparer(settings, client, self.s3.open(), self.postgres.open())
 
 
 def registered(settings: Settings, names: Names) -> dict[str, dg.ResourceDefinition]:

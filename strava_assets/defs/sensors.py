@@ -22,7 +22,7 @@ from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue, Requested
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.sync.attempts import Attempt, due_pieces, has_failed, still_to_fetch
-from strava_assets.sync.compare import MAX_GAP, Comparer, Comparison
+from strava_assets.sync.compare import MAX_GAP, Comparison
 from strava_assets.webhooks.allowance import COST_OF_RUN, Allowance
 from strava_assets.webhooks.pending_events import PendingEvent, PendingEvents
 from strava_assets.webhooks.processing import EventProcessor, ProcessedEvents
@@ -79,8 +79,9 @@ def _compare(context: dg.SensorEvaluationContext, settings: Settings, names: Nam
             failures(but=(ConfigurationError, RateLimitExceeded)),
             resources.api.open(may_use_reserve=False, max_wait=timedelta(0)) as client,
         ):
-            comparer = Comparer(client, resources.s3.open(), resources.postgres.open(), settings.max_delete_share)
-            comparison = comparer.compare(settings.hours_since(now - settings.lookback, now))
+            comparison = resources.comparer(settings, client).compare(
+                settings.hours_since(now - settings.lookback, now)
+            )
             ResumePoints(resources.tokens.connect()).discard(comparison.joined(free))
     except (ConfigurationError, RateLimitExceeded) as error:
         return dg.SkipReason(str(error))
@@ -135,8 +136,8 @@ def _process(
             engine = resources.postgres.open()
 
             def compare(athlete_id: int) -> Comparison:
-                comparer = Comparer(client, resources.s3.open(), engine, settings.max_delete_share)
-                return comparer.compare(settings.hours_since(now - settings.lookback, now), only=athlete_id)
+                window = settings.hours_since(now - settings.lookback, now)
+                return resources.comparer(settings, client).compare(window, only=athlete_id)
 
             pending, allowance = PendingEvents(redis), Allowance(redis, client.quota().day_limit, now)
             processed = EventProcessor(client, engine, pending, allowance, compare=compare, now=now).process(waiting)

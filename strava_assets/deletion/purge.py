@@ -94,7 +94,7 @@ class Purger:
         """Delete everything of the athlete; what that was. Raises ServiceUnavailable if something comes back."""
         tokens, purged_ids = TokenStore(self.redis), PurgedIds(self.redis)
         # Rows that know no athlete are found by the token, so they must be named before it goes.
-        assign_airflow_rows(self.engine, tokens.first_athlete)
+        assign_airflow_rows(self.engine, tokens.first_athlete())
         purged = PurgeCounts(tokens=len(deleted_keys := tokens.delete_athlete(athlete_id)))
         refused: ConfigurationError | None = None
         with athlete_locked(self.engine, athlete_id, by_purge=True):

@@ -16,11 +16,10 @@ class DeletionGuard:
     """
 
     max_share: float
-    confirmed: bool = False
 
     def refusal(self, athlete_id: int, deletions: int, activities: int) -> TooManyDeletions | None:
         """Why `deletions` of this number, out of `activities`, wait for a confirmation; None if they do not."""
-        if self.confirmed or deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * activities):
+        if deletions <= max(MIN_DELETIONS_GUARDED, self.max_share * activities):
             return None
         return TooManyDeletions(
             f"Strava no longer lists {deletions} of athlete {athlete_id}'s {activities} activities; these deletions "

@@ -82,6 +82,14 @@ class StravaClient:
             raise self.left_out[-1]
         return list(athletes.values())
 
+    def identify_tokens(self) -> None:
+        """Have each token say whose it is: one of the Airflow DAG costs a request. Raises what TokenStore.tokens and
+        ApiSession.get do.
+        """
+        for key, token in self._tokens.tokens().items():
+            if token.athlete_id is None:
+                self._identify(key)
+
     def profile(self, athlete: Athlete) -> dict[str, Any]:
         """The athlete's profile, for one request; raises AccessRevoked or LoginLost if access is gone."""
         return self._profile(athlete.token_key)

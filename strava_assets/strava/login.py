@@ -75,7 +75,7 @@ def complete(grant: Grant, oauth: OAuth, tokens: TokenStore, client: StravaClien
     """
     # A token of the Airflow DAG does not say whose it is. If Strava does not say so either, it is void, and makes room.
     with suppress(AthleteError):
-        client.athletes()
+        client.identify_tokens()
     answer = oauth.exchange(grant.code)
     if grant.scopes and not answer.get("scope"):
         answer["scope"] = sorted(grant.scopes)

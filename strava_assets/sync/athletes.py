@@ -1,4 +1,4 @@
-"""The one loop over athletes: one athlete's error is noted, and the others go on."""
+"""Who is logged in, and the one loop over them: one athlete's error is noted, and the others go on."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,12 +12,22 @@ from strava_assets.errors import (
     StravaAssetsError,
     TransientError,
 )
+from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 
 Whom = TypeVar("Whom", Athlete, int)
 
 OF_EVERYBODY = (ApplicationInactive, RateLimitExceeded, ServiceUnavailable)
 """Errors that the next athlete would meet as well. A wrong setting is met by each, and found out by that."""
+
+
+def athletes_logged_in(client: StravaClient, only: int | None = None) -> list[Athlete]:
+    """Who is logged in, or of them `only` this one. Raises ConfigurationError where that is nobody."""
+    athletes = [athlete for athlete in client.athletes() if only in (None, athlete.id)]
+    if not athletes:
+        who = "Nobody is" if only is None else f"Athlete {only} is not"
+        raise ConfigurationError(f"{who} logged in to Strava. Run: strava-assets login")
+    return athletes
 
 
 def each_athlete(athletes: Sequence[Whom], act: Callable[[Whom], None]) -> dict[int, StravaAssetsError]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import ConfigurationError, StravaAssetsError
+from strava_assets.errors import StravaAssetsError
 from strava_assets.hours import HOUR, Window, merge_into_windows, outside
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
@@ -16,7 +16,7 @@ from strava_assets.mirror.unlisted import Place, delete_listed, moment, waiting_
 from strava_assets.raw.store import RawStore
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.athletes import each_athlete
+from strava_assets.sync.athletes import athletes_logged_in, each_athlete
 from strava_assets.sync.deletions import Review
 from strava_assets.sync.listing import Gap, ListingWithGaps, sentences
 
@@ -95,7 +95,7 @@ class Comparer:
     client: StravaClient
     store: RawStore
     engine: Engine
-    max_delete_share: float
+    review: Review
 
     def compare(self, window: Window, confirmed: int | None = None, only: int | None = None) -> Comparison:
         """What differs, athlete by athlete.
@@ -105,10 +105,7 @@ class Comparer:
         Raises ConfigurationError when nobody (or not `only`) is logged in, and the error when it is everybody's.
         """
         comparison = Comparison()
-        athletes = [athlete for athlete in self.client.athletes() if only in (None, athlete.id)]
-        if not athletes:
-            who = "Nobody is" if only is None else f"Athlete {only} is not"
-            raise ConfigurationError(f"{who} logged in to Strava. Run: strava-assets login")
+        athletes = athletes_logged_in(self.client, only)
         comparison.left_out = self.client.left_out if only is None else ()
         comparison.errors = each_athlete(
             athletes,
@@ -152,14 +149,13 @@ class Comparer:
         is_confirmed: bool,
     ) -> None:
         """Leave in `found` only what may be deleted."""
-        review = Review(self.client, self.engine, self.max_delete_share)
         with transaction(self.engine) as connection:
             unknown = rows_without_start(connection, athlete.id) - listed.keys()
             is_waiting = athlete.id in waiting_deletions(connection)
         if unknown and (is_confirmed or not is_waiting):
-            review.decide_on_all(athlete, is_confirmed=is_confirmed)
+            self.review.decide_on_all(athlete, is_confirmed=is_confirmed)
         gone = {Place(hour, key) for key, hours in found.gone.items() for hour in hours}
-        verdict = review.decide(athlete, gone, {}, is_confirmed=is_confirmed)
+        verdict = self.review.decide(athlete, gone, {}, is_confirmed=is_confirmed)
         found.gone = {place.key: {place.hour} for place in gone & verdict.allowed}
         if verdict.refusal:
             comparison.held_back[athlete.id] = verdict.refusal

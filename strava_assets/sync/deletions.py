@@ -48,7 +48,7 @@ class Review:
 
     client: StravaClient
     engine: Engine
-    max_delete_share: float
+    guard: DeletionGuard
 
     def decide(
         self,
@@ -71,10 +71,10 @@ class Review:
         allowed = {place for place in rest if known.get((place.hour, str(place.key)))}
         if allowed == rest:
             return Verdict(moved | allowed)
-        waiting = DeletionGuard(self.max_delete_share, is_confirmed).refusal(
+        waiting = self.guard.refusal(
             athlete.id, sum(not may_be_deleted for may_be_deleted in known.values()), activities
         )
-        if waiting and all((place.hour, str(place.key)) in known for place in rest):
+        if waiting and not is_confirmed and all((place.hour, str(place.key)) in known for place in rest):
             return Verdict(moved | allowed, waiting)
         try:
             return self.decide_on_all(athlete, rest, moved, is_confirmed=is_confirmed)
@@ -114,9 +114,8 @@ class Review:
         now_elsewhere = {place for place in places if whole.get(place.key, place.hour) != place.hour}
         never = without_start - whole.keys()
         keys = {place.key for place in gone} | never
-        too_many = DeletionGuard(self.max_delete_share, is_confirmed).refusal(
-            athlete.id, len(keys), len(here.keys() | keys | without_start)
-        )
+        count = len(here.keys() | keys | without_start)
+        too_many = None if is_confirmed else self.guard.refusal(athlete.id, len(keys), count)
         refusal = too_many or self._incomplete(athlete, sorted(key for key in keys if isinstance(key, int)))
         waiting = gone | {Place(EVER.start, key) for key in never} if too_many else set()
         allowed = {*moved, *now_elsewhere} if refusal else {*moved, *now_elsewhere, *gone}

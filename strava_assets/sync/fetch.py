@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import AthleteGone, ConfigurationError, StravaAssetsError
+from strava_assets.errors import AthleteGone, StravaAssetsError
 from strava_assets.hours import Window, floor_to_hour
+from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.queries import known_hours, stored
 from strava_assets.mirror.unlisted import Place
@@ -20,8 +21,8 @@ from strava_assets.raw.activity import RawActivity, activity_key
 from strava_assets.raw.store import RawObject, RawStore, Written
 from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
-from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.athletes import each_athlete
+from strava_assets.strava.tokens import FIRST_KEY, Athlete
+from strava_assets.sync.athletes import athletes_logged_in, each_athlete
 from strava_assets.sync.deletions import Review
 from strava_assets.sync.listing import Gap, ListingWithGaps
 from strava_assets.sync.presence import while_logged_in
@@ -51,6 +52,8 @@ class Fetched:
     athletes: list[Athlete] = field(default_factory=list)
     left_out: Sequence[StravaAssetsError] = ()
     """Of tokens that could not be used, why."""
+    assigned: int = 0
+    """Rows of the Airflow DAG that got their athlete."""
 
     def drop(self, athlete: Athlete) -> None:
         """Name the athlete nowhere: they were logged out or purged meanwhile."""
@@ -78,7 +81,7 @@ class Fetcher:
     store: RawStore
     resume: ResumePoints
     engine: Engine
-    max_delete_share: float
+    review: Review
     on_hours: Callable[[Athlete, Hours, Etags], None] = _nothing_more
 
     def fetch(self, window: Window) -> Fetched:
@@ -90,9 +93,10 @@ class Fetcher:
         One athlete's error is noted, and the others go on; it is raised when nobody could be read. Raises
         ConfigurationError when nobody is logged in.
         """
-        fetched = Fetched(athletes=self.client.athletes(), left_out=self.client.left_out)
-        if not fetched.athletes:
-            raise ConfigurationError("Nobody is logged in to Strava. Run: strava-assets login")
+        athletes = athletes_logged_in(self.client)
+        first = next((athlete.id for athlete in athletes if athlete.token_key == FIRST_KEY), None)
+        assigned = assign_airflow_rows(self.engine, first)
+        fetched = Fetched(athletes=athletes, left_out=self.client.left_out, assigned=assigned)
 
         def fetch_athlete(athlete: Athlete) -> None:
             try:
@@ -101,7 +105,7 @@ class Fetcher:
                 fetched.drop(athlete)
                 raise
 
-        fetched.errors = each_athlete(list(fetched.athletes), fetch_athlete)
+        fetched.errors = each_athlete(athletes, fetch_athlete)
         return fetched
 
 
@@ -172,10 +176,9 @@ class _FetchOfAthlete:
         """Write the hours that lose something, without what may be deleted, and with what may not."""
         if not self._losing:
             return
-        review = Review(self._with.client, self._with.engine, self._with.max_delete_share)
         allowed: set[Place] = set()
         try:
-            verdict = review.decide(self._athlete, self._lost.keys(), self._listed)
+            verdict = self._with.review.decide(self._athlete, self._lost.keys(), self._listed)
             allowed = verdict.allowed
             if verdict.refusal:
                 self._fetched.held_back[self._athlete.id] = verdict.refusal

@@ -9,16 +9,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Engine
-
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, load_snapshots
 from strava_assets.raw.snapshot import HourSnapshot
-from strava_assets.raw.store import RawStore
-from strava_assets.state.resume_points import ResumePoints
-from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import Athlete
 from strava_assets.sync.fetch import Etags, Fetched, Fetcher, Hours
 
@@ -34,40 +29,29 @@ class Progress:
     loaded: Loaded = field(default_factory=Loaded)
 
 
-@dataclass(frozen=True)
-class Importer:
-    """Fetches a window and makes it queryable at once, page by page, oldest first."""
+def import_history(
+    fetcher: Fetcher, guard: DeletionGuard, window: Window, on_progress: Callable[[Progress], None]
+) -> tuple[Fetched, Progress]:
+    """Fetch a window and make it queryable at once, page by page, oldest first.
 
-    client: StravaClient
-    store: RawStore
-    engine: Engine
-    resume: ResumePoints
-    max_delete_share: float
-    on_progress: Callable[[Progress], None]
+    Safe to interrupt and to repeat: what is written is not fetched again. Raises what `Fetcher.fetch` raises.
+    """
+    progress = Progress()
 
-    def run(self, window: Window) -> tuple[Fetched, Progress]:
-        """Import the window. Safe to interrupt and to repeat: what is written is not fetched again.
+    def make_queryable(athlete: Athlete, hours: Hours, etags: Etags) -> None:
+        now = datetime.now(UTC)
+        snapshots = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
+        with transaction(fetcher.engine) as connection:
+            loaded = load_snapshots(connection, athlete.id, snapshots, guard)
+        progress.athlete = athlete
+        progress.pages += 1
+        progress.activities += sum(map(len, hours.values()))
+        progress.loaded += loaded
+        busy = [hour for hour, activities in hours.items() if activities]
+        progress.reached = max(busy, default=progress.reached)
+        on_progress(replace(progress))
 
-        Raises what `Fetcher.fetch` raises.
-        """
-        progress = Progress()
-
-        def make_queryable(athlete: Athlete, hours: Hours, etags: Etags) -> None:
-            now = datetime.now(UTC)
-            guard = DeletionGuard(self.max_delete_share)
-            snapshots = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
-            with transaction(self.engine) as connection:
-                loaded = load_snapshots(connection, athlete.id, snapshots, guard)
-            progress.athlete = athlete
-            progress.pages += 1
-            progress.activities += sum(map(len, hours.values()))
-            progress.loaded += loaded
-            busy = [hour for hour, activities in hours.items() if activities]
-            progress.reached = max(busy, default=progress.reached)
-            self.on_progress(replace(progress))
-
-        fetcher = Fetcher(self.client, self.store, self.resume, self.engine, self.max_delete_share, make_queryable)
-        return fetcher.fetch(window), progress
+    return replace(fetcher, on_hours=make_queryable).fetch(window), progress
 
 
 YEAR = timedelta(days=366)

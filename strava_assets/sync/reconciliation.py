@@ -7,13 +7,12 @@ with many activities of whom some were deleted, are done after some 15-minute pe
 from dataclasses import dataclass
 from functools import partial
 
-from strava_assets.errors import ConfigurationError, DecisionPutOff
+from strava_assets.errors import DecisionPutOff
 from strava_assets.hours import Window
 from strava_assets.state.reconcile_progress import ReconcileProgress, Step
 from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.athletes import each_athlete
+from strava_assets.sync.athletes import athletes_logged_in, each_athlete
 from strava_assets.sync.compare import Comparer, Comparison
-from strava_assets.sync.deletions import Review
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,7 @@ class Reconciliation:
 
         Raises what Comparer.compare raises.
         """
-        athletes = self.comparer.client.athletes()
-        if not athletes:
-            raise ConfigurationError("Nobody is logged in to Strava. Run: strava-assets login")
+        athletes = athletes_logged_in(self.comparer.client)
         found.left_out = self.comparer.client.left_out
         found.errors = each_athlete(athletes, partial(self._compare, window, found))
         self.progress.clear()
@@ -41,7 +38,7 @@ class Reconciliation:
             return
         if step is Step.UNDECIDED:
             # Alone, it fits into the requests of 15 minutes; what is decided holds for a day.
-            Review(self.comparer.client, self.comparer.engine, self.comparer.max_delete_share).decide_on_all(athlete)
+            self.comparer.review.decide_on_all(athlete)
             self.progress.put(athlete.id, Step.DECIDED)
         try:
             self.comparer.compare_athlete(athlete, window, found)

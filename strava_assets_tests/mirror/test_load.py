@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.activity import COLUMNS, Activity, validate
-from strava_assets.mirror.airflow_rows import assign_rows, has_unowned_rows
+from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.deletion import delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, load_snapshots
@@ -208,7 +208,7 @@ def test_rows_that_many_objects_have_lost_unexplained_are_kept_and_all_else_goes
     assert set(rows(engine)) == {*range(1, 21), 50}
     assert rows(engine)[1].name == "changed"
     assert mirrored_hours(engine) == {NOON + HOUR}
-    assert load(engine, snapshot(NOON), guard=DeletionGuard(0.1, confirmed=True)).deleted == 20
+    assert load(engine, snapshot(NOON), guard=UNGUARDED).deleted == 20
 
 
 def test_rows_that_it_was_decided_to_delete_need_no_guard_and_the_decision_is_used_up(engine: Engine):
@@ -237,9 +237,7 @@ def test_five_deletions_and_rows_that_turn_invalid_need_no_confirmation(engine: 
 def test_rows_of_the_old_dag_are_given_to_their_athlete(engine: Engine):
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO strava_activity (id, start_date) VALUES (1, :noon)"), {"noon": NOON})
-        assert has_unowned_rows(connection)
-        assert assign_rows(connection, ATHLETE) == 1
-        assert not has_unowned_rows(connection)
+    assert [assign_airflow_rows(engine, athlete_id) for athlete_id in (None, ATHLETE, ATHLETE)] == [0, 1, 0]
     assert load(engine, snapshot(NOON, activity(1))) == Loaded(hours=1, updated=1)
 
 

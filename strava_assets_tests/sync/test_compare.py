@@ -9,14 +9,19 @@ from redis import Redis
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
-from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.differences import Differences, Known, differences
-from strava_assets.services import open_client, open_deletion, open_store
+from strava_assets.services import (
+    make_comparer,
+    make_fetcher,
+    open_client,
+    open_deletion,
+    open_engine,
+    open_redis,
+    open_store,
+)
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
-from strava_assets.state.resume_points import ResumePoints
-from strava_assets.sync.compare import MAX_WINDOWS, Comparer, Comparison
-from strava_assets.sync.fetch import Fetcher
+from strava_assets.sync.compare import MAX_WINDOWS, Comparison
 from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import rows
@@ -30,7 +35,7 @@ DAYS_AGO = THIS_HOUR - timedelta(days=4)
 def compare(days: float = 5, **options: int) -> Comparison:
     settings = Settings.from_environment()
     with open_client(settings) as client:
-        comparer = Comparer(client, open_store(settings), engine_for(settings.database_url), settings.max_delete_share)
+        comparer = make_comparer(settings, client, open_store(settings), open_engine(settings))
         return comparer.compare(settings.hours_since(NOW - timedelta(days=days), NOW), **options)
 
 
@@ -98,9 +103,10 @@ def test_after_a_pass_nothing_differs_whatever_happened(strava: Simulation):
 def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simulation):
     activity = strava.add_activity(42, start_date=at(DAYS_AGO))
     settings = Settings.from_environment()
-    store, resume = open_store(settings), ResumePoints(Redis.from_url(settings.redis_url))
+    store, redis = open_store(settings), open_redis(settings)
     with open_client(settings) as client:
-        Fetcher(client, store, resume, engine_for(settings.database_url), 0.1).fetch(Window.of(DAYS_AGO, DAYS_AGO))
+        fetcher = make_fetcher(settings, client, store, open_engine(settings), redis)
+        fetcher.fetch(Window.of(DAYS_AGO, DAYS_AGO))
     strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
     found = compare()
     assert str(found.differences[42]) == "1 unmirrored"

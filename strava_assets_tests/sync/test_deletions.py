@@ -17,16 +17,15 @@ from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.provisioning import migrate
-from strava_assets.services import open_client, open_store
+from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
-from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.pagination import Page
-from strava_assets.sync.compare import Comparer, Comparison
+from strava_assets.sync.compare import Comparison
 from strava_assets.sync.fetch import Fetched, Fetcher
-from strava_assets.sync.history_import import Importer
+from strava_assets.sync.history_import import import_history
 from strava_assets.sync.load import load_window
 from strava_assets_tests.athletes import log_in
 
@@ -44,21 +43,24 @@ class Platform:
     """Fetches, loads and compares as the assets do, without Dagster."""
 
     def __init__(self, simulation: Simulation) -> None:
-        settings = Settings.from_environment()
+        self.settings = settings = Settings.from_environment()
         self.simulation = simulation
         self.engine = engine_for(settings.database_url)
         self.redis = Redis.from_url(settings.redis_url)
         self.store = open_store(settings)
         self.client = open_client(settings, clock=Clock(simulation.now, simulation.advance))
 
+    def fetcher(self) -> Fetcher:
+        return make_fetcher(self.settings, self.client, self.store, self.engine, self.redis)
+
     def fetch(self, window: Window) -> Fetched:
-        return Fetcher(self.client, self.store, ResumePoints(self.redis), self.engine, SHARE).fetch(window)
+        return self.fetcher().fetch(window)
 
     def load(self, window: Window = EVER) -> Any:
         return load_window(self.store, self.engine, window, DeletionGuard(SHARE))
 
     def compare(self, window: Window = EVER, confirmed: int | None = None) -> Comparison:
-        return Comparer(self.client, self.store, self.engine, SHARE).compare(window, confirmed)
+        return make_comparer(self.settings, self.client, self.store, self.engine).compare(window, confirmed)
 
     def refresh(self, comparison: Comparison) -> None:
         for window in comparison.windows:
@@ -112,8 +114,7 @@ def hour_of(platform: Platform, activity_id: int) -> Window:
 
 
 def as_imported(platform: Platform, window: Window) -> None:
-    store, resume = platform.store, ResumePoints(platform.redis)
-    Importer(platform.client, store, platform.engine, resume, SHARE, lambda _: None).run(window)
+    import_history(platform.fetcher(), DeletionGuard(SHARE), window, lambda _: None)
 
 
 def as_fetched(platform: Platform, window: Window) -> None:
