@@ -17,6 +17,7 @@ from strava_assets.archive.table import Table, read_table
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.archive import archives, delete_archive_rows, delete_orphans, fill
 from strava_assets.mirror.database import transaction, wait_for_other_loads
+from strava_assets.mirror.planner_statistics import update_statistics
 from strava_assets.raw.archive_store import ACTIVITIES, ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
 
@@ -87,6 +88,23 @@ def keep_tracks(store: ArchiveStore, export: Export, raw: RawArchive, on_progres
     return tracks
 
 
+def load_and_keep_tables(
+    engine: Engine, store: ArchiveStore, export: Export, raw: RawArchive, oldest_kept: datetime | None, *, dry_run: bool
+) -> LoadedArchive:
+    """Load an export, and put its tables into the bucket just before the rows are there for others.
+
+    A dry run is rolled back, so that its figures are true, too.
+    """
+    with transaction(engine) as connection:
+        loaded = load(connection, raw.athlete_id, raw.archive, raw.table, name=export.name, oldest_kept=oldest_kept)
+        if dry_run:
+            connection.rollback()
+        else:
+            update_statistics(connection, loaded.inserted)
+            keep_tables(store, export, raw)
+    return loaded
+
+
 def load_from_bucket(
     engine: Engine,
     store: ArchiveStore,
@@ -101,7 +119,10 @@ def load_from_bucket(
         names = {each.archive: each.name for each in archives(connection, athlete_id)}
     table = read_table(store.read_archive_file(athlete_id, archive, ACTIVITIES))
     name = names.get(archive, new_name or archive)
-    return load(engine, athlete_id, archive, table, name=name, oldest_kept=oldest_kept, keep=lambda: None)
+    with transaction(engine) as connection:
+        loaded = load(connection, athlete_id, archive, table, name=name, oldest_kept=oldest_kept)
+        update_statistics(connection, loaded.inserted)
+    return loaded
 
 
 def delete_archive(

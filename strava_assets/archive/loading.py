@@ -1,19 +1,18 @@
 """From the bytes of an `activities.csv` to rows: all columns of it, and what Strava's API does not list."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from strava_assets.archive.activities import ArchivedActivity, ArchiveReject, read_activities
 from strava_assets.archive.table import Table
 from strava_assets.errors import ArchiveUnreadable
 from strava_assets.mirror.archive import Archive, ArchiveRow, count_known, fill, owners, stage, store
-from strava_assets.mirror.database import transaction, wait_for_other_loads
-from strava_assets.mirror.planner_statistics import update_statistics
+from strava_assets.mirror.database import wait_for_other_loads
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,50 +46,42 @@ class LoadedArchive:
 
 
 def load(
-    engine: Engine,
+    connection: Connection,
     athlete_id: int,
     archive: str,
     table: Table,
     *,
     name: str,
     oldest_kept: datetime | None = None,
-    keep: Callable[[], None] | None = None,
 ) -> LoadedArchive:
-    """Load an archive in one transaction, and `keep` its files just before the end of it.
+    """Load an archive, all of it in the connection's transaction.
 
-    Without that it is a dry run, which is rolled back, so that its figures are true, too. Raises ArchiveUnreadable
-    where the archive lists activities of another athlete.
+    Raises ArchiveUnreadable where the archive lists activities of another athlete.
     """
     loaded = LoadedArchive(
         table.columns.language_name, len(table.header), len(table.lines), duplicates=table.duplicates
     )
     rejects: list[ArchiveReject] = []
-    with transaction(engine) as connection:
-        wait_for_other_loads(connection, athlete_id)
-        stage(connection, _rows(table, athlete_id, loaded, rejects, oldest_kept))
-        if others := owners(connection, athlete_id):
-            raise ArchiveUnreadable(
-                f"{name} lists activities of athlete {others[0]}, not of {athlete_id}; nothing was imported."
-            )
-        if loaded.rejected == loaded.read:
-            raise ArchiveUnreadable(
-                f"{name}: none of its {loaded.read} rows is an activity, so nothing was imported ({loaded.reasons[0]})."
-            )
-        staged = loaded.files.total()
-        loaded.known, loaded.deleted = count_known(connection, athlete_id)
-        store(
-            connection,
-            Archive(athlete_id, archive, name, loaded.newest, loaded.language, loaded.columns, staged, loaded.rejected),
-            ((each.line, _json(each.cells), _json(each.faults)) for each in rejects),
+    wait_for_other_loads(connection, athlete_id)
+    stage(connection, _rows(table, athlete_id, loaded, rejects, oldest_kept))
+    if others := owners(connection, athlete_id):
+        raise ArchiveUnreadable(
+            f"{name} lists activities of athlete {others[0]}, not of {athlete_id}; nothing was imported."
         )
-        filled = fill(connection, athlete_id)
-        loaded.inserted, loaded.filled = filled
-        loaded.unchanged = max(0, staged - loaded.known - loaded.deleted - sum(filled))
-        if keep:
-            update_statistics(connection, loaded.inserted)
-            keep()
-        else:
-            connection.rollback()
+    if loaded.rejected == loaded.read:
+        raise ArchiveUnreadable(
+            f"{name}: none of its {loaded.read} rows is an activity, so nothing was imported ({loaded.reasons[0]})."
+        )
+    staged = loaded.files.total()
+    loaded.known, loaded.deleted = count_known(connection, athlete_id)
+    store(
+        connection,
+        Archive(athlete_id, archive, name, loaded.newest, loaded.language, loaded.columns, staged, loaded.rejected),
+        ((each.line, _json(each.cells), _json(each.faults)) for each in rejects),
+    )
+    filled = fill(connection, athlete_id)
+    loaded.inserted, loaded.filled = filled
+    loaded.unchanged = max(0, staged - loaded.known - loaded.deleted - sum(filled))
     return loaded
 
 

@@ -10,8 +10,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from sqlalchemy import Row
 
 from strava_assets.archive.export import Export, open_export
-from strava_assets.archive.importing import RawArchive, Tracks, delete_archive, identify, keep_tables, keep_tracks
-from strava_assets.archive.loading import LoadedArchive, load
+from strava_assets.archive.importing import (
+    RawArchive,
+    Tracks,
+    delete_archive,
+    identify,
+    keep_tracks,
+    load_and_keep_tables,
+)
+from strava_assets.archive.loading import LoadedArchive
 from strava_assets.archive.summary import lines
 from strava_assets.cli.console import console, loading_dagster, print_table
 from strava_assets.errors import ConfigurationError, StravaAssetsError
@@ -65,11 +72,8 @@ def import_export(
         raw = identify(export, athlete_id)
         held.enter_context(athlete_locked(engine, raw.athlete_id))
         display.update(task, description="Loading rows")
-        loaded = load(
-            engine, raw.athlete_id, raw.archive, raw.table,
-            name=export.name, oldest_kept=settings.oldest_archived(datetime.now(UTC)),
-            keep=None if dry_run else lambda: keep_tables(store, export, raw),
-        )  # fmt: skip
+        oldest_kept = settings.oldest_archived(datetime.now(UTC))
+        loaded = load_and_keep_tables(engine, store, export, raw, oldest_kept, dry_run=dry_run)
         tracks = None
         if with_files and not dry_run:
             size = sum(export.files.size(path) for path in export.tracks())

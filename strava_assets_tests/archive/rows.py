@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from strava_assets.archive.loading import LoadedArchive, load
 from strava_assets.archive.table import read_table
 from strava_assets.hours import floor_to_hour
+from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded as Mirrored
 from strava_assets.mirror.load import load_snapshots
@@ -24,10 +25,14 @@ ApiActivity = Mapping[str, Any]
 
 
 def import_archive(engine: Engine, export: ExportFile, **options: Any) -> LoadedArchive:
+    with transaction(engine) as connection:
+        return load_export(connection, export, **options)
+
+
+def load_export(connection: Connection, export: ExportFile, **options: Any) -> LoadedArchive:
     data = export.csv()
     archive = hashlib.sha256(data).hexdigest()[:12]
-    options = {"keep": lambda: None, **options}
-    return load(engine, export.athlete_id, archive, read_table(data), name="export_42.zip", **options)
+    return load(connection, export.athlete_id, archive, read_table(data), name="export_42.zip", **options)
 
 
 def hour_of(activity_json: ApiActivity) -> datetime:

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,18 +11,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from strava_assets.archive.activities import ArchivedActivity, read_activities
+from strava_assets.archive.export import open_export
+from strava_assets.archive.importing import identify, load_and_keep_tables
 from strava_assets.archive.table import read_table
 from strava_assets.deletion.retention import delete_old_activities, delete_old_archives
-from strava_assets.errors import ArchiveUnreadable
+from strava_assets.errors import ArchiveUnreadable, ServiceUnavailable
 from strava_assets.hours import Window
 from strava_assets.mirror.archive import archives, delete_not_on_strava, not_on_strava
 from strava_assets.mirror.deletion import count_of_athlete, delete_athlete
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import stored
+from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.raw.deletion import RawDeletion
+from strava_assets.raw.s3_access import S3Access
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets_tests.archive.exports import LANGUAGES, LAYOUTS, ExportFile, activities
-from strava_assets_tests.archive.rows import ATHLETE, hour_of, ids, import_archive, refresh, rows
+from strava_assets_tests.archive.rows import ATHLETE, hour_of, ids, import_archive, load_export, refresh, rows
 
 TABLES = ("strava_activity", "strava_activity_reject", "strava_mirrored_object", "strava_archive",
           "strava_archive_activity", "strava_archive_reject", "strava_deleted_activity")  # fmt: skip
@@ -58,7 +63,9 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(engine: Engine):
     refresh(engine, of[:10], hours(of[:10]))
     with engine.connect() as connection:
         before = [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in TABLES]
-    told = import_archive(engine, export, keep=None)
+    with engine.begin() as connection:
+        told = load_export(connection, export)
+        connection.rollback()
     with engine.connect() as connection:
         after = [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in TABLES]
     assert before == after
@@ -204,16 +211,14 @@ def test_rejects_are_kept_whole_with_their_reasons(engine: Engine):
     assert len(rows(engine)) == 80
 
 
-def test_whatever_stops_an_import_before_its_end_leaves_no_row(engine: Engine):
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    export = ExportFile(activities())
-    with pytest.raises(KeyboardInterrupt):
-        import_archive(engine, export, keep=stop)
+def test_an_export_whose_files_cannot_be_kept_leaves_no_row(engine: Engine, tmp_path: Path):
+    exported = ExportFile(activities())
+    dead = S3Access("bucket", endpoint_url="http://127.0.0.1:1", access_key_id="key", secret_access_key="secret")
+    with open_export(exported.folder(tmp_path / "export_42")) as export, pytest.raises(ServiceUnavailable):
+        load_and_keep_tables(engine, ArchiveStore(dead), export, identify(export), None, dry_run=False)
     with engine.connect() as connection:
         assert [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in TABLES] == [0] * 7
-    assert import_archive(engine, export).inserted == len(export.activities)
+    assert import_archive(engine, exported).inserted == len(exported.activities)
 
 
 def test_a_purge_leaves_nothing_of_an_archive(engine: Engine):
