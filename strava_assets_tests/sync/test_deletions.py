@@ -8,109 +8,29 @@ from threading import Event
 from typing import Any
 
 import pytest
-from redis import Redis
 from sqlalchemy import text
 
 from strava_assets.errors import MalformedPage, StravaUnavailable
-from strava_assets.hours import HOUR, Window, floor_to_hour
-from strava_assets.mirror.database import engine_for, transaction
+from strava_assets.hours import Window
+from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
-from strava_assets.mirror.unlisted import waiting_deletions
-from strava_assets.provisioning import migrate
-from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
-from strava_assets.settings import Settings
 from strava_assets.simulator.activity_generator import strava_time
-from strava_assets.simulator.simulation import Simulation
-from strava_assets.strava.clock import Clock
 from strava_assets.strava.pagination import Page
-from strava_assets.sync.compare import Comparison
-from strava_assets.sync.fetch import Fetched, Fetcher
 from strava_assets.sync.history_import import import_history
-from strava_assets.sync.load import load_window
-from strava_assets_tests.athletes import log_in
-
-NOW = floor_to_hour(datetime.now(UTC))
-FIRST = NOW - timedelta(days=100)
-EVER = Window(FIRST, NOW + HOUR)
-SHARE = 0.1
-LISTING = "/athlete/activities"
+from strava_assets_tests.sync.imported_history import (
+    EVER,
+    FIRST,
+    LISTING,
+    NOW,
+    SHARE,
+    Platform,
+    hour_of,
+    ids,
+    requests_of,
+)
 
 PATIENCE = 120
 """Seconds that one thread of a test waits for another on a busy machine."""
-
-
-class Platform:
-    """Fetches, loads and compares as the assets do, without Dagster."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.settings = settings = Settings.from_environment()
-        self.simulation = simulation
-        self.engine = engine_for(settings.database_url)
-        self.redis = Redis.from_url(settings.redis_url)
-        self.store = open_store(settings)
-        self.client = open_client(settings, clock=Clock(simulation.now, simulation.advance))
-
-    def fetcher(self) -> Fetcher:
-        return make_fetcher(self.settings, self.client, self.store, self.engine, self.redis)
-
-    def fetch(self, window: Window) -> Fetched:
-        return self.fetcher().fetch(window)
-
-    def load(self, window: Window = EVER) -> Any:
-        return load_window(self.store, self.engine, window, DeletionGuard(SHARE))
-
-    def compare(self, window: Window = EVER, confirmed: int | None = None) -> Comparison:
-        return make_comparer(self.settings, self.client, self.store, self.engine).compare(window, confirmed)
-
-    def refresh(self, comparison: Comparison) -> None:
-        for window in comparison.windows:
-            self.fetch(window)
-            self.load(window)
-
-    def objects(self, athlete_id: int = 42) -> dict[int | None, datetime]:
-        """In which hour's raw object each activity is."""
-        hours = list(self.store.objects(athlete_id, EVER))
-        return {each.id: hour for hour, found in self.store.read(athlete_id, hours) for each in found}
-
-    def rows(self) -> dict[int, Any]:
-        with transaction(self.engine) as connection:
-            return {row.id: row for row in connection.execute(text("SELECT * FROM strava_activity"))}
-
-    def waiting(self) -> dict[int, int]:
-        with transaction(self.engine) as connection:
-            return waiting_deletions(connection)
-
-
-@pytest.fixture
-def platform(environment: dict[str, str], simulation: Simulation) -> Iterator[Platform]:
-    """An athlete with 300 activities, one every eight hours, imported."""
-    migrate(Settings.from_environment().database_url)
-    simulation.add_athlete(42)
-    for number in range(300):
-        simulation.add_activity(42, start_date=strava_time(FIRST + number * 8 * HOUR + timedelta(minutes=5)))
-    log_in(environment, simulation)
-    platform = Platform(simulation)
-    platform.fetch(EVER)
-    platform.load()
-    assert len(platform.rows()) == 300
-    yield platform
-    platform.client.close()
-
-
-def ids(platform: Platform) -> list[int]:
-    return list(platform.simulation.accounts[42].activities)
-
-
-def requests_of(platform: Platform, act: Callable[[], object]) -> int:
-    """How many requests to Strava it makes."""
-    before = platform.client.requests_made
-    act()
-    return platform.client.requests_made - before
-
-
-def hour_of(platform: Platform, activity_id: int) -> Window:
-    hour = platform.objects()[activity_id]
-    return Window.of(hour, hour)
 
 
 def as_imported(platform: Platform, window: Window) -> None:
@@ -380,60 +300,3 @@ def test_many_rows_without_a_start_that_strava_does_not_list_wait_as_any_mass_de
     assert requests_of(platform, platform.compare) == cost  # it is decided
     platform.compare(confirmed=42)
     assert set(platform.rows()) == set(ids(platform))
-
-
-@pytest.mark.slow
-def test_a_record_that_cannot_be_understood_keeps_only_its_own_hour_unknown(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
-    gone, before, broken, behind = (ids(platform)[index] for index in (10, 122, 123, 124))
-    unknown = hour_of(platform, broken)
-    listed = platform.simulation.listed
-
-    def with_null(*arguments: Any, **options: Any) -> list[str]:
-        return ["null" if json.loads(each)["id"] == broken else each for each in listed(*arguments, **options)]
-
-    monkeypatch.setattr(platform.simulation, "listed", with_null)
-    platform.simulation.edit(before, name="Before")
-    platform.simulation.edit(behind, name="Behind")
-    platform.simulation.delete(gone)
-    found = platform.compare()
-    assert [gap.window for gap in found.gaps[42]] == [unknown]
-    assert f"The hours {unknown} of athlete 42 are not known: " in found.problems[0]
-    platform.refresh(found)
-    assert (platform.rows()[before].name, platform.rows()[behind].name) == ("Before", "Behind")
-    assert set(platform.rows()) == set(platform.objects()) == set(ids(platform))
-    assert platform.compare().windows == []
-
-    fetched = platform.fetch(EVER)
-    assert [gap.window for gap in fetched.gaps[42]] == [unknown]
-    with pytest.raises(MalformedPage, match="athlete/activities failed"):
-        platform.fetch(unknown)
-    assert set(platform.objects()) == set(ids(platform))
-
-
-@pytest.mark.parametrize(("broken", "gaps"), [(slice(50, 250, 190), 2), (slice(5, 300, 9), None)])
-def test_broken_records_far_apart_are_gaps_but_not_any_number_of_them(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: slice, gaps: int | None
-):
-    hidden, listed = set(ids(platform)[broken]), platform.simulation.listed
-
-    def with_nulls(*arguments: Any, **options: Any) -> list[str]:
-        return ["null" if json.loads(each)["id"] in hidden else each for each in listed(*arguments, **options)]
-
-    monkeypatch.setattr(platform.simulation, "listed", with_nulls)
-    before = len(platform.simulation.requests)
-    if gaps is None:
-        with pytest.raises(MalformedPage):
-            platform.fetch(EVER)
-        assert len(platform.simulation.requests) - before < 200
-    else:
-        assert len(platform.fetch(EVER).gaps[42]) == gaps
-
-
-def test_where_nothing_at_all_is_understood_that_is_one_error_after_few_requests(platform: Platform):
-    platform.simulation.faults.add("html", path=LISTING, count=None)
-    before = len(platform.simulation.requests)
-    with pytest.raises(MalformedPage, match="Athlete 42: "):
-        platform.fetch(EVER)
-    assert len(platform.simulation.requests) - before < 50
