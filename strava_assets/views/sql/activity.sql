@@ -1,4 +1,4 @@
--- One row an activity, in the units that people use, with its training load.
+-- One row per activity, in the units that people use, with its training load.
 --
 -- activity_id bigint: Strava's id of the activity
 -- athlete_id bigint: Strava's id of the athlete
@@ -27,7 +27,7 @@
 -- load double precision: Training load: 100 is an hour at the threshold; the first of the methods of load_method that has what it needs
 -- load_method text: power: hours x (weighted power / ftp)^2 x 100; heart_rate: TRIMP (Banister) by TRIMP of an hour at the threshold x 100; relative_effort: x the athlete's median of measured load by relative effort; pace: hours x (speed / threshold speed)^2 (swimming: ^3) x 100; duration: hours x the sport's load_per_hour
 -- load_is_guessed boolean: Whether a setting that the load depends on was guessed, or the method is duration
--- is_duplicate_of bigint: The activity that says the same (recorded by two devices), see view duplicate; else null
+-- is_duplicate_of bigint: The activity that this one repeats (recorded by two devices), see view duplicate; else null
 -- is_counted boolean: Whether sums count it: always, or, where counts_duplicates is off, if it is no duplicate
 -- gear_id text: Strava's id of the bike or the shoes
 -- device_name text: Recording device; name Garmin beside it where it is theirs

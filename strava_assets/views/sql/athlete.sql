@@ -1,4 +1,4 @@
--- The athletes who have activities: the days that their history covers, and what they prefer.
+-- The athletes with activities: the days that their history covers, and their preferences.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- first_day date: Local day of the first activity

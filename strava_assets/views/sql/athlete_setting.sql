@@ -1,8 +1,8 @@
--- What holds of an athlete from a day to another: as set with `strava-assets athlete set`, else guessed from the data.
+-- The settings of an athlete for a period: set with `strava-assets athlete set`, else guessed from the data.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- valid_from date: First local day on which this row holds; 0001-01-01 before anything was set
--- valid_until date: First local day on which it holds no more; null: it still holds
+-- valid_until date: First local day on which it no longer holds; null: it still holds
 -- hr_max double precision: Maximum heart rate, beats per minute; guessed: 99.5th percentile of all activities' maxima
 -- hr_rest double precision: Resting heart rate, beats per minute; guessed: 60
 -- hr_threshold double precision: Heart rate at the threshold (what can be held for an hour), beats per minute; guessed: rest + 0.85 x (max - rest)

@@ -1,4 +1,4 @@
--- One row an athlete and local day, without a gap, from the first activity to today: sums, and fitness, fatigue and form.
+-- One row per athlete and local day, without a gap, from the first activity to today: sums, and fitness, fatigue and form.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- day date: Local day

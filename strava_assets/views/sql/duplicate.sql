@@ -1,6 +1,6 @@
 -- Activities that were recorded twice: of two that share more than 80 % of the longer one's time, the one with the larger id.
 --
--- activity_id bigint: The activity that says again what another said
+-- activity_id bigint: The activity that repeats another
 -- athlete_id bigint: Strava's id of the athlete
 -- is_duplicate_of bigint: The activity with the smallest id that it overlaps
 WITH placed AS (

@@ -10,4 +10,4 @@ CREATE AGGREGATE strava_analytics.smoothed(value double precision, days double p
 );
 
 COMMENT ON AGGREGATE strava_analytics.smoothed(double precision, double precision) IS
-    'Exponentially weighted mean of one value a day, with a time constant in days, from 0: use it with OVER (... ORDER BY day)';
+    'Exponentially weighted mean of one value per day, with a time constant in days, from 0: use it with OVER (... ORDER BY day)';

@@ -1,4 +1,4 @@
--- One row an athlete, month and sport group with activities.
+-- One row per athlete, month and sport group with activities.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- month date: First day of the month

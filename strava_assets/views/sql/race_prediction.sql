@@ -1,4 +1,4 @@
--- What Riegel's formula (1981), T2 = T1 x (D2 / D1)^1.06, makes of the best run of the last 365 days; from whole runs of 3 km or more.
+-- What Riegel's formula (1981), T2 = T1 x (D2 / D1)^1.06, predicts from the best run of the last 365 days; from whole runs of 3 km or more.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- distance_km double precision: Distance of the race, kilometres

@@ -1,9 +1,9 @@
--- One row an activity whose athlete is known and whose start lies in the 20th or 21st century, with its local day; numbers that cannot be true are left out, so that one of them spoils no sum.
+-- One row per activity whose athlete is known and whose start lies in the 20th or 21st century, with its local day; impossible numbers are left out, so that they spoil no sum.
 --
 -- activity_id bigint: Strava's id of the activity
 -- athlete_id bigint: Strava's id of the athlete
 -- start_date timestamp with time zone: Start
--- start_date_local timestamp without time zone: Start, the athlete's wall-clock time; null where it is more than a day from start_date, which no time zone is
+-- start_date_local timestamp without time zone: Start, the athlete's wall-clock time; null if it is more than a day from start_date, which is no time zone
 -- start_is_hidden boolean: Whether the athlete hides the start: its day is right, its hour is not known
 -- day date: Local day on which it started; the UTC day where the local time is not known
 -- name text: Title

@@ -1,4 +1,4 @@
--- One row an athlete and week, without a gap: sums, and where fitness stood at its end (or stands now).
+-- One row per athlete and week, without a gap: sums, and fitness at its end (or now).
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- week date: First day of the week, see week_start of view athlete

@@ -1,4 +1,4 @@
--- One row an athlete, week and sport group with activities.
+-- One row per athlete, week and sport group with activities.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- week date: First day of the week, see week_start of view athlete

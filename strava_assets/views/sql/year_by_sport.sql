@@ -1,4 +1,4 @@
--- One row an athlete, year and sport group with activities.
+-- One row per athlete, year and sport group with activities.
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- year integer: Calendar year

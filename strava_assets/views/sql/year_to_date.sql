@@ -1,4 +1,4 @@
--- One row an athlete and year: from 1 January to the day of the year that it is now, by month and day (29 February compares with 28).
+-- One row per athlete and year: from 1 January to the day of the year that it is now, by month and day (29 February compares with 28).
 --
 -- athlete_id bigint: Strava's id of the athlete
 -- year integer: Calendar year
