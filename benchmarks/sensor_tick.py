@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from benchmarks.figure import Figure
 from benchmarks.stack import running
 from strava_assets.hours import Window, floor_to_hour
-from strava_assets.services import make_comparer, open_client, open_engine, open_store
+from strava_assets.services import open_client, open_engine, open_store
 from strava_assets.settings import Settings
+from strava_assets.sync.compare import make_comparer
 
 ROUNDS = 7
 
@@ -22,7 +23,7 @@ def measure(*, quick: bool = False) -> Iterator[Figure]:
         stack.run("-m", "strava_assets", "import")
         settings = Settings.from_environment()
         with open_client(settings) as client:
-            comparer = make_comparer(settings, client, open_store(settings), open_engine(settings))
+            comparer = make_comparer(client, open_store(settings), open_engine(settings), settings.max_delete_share)
             (athlete,) = client.athletes()
             extra = []
             for _ in range(3 if quick else ROUNDS):

@@ -11,10 +11,8 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.mirror.database import engine_for
-from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.settings import Settings
 from strava_assets.state.connection import connect
-from strava_assets.state.resume_points import ResumePoints
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import REAL, Clock
 from strava_assets.strava.oauth import OAuth
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from strava_assets.raw.report_store import ReportStore
     from strava_assets.raw.s3_access import S3Access
     from strava_assets.raw.store import RawStore
-    from strava_assets.sync.compare import Comparer
-    from strava_assets.sync.fetch import Fetcher
 
 UNTIL_IT_REFILLS = timedelta(minutes=16)
 """A command at a terminal waits out a 15-minute limit, but not a day's."""
@@ -67,25 +63,6 @@ def open_client(
         on_wait=on_wait,
     )
     return StravaClient(tokens, access, ApiSession(settings, access, budget, clock), budget, clock)
-
-
-def make_fetcher(
-    settings: Settings, client: StravaClient, store: "RawStore", engine: Engine, redis: Redis
-) -> "Fetcher":
-    """What fetches hours from Strava into the bucket."""
-    from strava_assets.sync.deletions import Review
-    from strava_assets.sync.fetch import Fetcher
-
-    review = Review(client, engine, DeletionGuard(settings.max_delete_share))
-    return Fetcher(client, store, ResumePoints(redis), engine, review)
-
-
-def make_comparer(settings: Settings, client: StravaClient, store: "RawStore", engine: Engine) -> "Comparer":
-    """What compares Strava with bucket and mirror."""
-    from strava_assets.sync.compare import Comparer
-    from strava_assets.sync.deletions import Review
-
-    return Comparer(client, store, engine, Review(client, engine, DeletionGuard(settings.max_delete_share)))
 
 
 def open_redis(settings: Settings) -> Redis:

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "webhooks": BASE | {"bounded_server", "sync", "strava", "state", "mirror", "settings"},
     "deletion": BASE | {"raw", "mirror", "state", "strava.tokens", "webhooks.pending_events"},
     "instance": BASE | {"postgres", "settings"},
-    "services": BASE | {"settings", "sync", "strava", "raw", "state", "mirror"},
+    "services": BASE | {"settings", "strava", "raw", "state", "mirror"},
     "views": BASE | {"mirror.table"},
     "report": BASE | {"views", "mirror.database", "raw.report_store"},
     "provisioning": BASE | {"settings", "raw", "postgres", "mirror", "services", "views"},

@@ -35,14 +35,14 @@ from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.unlisted import waiting_deletions
 from strava_assets.provisioning import migrate
 from strava_assets.raw.activity import RawActivity
-from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.clock import Clock
 from strava_assets.strava.tokens import Athlete
-from strava_assets.sync.compare import Comparison
-from strava_assets.sync.fetch import Etags, Hours
+from strava_assets.sync.compare import Comparison, make_comparer
+from strava_assets.sync.fetch import Etags, Hours, make_fetcher
 from strava_assets.sync.load import load_window
 
 NOW = floor_to_hour(datetime.now(UTC))
@@ -292,7 +292,7 @@ class History(RuleBasedStateMachine):
             act()
 
     def fetch(self, window: Window, on_hours: Any = lambda _athlete, _hours, _etags: None) -> None:
-        fetcher = make_fetcher(self.settings, self.client, self.store, self.engine, self.redis)
+        fetcher = make_fetcher(self.client, self.store, self.engine, self.redis, self.settings.max_delete_share)
         replace(fetcher, on_hours=on_hours).fetch(window)
 
     def refresh(self, window: Window) -> None:
@@ -304,7 +304,9 @@ class History(RuleBasedStateMachine):
             self.refresh(window)
 
     def compare(self, **options: int) -> Comparison:
-        return make_comparer(self.settings, self.client, self.store, self.engine).compare(EVER, **options)
+        return make_comparer(self.client, self.store, self.engine, self.settings.max_delete_share).compare(
+            EVER, **options
+        )
 
     def each(self) -> Iterator[tuple[int, RawActivity]]:
         for account in self.simulation.accounts.values():

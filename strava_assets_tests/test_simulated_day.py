@@ -15,13 +15,15 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.provisioning import migrate
-from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.limits import Limit, RateLimits
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
+from strava_assets.sync.compare import make_comparer
+from strava_assets.sync.fetch import make_fetcher
 from strava_assets.sync.load import load_window
 from strava_assets_tests.equality import expected_rows, rows
 
@@ -85,7 +87,7 @@ class Platform:
         return open_client(self.settings, max_wait=max_wait, may_use_reserve=may_use_reserve, clock=clock)
 
     def refresh(self, client: StravaClient, window: Window) -> None:
-        make_fetcher(self.settings, client, self.store, self.engine, self.redis).fetch(window)
+        make_fetcher(client, self.store, self.engine, self.redis, self.settings.max_delete_share).fetch(window)
         load_window(self.store, self.engine, window, DeletionGuard(0.1))
 
     def close_hour(self, now: datetime) -> None:
@@ -96,7 +98,9 @@ class Platform:
     def look_for_changes(self, now: datetime) -> None:
         with self.client(max_wait=timedelta(0)) as client:
             window = Window.of(floor_to_hour(now) - timedelta(days=30), floor_to_hour(now))
-            differing = make_comparer(self.settings, client, self.store, self.engine).compare(window).windows
+            differing = (
+                make_comparer(client, self.store, self.engine, self.settings.max_delete_share).compare(window).windows
+            )
         for each in differing:
             with self.client(max_wait=MINUTE) as client:
                 self.refresh(client, each)

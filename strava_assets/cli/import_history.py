@@ -14,12 +14,13 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import days_with_activities
-from strava_assets.services import make_fetcher, open_client, open_engine, open_redis, open_store
+from strava_assets.services import open_client, open_engine, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.state.pending_import import PendingImport
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
 from strava_assets.sync.before_start_date import all_before_start_date
+from strava_assets.sync.fetch import make_fetcher
 from strava_assets.sync.history_import import Progress as ImportProgress
 from strava_assets.sync.history_import import import_history, recorded_windows
 from strava_assets.sync.listing import sentences
@@ -102,7 +103,7 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
                 display.update(task, description=_described(progress, client))
 
             store, engine, redis = open_store(settings), open_engine(settings), open_redis(settings)
-            fetcher = make_fetcher(settings, client, store, engine, redis)
+            fetcher = make_fetcher(client, store, engine, redis, settings.max_delete_share)
             fetched, progress = import_history(fetcher, DeletionGuard(settings.max_delete_share), requested, show)
             now = datetime.now(UTC)
             of_all = requested.start <= settings.first_hour(now)

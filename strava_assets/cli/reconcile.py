@@ -11,10 +11,10 @@ from strava_assets.errors import TooManyDeletions, TransientError
 from strava_assets.hours import Window, partition_key
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.unlisted import wait_for_confirmation, waiting_deletions
-from strava_assets.services import make_comparer, open_client, open_engine, open_store
+from strava_assets.services import open_client, open_engine, open_store
 from strava_assets.settings import Settings
 from strava_assets.sync.before_start_date import all_before_start_date
-from strava_assets.sync.compare import Comparison
+from strava_assets.sync.compare import Comparison, make_comparer
 
 SHOWN = 50
 """Rows of the table of differences; the rest is counted."""
@@ -41,7 +41,7 @@ def command(*, dry_run: bool, athlete: int | None, confirm_deletions: bool, firs
     window = settings.hours_since(first.replace(tzinfo=UTC) if first else settings.start_date, datetime.now(UTC))
     confirmed = athlete if confirm_deletions else None
     with out.status("Listing the history"), open_client(settings, on_wait=out.print) as client:
-        comparer = make_comparer(settings, client, open_store(settings), open_engine(settings))
+        comparer = make_comparer(client, open_store(settings), open_engine(settings), settings.max_delete_share)
         comparison = comparer.compare(window, confirmed=confirmed, only=athlete)
         kept = settings.oldest_kept(datetime.now(UTC))
         earlier = [] if first else all_before_start_date(client, settings.start_date, kept)

@@ -34,12 +34,11 @@ from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.preview import preview
 from strava_assets.mirror.queries import rows_by_hour
 from strava_assets.mirror.table import activity as activity_table
-from strava_assets.services import make_fetcher
 from strava_assets.settings import Settings
 from strava_assets.state.refetch_queue import RefetchQueue
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.withdrawal import doubts
-from strava_assets.sync.fetch import Fetched
+from strava_assets.sync.fetch import Fetched, make_fetcher
 from strava_assets.sync.load import load_window
 
 SHORT_WAIT = timedelta(minutes=1)
@@ -111,7 +110,9 @@ def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Res
         with resources.api.open(
             may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info
         ) as client:
-            fetched = make_fetcher(settings, client, store, resources.postgres.open(), redis).fetch(window)
+            fetched = make_fetcher(client, store, resources.postgres.open(), redis, settings.max_delete_share).fetch(
+                window
+            )
             if fetched.assigned:
                 context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", fetched.assigned)
             report_hours(context, store, fetched)

@@ -25,7 +25,7 @@ from strava_assets.raw.store import RawStore
 from strava_assets.settings import Settings
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.tokens import TokenStore
-from strava_assets.sync.compare import Comparer
+from strava_assets.sync.compare import Comparer, make_comparer
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Resources(NamedTuple):
 
     def comparer(self, settings: Settings, client: StravaClient) -> Comparer:
         """What compares Strava with bucket and mirror."""
-        return services.make_comparer(settings, client, self.s3.open(), self.postgres.open())
+        return make_comparer(client, self.s3.open(), self.postgres.open(), settings.max_delete_share)
 
 
 def registered(settings: Settings, names: Names) -> dict[str, dg.ResourceDefinition]:

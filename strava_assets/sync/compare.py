@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from strava_assets.errors import StravaAssetsError
 from strava_assets.hours import HOUR, Window, merge_into_windows, outside
 from strava_assets.mirror.database import transaction
+from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.differences import Differences, Known, bounded, differences, known, undated, unmirrored
 from strava_assets.mirror.queries import mirrored_etags, rows_without_start, stored
 from strava_assets.mirror.unlisted import Place, delete_listed, moment, waiting_deletions
@@ -159,3 +160,8 @@ class Comparer:
         found.gone = {place.key: {place.hour} for place in gone & verdict.allowed}
         if verdict.refusal:
             comparison.held_back[athlete.id] = verdict.refusal
+
+
+def make_comparer(client: StravaClient, store: RawStore, engine: Engine, max_delete_share: float) -> Comparer:
+    """A Comparer with the review that decides on deletions."""
+    return Comparer(client, store, engine, Review(client, engine, DeletionGuard(max_delete_share)))

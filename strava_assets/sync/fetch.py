@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from redis import Redis
 from sqlalchemy import Engine
 
 from strava_assets.errors import AthleteGone, StravaAssetsError
 from strava_assets.hours import Window, floor_to_hour
 from strava_assets.mirror.airflow_rows import assign_airflow_rows
 from strava_assets.mirror.database import transaction
+from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import known_hours, stored
 from strava_assets.mirror.unlisted import Place
 from strava_assets.raw.activity import RawActivity, activity_key
@@ -107,6 +109,13 @@ class Fetcher:
 
         fetched.errors = each_athlete(athletes, fetch_athlete)
         return fetched
+
+
+def make_fetcher(
+    client: StravaClient, store: RawStore, engine: Engine, redis: Redis, max_delete_share: float
+) -> Fetcher:
+    """A Fetcher with the review that decides on deletions."""
+    return Fetcher(client, store, ResumePoints(redis), engine, Review(client, engine, DeletionGuard(max_delete_share)))
 
 
 class _FetchOfAthlete:

@@ -19,9 +19,10 @@ from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.differences import Differences
 from strava_assets.provisioning import migrate
-from strava_assets.services import make_comparer, open_client, open_engine, open_store
+from strava_assets.services import open_client, open_engine, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
+from strava_assets.sync.compare import make_comparer
 from strava_assets_tests.archive.exports import ExportFile, activities
 from strava_assets_tests.archive.rows import hour_of
 from strava_assets_tests.athletes import log_in
@@ -191,5 +192,5 @@ def test_after_an_export_the_comparison_finds_what_the_api_has_and_then_nothing(
 def _compare() -> Differences:
     settings, now = Settings.from_environment(), datetime.now(UTC)
     with open_client(settings) as client:
-        comparer = make_comparer(settings, client, open_store(settings), open_engine(settings))
+        comparer = make_comparer(client, open_store(settings), open_engine(settings), settings.max_delete_share)
         return comparer.compare(settings.hours_since(now - timedelta(days=5), now)).differences[42]

@@ -27,7 +27,7 @@ from strava_assets.instance.process_tags import PID_TAG, process_tags
 from strava_assets.local.redis import Redis as RedisServer
 from strava_assets.mirror.table import metadata
 from strava_assets.raw.store import RawStore
-from strava_assets.services import make_fetcher, open_client, open_engine, open_redis, open_store
+from strava_assets.services import open_client, open_engine, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.state import keys
@@ -35,7 +35,7 @@ from strava_assets.state.resume_points import ResumePoints
 from strava_assets.state.revocations import Revocations
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.pagination import Page
-from strava_assets.sync.fetch import Fetched
+from strava_assets.sync.fetch import Fetched, make_fetcher
 from strava_assets.webhooks.events import Event
 from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run, tick
@@ -337,5 +337,7 @@ def rows_of_ada(everything: Everything) -> int:
 def fetch() -> Fetched:
     settings = Settings.from_environment()
     with open_client(settings) as client:
-        fetcher = make_fetcher(settings, client, open_store(settings), open_engine(settings), open_redis(settings))
+        fetcher = make_fetcher(
+            client, open_store(settings), open_engine(settings), open_redis(settings), settings.max_delete_share
+        )
         return fetcher.fetch(Window(HOUR_AGO, HOUR_AGO + HOUR))

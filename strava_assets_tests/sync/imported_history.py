@@ -11,12 +11,12 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for, transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.unlisted import waiting_deletions
-from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets.strava.clock import Clock
-from strava_assets.sync.compare import Comparison
-from strava_assets.sync.fetch import Fetched, Fetcher
+from strava_assets.sync.compare import Comparison, make_comparer
+from strava_assets.sync.fetch import Fetched, Fetcher, make_fetcher
 from strava_assets.sync.load import load_window
 
 NOW = floor_to_hour(datetime.now(UTC))
@@ -38,7 +38,7 @@ class Platform:
         self.client = open_client(settings, clock=Clock(simulation.now, simulation.advance))
 
     def fetcher(self) -> Fetcher:
-        return make_fetcher(self.settings, self.client, self.store, self.engine, self.redis)
+        return make_fetcher(self.client, self.store, self.engine, self.redis, self.settings.max_delete_share)
 
     def fetch(self, window: Window) -> Fetched:
         return self.fetcher().fetch(window)
@@ -47,7 +47,9 @@ class Platform:
         return load_window(self.store, self.engine, window, DeletionGuard(SHARE))
 
     def compare(self, window: Window = EVER, confirmed: int | None = None) -> Comparison:
-        return make_comparer(self.settings, self.client, self.store, self.engine).compare(window, confirmed)
+        return make_comparer(self.client, self.store, self.engine, self.settings.max_delete_share).compare(
+            window, confirmed
+        )
 
     def refresh(self, comparison: Comparison) -> None:
         for window in comparison.windows:

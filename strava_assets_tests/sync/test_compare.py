@@ -10,18 +10,11 @@ from redis import Redis
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
 from strava_assets.mirror.differences import Differences, Known, differences
-from strava_assets.services import (
-    make_comparer,
-    make_fetcher,
-    open_client,
-    open_deletion,
-    open_engine,
-    open_redis,
-    open_store,
-)
+from strava_assets.services import open_client, open_deletion, open_engine, open_redis, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
-from strava_assets.sync.compare import MAX_WINDOWS, Comparison
+from strava_assets.sync.compare import MAX_WINDOWS, Comparison, make_comparer
+from strava_assets.sync.fetch import make_fetcher
 from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run
 from strava_assets_tests.equality import rows
@@ -35,7 +28,7 @@ DAYS_AGO = THIS_HOUR - timedelta(days=4)
 def compare(days: float = 5, **options: int) -> Comparison:
     settings = Settings.from_environment()
     with open_client(settings) as client:
-        comparer = make_comparer(settings, client, open_store(settings), open_engine(settings))
+        comparer = make_comparer(client, open_store(settings), open_engine(settings), settings.max_delete_share)
         return comparer.compare(settings.hours_since(NOW - timedelta(days=days), NOW), **options)
 
 
@@ -105,7 +98,7 @@ def test_what_a_dead_run_wrote_but_never_mirrored_is_fetched_again(strava: Simul
     settings = Settings.from_environment()
     store, redis = open_store(settings), open_redis(settings)
     with open_client(settings) as client:
-        fetcher = make_fetcher(settings, client, store, open_engine(settings), redis)
+        fetcher = make_fetcher(client, store, open_engine(settings), redis, settings.max_delete_share)
         fetcher.fetch(Window.of(DAYS_AGO, DAYS_AGO))
     strava.delete(activity)  # so the listing, and the mirror too, do not know it: only the object does
     found = compare()

@@ -12,7 +12,7 @@ from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import engine_for
 from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.provisioning import migrate
-from strava_assets.services import make_comparer, make_fetcher, open_client, open_store
+from strava_assets.services import open_client, open_store
 from strava_assets.settings import Settings
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.simulator.limits import Limit
@@ -20,7 +20,8 @@ from strava_assets.simulator.simulation import Simulation
 from strava_assets.state.reconcile_progress import ReconcileProgress
 from strava_assets.strava.client import StravaClient
 from strava_assets.strava.clock import Clock
-from strava_assets.sync.compare import Comparison
+from strava_assets.sync.compare import Comparison, make_comparer
+from strava_assets.sync.fetch import make_fetcher
 from strava_assets.sync.load import load_window
 from strava_assets.sync.reconciliation import Reconciliation
 
@@ -54,7 +55,7 @@ class Tries:
         for count in range(1, 20):
             found = Comparison()
             with self.open(timedelta(0)) as client:
-                comparer = make_comparer(self.settings, client, self.store, self.engine)
+                comparer = make_comparer(client, self.store, self.engine, self.settings.max_delete_share)
                 try:
                     Reconciliation(comparer, ReconcileProgress(self.redis)).run(EVER, found)
                 except RateLimitExceeded:
@@ -83,7 +84,7 @@ def tries(environment: dict[str, str], simulation: Simulation) -> Iterator[Tries
             json.dumps(simulation.grant(athlete_id)),
         )
     tries = Tries(simulation)
-    make_fetcher(tries.settings, tries.client, tries.store, tries.engine, redis).fetch(EVER)
+    make_fetcher(tries.client, tries.store, tries.engine, redis, tries.settings.max_delete_share).fetch(EVER)
     load_window(tries.store, tries.engine, EVER, DeletionGuard(0.1))
     simulation.limits.overall = simulation.limits.read = ALL_QUARTER
     simulation.advance(900)
