@@ -155,6 +155,18 @@ def test_a_void_token_of_the_old_dag_makes_room(
     assert "void" not in json.dumps(stored(tokens, "STRAVA_TOKEN"))
 
 
+def test_a_token_that_cannot_be_read_is_reported_before_the_code_is_spent(
+    strava: ScriptedStrava, oauth: OAuth, tokens: TokenStore, client: StravaClient
+) -> None:
+    complete(grant_to(strava, 7), oauth, tokens, client)
+    tokens.redis.set("STRAVA_TOKEN:9", "no JSON")
+    grant = grant_to(strava, 8)
+    with pytest.raises(ConfigurationError, match="The Redis key STRAVA_TOKEN:9 holds no JSON object"):
+        complete(grant, oauth, tokens, client)
+    tokens.redis.delete("STRAVA_TOKEN:9")
+    assert complete(grant, oauth, tokens, client).id == 8
+
+
 def test_a_code_works_once(strava: ScriptedStrava, oauth: OAuth, tokens: TokenStore, client: StravaClient) -> None:
     grant = grant_to(strava, 7)
     complete(grant, oauth, tokens, client)
