@@ -1,4 +1,4 @@
-"""Every error that this project raises on purpose, in three branches.
+"""Every error that this project raises on purpose, each in one of three branches.
 
     StravaAssetsError
     ├── TransientError            the outside world is unwell; the same call may succeed later
@@ -6,24 +6,20 @@
     │   ├── MalformedPage         an answer that is not a complete JSON array of objects
     │   ├── RateLimitExceeded     Strava's 15-minute or daily limit is reached
     │   │   └── DecisionPutOff    before it was decided whether what a listing lacks may be deleted
-    │   └── ServiceUnavailable    Postgres, Redis or S3 does not answer
-    │       └── StatementRefused  Postgres answers, but does not take a statement
+    │   ├── ServiceUnavailable    Postgres, Redis or S3 does not answer
+    │   │   └── StatementRefused  Postgres answers, but does not take a statement
+    │   └── AccessRefused*, TokenBusy*
     ├── PermanentError            somebody has to decide or repair something first
     │   ├── ApplicationInactive   the API application is switched off, or its owner's subscription lapsed
     │   ├── RawObjectMissing      an hour that was never fetched was requested to be loaded
     │   ├── ArchiveUnreadable     an athlete's export is broken, or is not understood
-    │   └── AthleteError          an error of one athlete, which must not stop the others
-    │       ├── AccessRevoked
-    │       ├── LoginLost
-    │       ├── RefreshTokenRefused
-    │       ├── AccessRefused     this and the next pass, so they are of the first branch, too
-    │       ├── TokenBusy
-    │       ├── AthleteGone
-    │       ├── ScopeMissing
-    │       ├── TooManyDeletions
-    │       └── UnreadableObject
+    │   └── AccessRevoked*, LoginLost*, RefreshTokenRefused*, ScopeMissing*, TooManyDeletions*, UnreadableObject*,
+    │       PartlyLoaded*
     └── ConfigurationError        a setting, a login, a bucket or a migration is missing
-        └── SettingMissing        one that `strava-assets up` would have set
+        ├── SettingMissing        one that `strava-assets up` would have set
+        └── AthleteGone*
+
+Those with a star are an AthleteError, besides: an error of one athlete, which must not stop the others.
 
 A message is one or two sentences: what is wrong, where, and what to do. It never holds a token or a
 secret. Dagster's own exceptions are made from these in one place: `defs/failures.py`.
@@ -92,23 +88,23 @@ class ArchiveUnreadable(PermanentError):
     """An export is broken, is not understood, or is not the athlete's; nothing of it was used."""
 
 
-class AthleteError(PermanentError):
-    """An error of one athlete: the others go on."""
+class AthleteError(StravaAssetsError):
+    """An error of one athlete, of whichever branch: the others go on."""
 
     def __init__(self, message: str, athlete_id: int | None = None) -> None:
         super().__init__(message)
         self.athlete_id = athlete_id
 
 
-class AccessRevoked(AthleteError):
+class AccessRevoked(AthleteError, PermanentError):
     """The athlete withdrew access: proven as docs/design.md says. Their data is to be purged."""
 
 
-class LoginLost(AthleteError):
+class LoginLost(AthleteError, PermanentError):
     """The stored token cannot be renewed, and it is not known whether the athlete withdrew access."""
 
 
-class RefreshTokenRefused(AthleteError):
+class RefreshTokenRefused(AthleteError, PermanentError):
     """The OAuth server does not know the refresh token; what that means only further evidence can tell."""
 
 
@@ -124,13 +120,17 @@ class TokenBusy(AthleteError, TransientError):
     """Another process renews the athlete's token, or died while it did; its lock ends in minutes."""
 
 
-class ScopeMissing(AthleteError):
+class ScopeMissing(AthleteError, PermanentError):
     """The login lacks `activity:read_all`, so what Strava lists is not the whole truth."""
 
 
-class TooManyDeletions(AthleteError):
+class TooManyDeletions(AthleteError, PermanentError):
     """More rows would be deleted than the guard allows without a confirmation."""
 
 
-class UnreadableObject(AthleteError):
+class UnreadableObject(AthleteError, PermanentError):
     """A raw object is no JSON array of activities: somebody has changed it."""
+
+
+class PartlyLoaded(AthleteError, PermanentError):
+    """Some of an athlete's hours or rows could not be loaded; the others were."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from strava_assets.errors import AthleteError, RawObjectMissing, StatementRefused, StravaAssetsError, UnreadableObject
+from strava_assets.errors import PartlyLoaded, RawObjectMissing, StatementRefused, StravaAssetsError, UnreadableObject
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
@@ -57,7 +57,7 @@ def load_window(store: RawStore, engine: Engine, window: Window, guard: Deletion
                 "comparison fetches their hours again."
             )
         if problems:
-            partly[athlete_id] = AthleteError(f"Athlete {athlete_id}: {' '.join(problems)}", athlete_id)
+            partly[athlete_id] = PartlyLoaded(f"Athlete {athlete_id}: {' '.join(problems)}", athlete_id)
 
     mirrored.errors = each_athlete(store.athletes(), load_athlete) | partly
     if mirrored.loaded.hours == 0 and window.is_single_hour:

@@ -188,7 +188,7 @@ class EventProcessor:
             self._processed.outcomes["left to the comparisons, since events have cost enough requests today"] += 1
         except (RateLimitExceeded, ApplicationInactive):
             raise
-        except (StravaUnavailable, MalformedPage, PermanentError) as error:
+        except (StravaUnavailable, MalformedPage, AthleteError, PermanentError) as error:
             self._broken.add(event.activity)
             self._look_up_after(error, pending, athlete)
         else:
