@@ -1,6 +1,7 @@
 """The layers of docs/design.md, read from the code's own imports, deferred ones included."""
 
 import ast
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "strava_assets"
 
-BASE = {"hours", "errors"}
+BASE = {"hours", "errors", "loopback"}
 MAY_IMPORT = {
     "hours": set[str](),
     "errors": set[str](),
+    "loopback": set[str](),
     "bounded_server": set[str](),
     "settings": BASE,
     "state": BASE,
@@ -30,7 +32,7 @@ MAY_IMPORT = {
     "provisioning": BASE | {"settings", "raw", "postgres", "mirror", "services", "views"},
     "web": BASE | {"bounded_server", "settings", "services", "raw.report_store", "state.report_links"},
     "local": BASE | {"settings", "instance", "defs", "web"},
-    "simulator": {"raw.activity", "strava.tokens", "settings", "services", "local.atomic_file"},
+    "simulator": {"loopback", "raw.activity", "strava.tokens", "settings", "services", "local.atomic_file"},
 }
 """What each room may import of this package besides itself. `defs` and `cli` may import all that is below them."""
 
@@ -113,7 +115,7 @@ def test_of_webhooks_only_the_receiver_reads_settings():
 
 READS_ENVIRONMENT = {
     "settings": "every setting",
-    "instance.event_log": "sets two of Dagster's variables, before Dagster reads them, unless they are set",
+    "instance.event_log": "sets no_proxy and two of Dagster's variables, these unless they are set",
     "cli.doctor": "DAGSTER_HOME, which is Dagster's own",
     "cli.console": "whether there is a browser",
     "cli.login": "whether .env or the shell names STRAVA_START_DATE",
@@ -145,6 +147,33 @@ def test_nothing_but_the_settings_and_what_starts_processes_touches_the_environm
         in {"environ", "environb", "getenv", "putenv", "unsetenv"}
     }
     assert found == READS_ENVIRONMENT.keys()
+
+
+CHANGES_THE_PROCESS = {
+    *{"addFilter", "addHandler", "setLevel", "basicConfig", "dictConfig"},
+    *{"simplefilter", "filterwarnings", "set_threshold", "freeze", "environ", "putenv", "setrecursionlimit"},
+}
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when a module is imported: not the bodies of functions."""
+    yield node
+    for name, field in ast.iter_fields(node):
+        if not (name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+            for child in field if isinstance(field, list) else [field]:
+                if isinstance(child, ast.AST):
+                    yield from at_import(child)
+
+
+def test_only_dagsters_storage_changes_the_process_that_imports_it():
+    """A host that imports build_definitions keeps its logs, warnings, garbage collector and environment as they are."""
+    found = {
+        name
+        for name, file in modules().items()
+        for node in at_import(ast.parse(file.read_text()))
+        if {getattr(node, "attr", ""), getattr(node, "id", "")} & CHANGES_THE_PROCESS
+    }
+    assert found == {"instance.event_log"}
 
 
 def test_every_key_in_redis_is_named_in_one_list():

@@ -33,6 +33,7 @@ from strava_assets.local.settings_file import (
 )
 from strava_assets.local.simulated_strava import SimulatedStrava
 from strava_assets.local.stop_request import StopRequest
+from strava_assets.loopback import never_proxy_loopback
 from strava_assets.provisioning import initialise
 from strava_assets.services import open_redis
 from strava_assets.settings import Settings
@@ -57,6 +58,7 @@ def command(port: int, archive: Path | None) -> None:
     sensors until Ctrl-C.
     """
     unset = unset_other_servers()
+    never_proxy_loopback(os.environ)
     settings = Settings.from_environment()
     if settings.client_id:  # its secret may be missing
         settings.require_application()
@@ -73,7 +75,7 @@ def command(port: int, archive: Path | None) -> None:
     _end_what_was_left_behind(folder)
     if not is_free(port):
         raise ConfigurationError(f"Port {port} is in use. Stop what uses it, or choose another: {up_command(port + 1)}")
-    up = _Up(folder, port, stop, unset, archive)
+    up = _Up(folder, port, stop, unset, archive=archive, has_application=bool(settings.client_id))
     try:
         up.run()
         os.set_inheritable(lock, True)  # noqa: FBT003
@@ -111,11 +113,19 @@ def _end_what_was_left_behind(folder: Path) -> None:
 class _Up:
     """The steps of `up`."""
 
-    def __init__(self, folder: Path, port: int, stop: StopRequest, unset: list[str], archive: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        stop: StopRequest,
+        unset: list[str],
+        *,
+        archive: Path | None,
+        has_application: bool,
+    ) -> None:
         self._folder = folder
         self._archive = archive
         # Apart, so that trying it with simulated activities leaves nothing among one's own.
-        has_application = bool(os.environ.get("STRAVA_CLIENT_ID") or os.environ.get("STRAVA_CLIENT"))
         self._is_simulated = not (has_application or archive) and is_simulated_without_application(folder)
         self._data = folder / ("simulated" if self._is_simulated else "real")
         self._stop = stop

@@ -29,6 +29,7 @@ from dagster_shared.record import copy
 from sqlalchemy import URL, Connection, text
 
 from strava_assets.instance.pooled_storage import PooledEventLogStorage, PooledRunStorage, PooledScheduleStorage
+from strava_assets.loopback import never_proxy_loopback
 from strava_assets.settings import Settings
 
 # That Dagster may change a parameter concerns whoever raises the pinned version, not everybody who runs a command.
@@ -40,6 +41,9 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 # Else a backfill fails for good when the daemon looks at it while the code server restarts.
 os.environ.setdefault("DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR", "1")
+
+# Dagster's processes talk to each other on this machine, by gRPC, which asks a proxy even there.
+never_proxy_loopback(os.environ)
 
 # The events of a long range are millions of small objects that live until their batch is written: looking
 # for cycles among them at Python's default pace takes a quarter of the run's time.

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import botocore.session
 from boto3.session import Session
@@ -23,9 +24,11 @@ from obstore.store import S3Store
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from strava_assets.errors import ConfigurationError, SettingMissing
+from strava_assets.loopback import is_loopback
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from obstore.store import ClientConfig
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
 
@@ -48,6 +51,11 @@ class S3Access:
     """A file of certificates to trust; by default the SDK's `ca_bundle`, else the system's and certifi's."""
 
     @property
+    def _is_local(self) -> bool:
+        """Whether the server is on this machine, so that no proxy of the environment leads to it."""
+        return is_loopback(self.endpoint_url or "")
+
+    @property
     def where(self) -> str:
         """The endpoint, for messages."""
         return self.endpoint_url or "AWS"
@@ -64,6 +72,7 @@ class S3Access:
             connect_timeout=CONNECT_SECONDS,
             read_timeout=ANSWER_SECONDS,
             max_pool_connections=CONNECTIONS,
+            proxies={} if self._is_local else None,
             # Other servers than AWS do not know the checksums that are merely possible.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -87,13 +96,7 @@ class S3Access:
                 else None,
                 region=self.region_name,
                 credential_provider=Boto3CredentialProvider(self._session),
-                client_options={
-                    "allow_http": True,
-                    "connect_timeout": f"{CONNECT_SECONDS}s",
-                    "timeout": f"{ANSWER_SECONDS}s",
-                    # Beside the system's; without any, not even plain http would work.
-                    "root_certificate": Path(self._certificates or DEFAULT_CA_BUNDLE_PATH).read_bytes(),
-                },
+                client_options=self._client_options,
                 retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=30)},
             )
         except BaseError as error:
@@ -101,6 +104,20 @@ class S3Access:
             raise ConfigurationError(
                 f"S3 at {self.where} cannot be used ({reason}). Check the AWS_* settings."
             ) from None
+
+    @property
+    def _client_options(self) -> "ClientConfig":
+        options: ClientConfig = {
+            "allow_http": True,
+            "connect_timeout": f"{CONNECT_SECONDS}s",
+            "timeout": f"{ANSWER_SECONDS}s",
+            # Beside the system's; without any, not even plain http would work.
+            "root_certificate": Path(self._certificates or DEFAULT_CA_BUNDLE_PATH).read_bytes(),
+        }
+        if self.endpoint_url and self._is_local:
+            # Only with a proxy of its own does it leave the environment's aside. This one is never asked.
+            options |= {"proxy_url": self.endpoint_url, "proxy_excludes": urlsplit(self.endpoint_url).hostname or ""}
+        return options
 
     @cached_property
     def _session(self) -> Session:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, cast
-from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
 from strava_assets.errors import SettingMissing
 from strava_assets.hours import Window, floor_to_hour
-from strava_assets.settings.loopback import LOOPBACK, never_proxy_loopback
+from strava_assets.loopback import is_loopback
 from strava_assets.settings.values import Environment
 
 STRAVA = "https://www.strava.com"
@@ -145,12 +144,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read and check all settings. Raises ConfigurationError, naming the variable, where one is unusable.
-
-        Where they are this process's own, servers on this machine are excepted from its proxies, too.
-        """
-        if environment is None:
-            never_proxy_loopback(os.environ)
+        """Read and check all settings. Raises ConfigurationError, naming the variable, where one is unusable."""
         env = Environment(os.environ if environment is None else environment, DEFAULTS, OLD_NAMES)
         base_url = env.web_url("STRAVA_BASE_URL", STRAVA)
         database_url = env.database_url("DATABASE_URL")
@@ -222,7 +216,7 @@ class Settings:
     @property
     def is_simulated(self) -> bool:
         """Whether Strava is a simulated one: the real one does not answer on this machine."""
-        return urlsplit(self.base_url).hostname in LOOPBACK
+        return is_loopback(self.base_url)
 
     @property
     def grants_page(self) -> str:

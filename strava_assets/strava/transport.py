@@ -3,7 +3,6 @@
 No retries and no judgement of the answer's status here.
 """
 
-import ipaddress
 import json
 import logging
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import requests
 from requests_oauthlib import OAuth2Session
 
 from strava_assets.errors import ConfigurationError
+from strava_assets.loopback import is_loopback
 from strava_assets.strava.bounds import BoundedAdapter, read_whole
 
 TIMEOUT = (5.0, 30.0)
@@ -57,15 +57,8 @@ class Answer:
             raise ValueError("the JSON is nested too deeply") from None
 
 
-class _NoDebug(logging.Filter):
-    """requests-oauthlib writes tokens, secrets and bodies into its debug log; no log level may show them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.DEBUG
-
-
-for _name in ("requests_oauthlib.oauth2_session", "requests_oauthlib.oauth2_auth"):
-    logging.getLogger(_name).addFilter(_NoDebug())
+def _is_no_debug(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
 
 
 class _PlainHttp(BoundedAdapter):
@@ -94,6 +87,9 @@ class StravaSession(OAuth2Session):
     """
 
     def __init__(self, client_id: str) -> None:
+        # requests-oauthlib writes tokens, secrets and bodies into its debug log; no log level may show them.
+        for name in ("requests_oauthlib.oauth2_session", "requests_oauthlib.oauth2_auth"):
+            logging.getLogger(name).addFilter(_is_no_debug)
         super().__init__(client_id)
         self.mount("https://", BoundedAdapter())
 
@@ -134,15 +130,6 @@ def open_session(client_id: str, *urls: str, allow_plain_http: bool = False) -> 
 def https_form(url: str) -> str:
     """The URL as oauthlib accepts it; the session sends it as it was meant."""
     return f"https{url.removeprefix('http')}" if urlsplit(url).scheme == "http" else url
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def answer_of(response: requests.Response) -> Answer:

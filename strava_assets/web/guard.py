@@ -17,8 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-"""Host names that lead to this machine and can be pointed nowhere else."""
+from strava_assets.loopback import LOOPBACK
 
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"80", "443"}
@@ -87,7 +86,7 @@ def refusal(scope: Scope, *, hosts: frozenset[Authority], path_prefix: str = "")
     if repeated := next((name for name in _DECIDING_HEADERS if len(headers.getlist(name)) > 1), None):
         return Refusal(f"the header {repeated} is given more than once.")
     host = _authority(headers.get("host", ""))
-    if host is None or host.name not in LOOPBACK_NAMES | {each.name for each in hosts}:
+    if host is None or not (host.name.strip("[]") in LOOPBACK or host.name in {each.name for each in hosts}):
         return Refusal(
             "this server answers to localhost, 127.0.0.1 and the names in STRAVA_WEB_HOSTS only; "
             "the request's Host is none of these."

@@ -19,14 +19,8 @@ MAX_CALLBACK_URL = 255
 """Characters, by Strava's documentation."""
 
 
-class _NoSecretInUrls(logging.Filter):
-    """Strava wants the client secret in the query, and urllib3 writes URLs into its debug log."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "push_subscriptions" not in record.getMessage()
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_NoSecretInUrls())
+def _names_no_subscription(record: logging.LogRecord) -> bool:
+    return "push_subscriptions" not in record.getMessage()
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,8 @@ class Subscriptions:
 
     def __init__(self, settings: StravaConfig) -> None:
         settings.require_application()
+        # Strava wants the client secret in the query, and urllib3 writes URLs into its debug log.
+        logging.getLogger("urllib3.connectionpool").addFilter(_names_no_subscription)
         self._client_id = settings.client_id
         self._credentials = {"client_id": settings.client_id, "client_secret": settings.client_secret}
         self._api_url = settings.api_url

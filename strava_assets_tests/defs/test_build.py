@@ -1,7 +1,10 @@
 """The graph's interface, and two platforms beside a host's own definitions in one code location."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +116,23 @@ def test_a_library_starts_nothing_unless_it_is_told_to():
     found = interface(build_definitions(Settings.from_environment(), start=False))["started"]
     assert isinstance(found, dict)
     assert set(found.values()) == {"STOPPED"}
+
+
+HOST = """
+import gc, logging, os, warnings
+before = dict(os.environ), gc.get_threshold()
+from strava_assets import Settings, build_definitions
+build_definitions(Settings.from_environment())
+assert (dict(os.environ), gc.get_threshold()) == before
+assert not [entry for entry in warnings.filters if "dagster" in str(entry[2])]
+assert not [name for name in logging.root.manager.loggerDict if logging.getLogger(name).filters]
+"""
+
+
+def test_the_process_of_a_host_stays_as_it_is(environment: dict[str, str]):
+    variables = {**os.environ, **environment, "HTTP_PROXY": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", HOST], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_platforms_and_a_hosts_own_definitions_share_a_code_location(

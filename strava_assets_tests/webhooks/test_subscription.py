@@ -1,5 +1,6 @@
 """The application's subscription: made, shown, replaced and deleted by commands, at the simulated Strava."""
 
+import logging
 import time
 
 import pytest
@@ -15,7 +16,10 @@ from strava_assets.webhooks.identity import WebhookIdentity
 from strava_assets_tests.webhooks.receiving import STRAVA_WAITS, event
 
 
-def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, simulation: Simulation):
+def test_a_subscription_is_made_shown_and_deleted(
+    callback: str, redis: Redis, simulation: Simulation, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
     path = WebhookIdentity(redis).path()
     assert callback.endswith(f"/{path}")
     assert len(path) >= 32
@@ -29,6 +33,8 @@ def test_a_subscription_is_made_shown_and_deleted(callback: str, redis: Redis, s
         assert number in result.output
         assert path not in result.output
         assert simulation.client_secret not in result.output
+    assert any("urllib3" in record.name for record in caplog.records)
+    assert simulation.client_secret not in caplog.text
     assert simulation.subscription is None
     assert redis.hget(keys.WEBHOOK, "subscription_id") is None
 

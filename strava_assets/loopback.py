@@ -1,19 +1,30 @@
-"""Servers on this machine are reached without the proxy that leads out of it."""
+"""This machine itself: the names that lead to it, and that no proxy is asked for them."""
 
+import ipaddress
 from collections.abc import MutableMapping
+from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Names that lead to this machine and can be pointed nowhere else."""
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 _EXCEPTIONS = ("no_proxy", "NO_PROXY")
 """Some clients read the one spelling, some the other."""
 
 
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK or host.endswith(".localhost")
+
+
 def never_proxy_loopback(environment: MutableMapping[str, str]) -> None:
     """Add this machine's names to what the environment excepts from its proxies, if it names any.
 
-    In the environment, since each client reads it for itself (requests, botocore, obstore, urllib, gRPC), and
-    not all of them can be told otherwise.
+    For clients that cannot be told otherwise, since each reads the environment for itself (urllib, gRPC).
     """
     if not any(name.lower() in _PROXIES and value for name, value in environment.items()):
         # Without one, a no_proxy of ours would turn off what macOS's own settings say.

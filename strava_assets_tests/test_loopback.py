@@ -10,34 +10,42 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from strava_assets.settings.loopback import LOOPBACK, never_proxy_loopback
+from strava_assets.loopback import LOOPBACK, is_loopback, never_proxy_loopback
 
 DEAD_PROXY = "http://127.0.0.1:9"
 
 CLIENTS = """
-import contextlib, sys, urllib.request
-import boto3, obstore, requests
-from botocore.config import Config
-from obstore.store import S3Store
+import contextlib, os, sys
+import obstore
+from strava_assets.raw.s3_access import S3Access
 from strava_assets.settings import Settings
 
+before = dict(os.environ)
+one, other = (
+    S3Access(bucket=bucket, endpoint_url=sys.argv[1], access_key_id="a", secret_access_key="b")
+    for bucket in ("boto3", "obstore")
+)
+with contextlib.suppress(Exception):  # what is not found here was asked for, and that is looked at
+    one.client().head_bucket(Bucket=one.bucket)
+with contextlib.suppress(Exception):
+    obstore.head(other.store(), "x")
 Settings.from_environment()
-url = sys.argv[1]
-boto = boto3.client(
-    "s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1",
-    config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, s3={"addressing_style": "path"}),
-)
-store = S3Store(
-    "obstore", endpoint=url, access_key_id="a", secret_access_key="b", region="us-east-1",
-    client_options={"allow_http": True}, retry_config={"max_retries": 0},
-)
+assert dict(os.environ) == before
+"""
+
+STOCK_CLIENTS = """
+import contextlib, sys, urllib.request
+import boto3, requests
+import strava_assets.instance.event_log
+
 for ask in (
-    lambda: urllib.request.urlopen(url + "/urllib", timeout=5),
-    lambda: requests.get(url + "/requests", timeout=5),
-    lambda: boto.head_bucket(Bucket="boto3"),
-    lambda: obstore.head(store, "x"),
+    lambda: urllib.request.urlopen(sys.argv[1] + "/urllib", timeout=5),
+    lambda: requests.get(sys.argv[1] + "/requests", timeout=5),
+    lambda: boto3.client(
+        "s3", endpoint_url=sys.argv[1], aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    ).head_bucket(Bucket="boto3"),
 ):
-    with contextlib.suppress(Exception):  # what is not found here was asked for, and that is looked at
+    with contextlib.suppress(Exception):
         ask()
 """
 
@@ -65,20 +73,41 @@ def server() -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
-def test_no_client_asks_a_proxy_for_a_server_on_this_machine(server: tuple[int, list[str]], name: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "clients"), [(CLIENTS, {"boto3", "obstore"}), (STOCK_CLIENTS, {"urllib", "requests", "boto3"})]
+)
+def test_no_client_asks_a_proxy_for_a_server_on_this_machine(
+    server: tuple[int, list[str]], name: str, code: str, clients: set[str]
+) -> None:
     port, reached = server
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     for host in ("127.0.0.1", "localhost"):
         done = subprocess.run(
-            [sys.executable, "-c", CLIENTS, f"http://{host}:{port}"],
+            [sys.executable, "-c", code, f"http://{host}:{port}"],
             env=environment | {name: DEAD_PROXY, "NO_PROXY": "example.org"},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert set(reached) == {"urllib", "requests", "boto3", "obstore"}
+        assert set(reached) == clients
         reached.clear()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:3000/x", True),
+        ("http://strava.localhost", True),
+        ("http://127.1.2.3", True),
+        ("http://[::1]:9000", True),
+        ("https://localhost.example.org", False),
+        ("http://192.168.0.1", False),
+        ("", False),
+    ],
+)
+def test_a_url_of_this_machine_is_known(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
 
 
 def test_what_was_excepted_stays_excepted() -> None:
