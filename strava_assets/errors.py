@@ -129,7 +129,7 @@ class TooManyDeletions(AthleteError, PermanentError):
 
 
 class UnreadableObject(AthleteError, PermanentError):
-    """A raw object is no JSON array of activities: somebody has changed it."""
+    """A raw object is not a JSON array of activities: somebody has changed it."""
 
 
 class PartlyLoaded(AthleteError, PermanentError):

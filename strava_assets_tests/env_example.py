@@ -8,8 +8,8 @@ from strava_assets.settings import VARIABLES
 FILE = Path(__file__).parent.parent / ".env.example"
 
 _HEAD = """\
-# Copy this to .env, and take the # away from what you set. Environment variables count before .env.
-# With none of it set, `make up` brings its own Postgres, Redis, S3 and a simulated Strava.
+# Copy this to .env and uncomment what you set. Environment variables override .env.
+# Without any of these, `make up` starts its own Postgres, Redis, S3 and a simulated Strava.
 """
 
 _COMPOSE = """\

@@ -87,7 +87,7 @@ def _read(
     fields = _fields(cells, start, language) | {"athlete_id": athlete_id, "source": "archive"}
     file = columns.get("filename", "")
     if file and not is_file(file):
-        cells.faults.append(f"filename: {file[:80]!r} is no file of the export")
+        cells.faults.append(f"filename: {file[:80]!r} is not a file of the export")
     if cells.faults:
         return ArchiveReject(line.number, line.cells, cells.faults)
     activity = checked({**fields, "digest": _digest(fields)})
@@ -105,7 +105,7 @@ def an_id(cell: str) -> int:
     return int(cell)
 
 
-_KINDS: dict[Callable[[str], object], str] = {an_id: "id", is_true: "yes or no"}
+_KINDS: dict[Callable[[str], object], str] = {an_id: "an id", is_true: "yes or no"}
 """What a cell has to be, by what reads it; a number where it is not named."""
 
 
@@ -126,14 +126,14 @@ class _Cells:
                 try:
                     return read(cell)
                 except ValueError:
-                    self.faults.append(f"{column}: {cell[:80]!r} is no {_KINDS.get(read, 'number')}")
+                    self.faults.append(f"{column}: {cell[:80]!r} is not {_KINDS.get(read, 'a number')}")
         return None
 
 
 def _fields(cells: _Cells, start: datetime | None, language: str | None) -> dict[str, Any]:
     """The fields of a row by the names that Strava's API has for them."""
     if start is None:
-        cells.faults.append(f"activity_date: {(cells.text('activity_date') or '')[:80]!r} is no date")
+        cells.faults.append(f"activity_date: {(cells.text('activity_date') or '')[:80]!r} is not a date")
     sport = sport_type(cells.text("activity_type") or "", "en" if language == "2019" else language or "")
     work = cells.value(number, "total_work")
     is_upload = cells.value(is_true, "from_upload")

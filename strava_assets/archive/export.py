@@ -116,7 +116,9 @@ def _open_zip(file: IO[bytes], name: str) -> "_Zip":
             raise ArchiveUnreadable(
                 f"{name} is an incomplete zip: its end is missing, as after a broken download. Download it again."
             ) from None
-        raise ArchiveUnreadable(f"{name} is no zip file. Give the export as Strava sent it, or its folder.") from None
+        raise ArchiveUnreadable(
+            f"{name} is not a zip file. Give the export as Strava sent it, or its folder."
+        ) from None
     return _Zip(archive, name)
 
 
@@ -179,7 +181,7 @@ def _root_of_folder(folder: Path) -> Path:
 
 def _only(found: list[str], name: str) -> str:
     if not found:
-        raise ArchiveUnreadable(f"{name} has no {ACTIVITIES}, so it is no export of Strava's, or not all of it.")
+        raise ArchiveUnreadable(f"{name} has no {ACTIVITIES}, so it is not an export of Strava, or not all of it.")
     depth = min(len(PurePosixPath(each).parts) for each in found)
     highest = [each for each in found if len(PurePosixPath(each).parts) == depth]
     if len(highest) > 1:

@@ -21,7 +21,7 @@ def lines(export: Export, raw: RawArchive, loaded: LoadedArchive, tracks: Tracks
         "unchanged": loaded.unchanged,
         "deleted on Strava and left out": loaded.deleted,
         "older than STRAVA_ARCHIVE_RETENTION_DAYS": loaded.too_old,
-        "of an id that comes again": loaded.read - loaded.rejected - loaded.too_old - loaded.files.total(),
+        "with a repeated id": loaded.read - loaded.rejected - loaded.too_old - loaded.files.total(),
     }
     counts += "".join(f", {count} {what}" for what, count in more.items() if count)
     yield f"{loaded.read} rows read: {counts}, {loaded.rejected} rejected"
@@ -35,7 +35,7 @@ def lines(export: Export, raw: RawArchive, loaded: LoadedArchive, tracks: Tracks
         there = f", {tracks.present} were there" if tracks.present else ""
         yield f"recordings: {tracks.copied} copied ({tracks.bytes / 1e6:.1f} MB){there}, {len(tracks.damaged)} damaged"
     if loaded.duplicates:
-        yield f"ids that come more than once, of which the last row counts: {_some(loaded.duplicates)}"
+        yield f"repeated ids, of which the last row is used: {_some(loaded.duplicates)}"
     if loaded.reasons:
         yield f"rejected (all in strava_archive_reject): {_some(loaded.reasons, '; ')}"
 

@@ -61,7 +61,7 @@ def _split(data: bytes) -> tuple[list[str], list[Line]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ArchiveUnreadable(
-            f"activities.csv is no UTF-8 text (byte {error.start}); another program may have saved it. "
+            f"activities.csv is not UTF-8 text (byte {error.start}); another program may have saved it. "
             f"Use the file as Strava wrote it."
         ) from None
     csv.field_size_limit(MOST_CHARACTERS_IN_A_CELL)

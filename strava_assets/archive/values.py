@@ -20,7 +20,7 @@ def number(cell: str) -> float | None:
         return None
     value = float(cell)
     if not isfinite(value):
-        raise ValueError(f"{cell!r} is no finite number")
+        raise ValueError(f"{cell!r} is not a finite number")
     return value
 
 

@@ -19,7 +19,7 @@ def command(*, endpoint: str | None, deleted: str | None, logs: bool) -> None:
     """
     endpoint = Settings.from_environment().s3_endpoint_url if endpoint is None else endpoint
     if compact_embedded_s3(Path.cwd(), endpoint, deleted):
-        click.echo("The embedded S3 holds nothing deleted any more.")
+        click.echo("The embedded S3 no longer holds deleted objects.")
     else:
         click.echo("Nothing to do: no S3 that `strava-assets up` runs in this folder is in use.")
     if logs:

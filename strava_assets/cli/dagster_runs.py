@@ -105,7 +105,7 @@ def _end_as_canceled(instance: dg.DagsterInstance, run_ids: list[str]) -> NoRetu
     reporting.join(_SECONDS_TO_REPORT)
     if not reported.is_set():
         click.echo(
-            "Dagster's database did not take it in: end the run in the UI, where it is shown as started.", err=True
+            "Dagster's database did not record this: end the run in the UI, where it is shown as started.", err=True
         )
     sys.stdout.flush()
     os._exit(128 + signal.SIGINT)

@@ -20,4 +20,4 @@ class Day(click.DateTime):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r} is no date. Write it like 2024-01-01.", param, ctx)
+            self.fail(f"{value!r} is not a date. Write it like 2024-01-01.", param, ctx)

@@ -28,7 +28,7 @@ from strava_assets.sync.before_start_date import all_before_start_date
 
 _MARKS = {"ok": ("ok  ", "green"), "FAIL": ("FAIL", "red"), "note": ("note", "yellow")}
 
-_NOBODY = "not asked, since nobody is logged in"
+_NOBODY = "not checked, since nobody is logged in"
 
 
 class _Note(Exception):
@@ -119,7 +119,7 @@ def _without_application(_settings: Settings) -> str:
 
 
 def _names(misspelt: dict[str, str], _settings: Settings) -> str:
-    raise _Note("; ".join(f"{name} is no setting; {near} is" for name, near in misspelt.items()))
+    raise _Note("; ".join(f"{name} is not a setting; {near} is" for name, near in misspelt.items()))
 
 
 def _redis(settings: Settings) -> str:
@@ -129,7 +129,7 @@ def _redis(settings: Settings) -> str:
         try:
             persistence = redis.info("persistence")
         except NoPermissionError:  # a user without administrators' rights, as it should be
-            return f"{address(redis)} answers; whether it keeps data on disk, its user may not ask"
+            return f"{address(redis)} answers; its user may not check whether data is kept on disk"
     if persistence.get("aof_enabled"):
         return f"{address(redis)} answers"
     raise _Note(f"{address(redis)} answers; without `appendonly yes` a crash may lose the newest token")

@@ -14,7 +14,7 @@ from strava_assets.local import atomic_file
 def read(file: Path) -> None:
     """Set what the file names and the environment does not; nothing where there is no file.
 
-    Raises ConfigurationError where it cannot be read, or a line of it is no setting.
+    Raises ConfigurationError where it cannot be read, or a line of it is not a setting.
     """
     if not file.exists():
         return
@@ -27,7 +27,7 @@ def read(file: Path) -> None:
             text = line.original.string
             number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
             raise ConfigurationError(
-                f"The file .env cannot be read: line {number} is no NAME=value, NAME='value' or # comment."
+                f"The file .env cannot be read: line {number} is not NAME=value, NAME='value' or # comment."
             )
     load_dotenv(stream=StringIO(written))
 

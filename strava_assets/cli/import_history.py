@@ -45,7 +45,7 @@ def command(first: datetime | None, last: datetime | None) -> None:
     sums: dict[str, int] = {}
     if windows := fetched_import.windows():
         hours = ", ".join(map(str, windows))
-        click.echo(f"The data of {hours} was fetched by an earlier try; what is left is to record it in Dagster.")
+        click.echo(f"The data of {hours} was fetched by an earlier try; it only has to be recorded in Dagster.")
     else:
         sums, left = _fetch(settings, requested)
         # The hour in progress is recorded when it is over.

@@ -11,6 +11,6 @@ from strava_assets.settings import Settings
 def command() -> None:
     """Create and migrate both databases, create the bucket. Safe to repeat."""
     out = console()
-    with out.status("Looking at databases and bucket"):
+    with out.status("Checking databases and bucket"):
         for line in initialise(Settings.from_environment()):
             out.print(line, markup=False, soft_wrap=True)

@@ -48,7 +48,7 @@ def _chosen(tokens: dict[str, Token], athlete_id: int | None) -> tuple[str, Toke
     if athlete_id is None:
         if len(tokens) > 1:
             known = ", ".join(str(token.athlete_id or key) for key, token in tokens.items())
-            raise click.UsageError(f"Several athletes are logged in ({known}): say whom with --athlete ID.")
+            raise click.UsageError(f"Several athletes are logged in ({known}): choose one with --athlete ID.")
         return next(iter(tokens.items()))
     for key, token in tokens.items():
         if token.athlete_id == athlete_id:

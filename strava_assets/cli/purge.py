@@ -8,8 +8,8 @@ from strava_assets.settings import Settings
 from strava_assets.state.purged_ids import PurgedIds
 
 NOTHING = (
-    "Of athlete {} there is no token, no raw object and no row. `strava-assets athletes` lists who is logged in; "
-    "--yes searches what Dagster has recorded nevertheless."
+    "There is no token, raw object or row of athlete {}. `strava-assets athletes` lists who is logged in; "
+    "--yes searches what Dagster has recorded all the same."
 )
 
 

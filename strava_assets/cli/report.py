@@ -59,7 +59,7 @@ def chosen(athlete_id: int | None, known: list[int]) -> int:
     """The athlete who is meant. Raises ConfigurationError or UsageError, naming who is known, where nobody is."""
     if athlete_id is None and len(known) > 1:
         raise click.UsageError(
-            f"There are several athletes ({', '.join(map(str, known))}): say whom with --athlete ID."
+            f"There are several athletes ({', '.join(map(str, known))}): choose one with --athlete ID."
         )
     if athlete_id is None and not known:
         raise ConfigurationError("There is no activity yet. Fetch some with: strava-assets import")

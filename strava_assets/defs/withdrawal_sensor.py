@@ -70,6 +70,6 @@ def _check_doubted_logins(resources: Resources) -> str:
     """Ask Strava about logins in doubt; what came of it. Purges do not wait for it."""
     try:
         with resources.api.open(may_use_reserve=False, max_wait=timedelta(0)) as client:
-            return f"Logins asked about: {client.check_doubted_logins()}."
+            return f"Logins checked: {client.check_doubted_logins()}."
     except StravaAssetsError as error:
         return str(error)

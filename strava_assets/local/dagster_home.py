@@ -22,7 +22,7 @@ def require_storage_in_postgres(home: str | None) -> None:
         return
     file = Path(home, "dagster.yaml")
     if not Path(home).is_absolute() or not Path(home).is_dir():
-        raise ConfigurationError(f"DAGSTER_HOME is {home!r}, which is no absolute path of a folder. {_REMEDY}")
+        raise ConfigurationError(f"DAGSTER_HOME is {home!r}, which is not an absolute path of a folder. {_REMEDY}")
     try:
         config: Any = yaml.safe_load(file.read_text()) if file.exists() else {}
     except (OSError, ValueError, yaml.YAMLError) as error:

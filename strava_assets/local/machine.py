@@ -175,7 +175,7 @@ def _settings() -> Iterator[str]:
 def _variables(port: str, archive: str) -> Iterator[str]:
     """What is wrong with the variables of `make up`, which gives them to the environment."""
     if not port.isdecimal() or not 0 < int(port) < 2**16:
-        yield f"PORT={port} is no port. Give a number from 1 to 65535, for example: make up PORT=4000"
+        yield f"PORT={port} is not a port. Give a number from 1 to 65535, for example: make up PORT=4000"
     # Where there is a data folder, the port may be that of a killed `up`, which the next one takes over.
     elif not Path(".local").exists() and not is_free(int(port)):
         yield f"Port {port} is in use. Stop what uses it, or choose another: make up PORT={int(port) + 1}"

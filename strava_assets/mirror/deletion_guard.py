@@ -23,7 +23,7 @@ class DeletionGuard:
             return None
         return TooManyDeletions(
             f"Strava no longer lists {deletions} of athlete {athlete_id}'s {activities} activities; these deletions "
-            f"wait, all else goes on. If they are right, run: strava-assets reconcile --athlete {athlete_id} "
+            f"wait, everything else goes on. If they are right, run: strava-assets reconcile --athlete {athlete_id} "
             f"--confirm-deletions. If not, log in again: strava-assets login.",
             athlete_id,
         )

@@ -124,7 +124,7 @@ def split_array(text: str) -> list[RawActivity]:
             if is_too_deep:
                 value, end = decode_deep(text, at, _decoder)
             if not isinstance(value, dict):
-                raise ValueError(f"element {len(activities)} of the array is no object")
+                raise ValueError(f"element {len(activities)} of the array is not an object")
             activities.append(RawActivity(text[at:end], value, is_too_deep))
             at = _skip_whitespace(text, end)
             separator = text[at : at + 1]

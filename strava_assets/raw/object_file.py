@@ -24,7 +24,9 @@ def open_object(access: S3Access, url: str) -> Iterator[IO[bytes]]:
     parts = urlsplit(url)
     key = parts.path.lstrip("/")
     if parts.scheme != "s3" or not parts.netloc or not key:
-        raise ConfigurationError(f"{url} is no object's URL. Write it like s3://bucket/path/to/export_1234.zip.")
+        raise ConfigurationError(
+            f"{url} is not the URL of an object. Write it like s3://bucket/path/to/export_1234.zip."
+        )
     access = replace(access, bucket=parts.netloc)
     with clear_errors(access.where, access.bucket):
         client = access.client()

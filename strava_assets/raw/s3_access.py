@@ -169,7 +169,7 @@ class S3Access:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(chosen)
         except OSError:
             raise ConfigurationError(
-                f"{chosen} is no file with certificates. AWS_CA_BUNDLE, ca_bundle in the AWS SDK's config, "
+                f"{chosen} is not a file with certificates. AWS_CA_BUNDLE, ca_bundle in the AWS SDK's config, "
                 "REQUESTS_CA_BUNDLE or SSL_CERT_FILE names it."
             ) from None
         return str(chosen)

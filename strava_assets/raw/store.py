@@ -140,7 +140,7 @@ class RawStore:
     ) -> dict[datetime, dict[int | str, RawActivity]]:
         """What the `existing` objects hold that writing these hours would take out of them, by hour and key.
 
-        Only objects whose content would change are read. One that is no JSON array holds nothing that could be lost.
+        Only objects whose content would change are read. One that is not a JSON array holds nothing that could be lost.
         """
         changing = [
             hour
@@ -159,7 +159,7 @@ class RawStore:
         """The activities of each hour's object, in the order of `hours`; a bounded number at a time.
 
         Hours whose object has vanished since it was listed are left out. Raises UnreadableObject for an object
-        that is no JSON array of objects, naming it.
+        that is not a JSON array of objects, naming it.
         """
         for hour, body in self._bodies(athlete_id, hours):
             yield hour, self._parse(athlete_id, hour, body)
@@ -182,7 +182,7 @@ class RawStore:
             return split_array(body.decode("utf-8", "surrogatepass"))
         except ValueError as error:
             raise UnreadableObject(
-                f"{self.url(athlete_id, hour)} is no JSON array of activities: {error}. "
+                f"{self.url(athlete_id, hour)} is not a JSON array of activities: {error}. "
                 f"Materialise raw_activities for that hour again.",
                 athlete_id,
             ) from None

@@ -74,7 +74,7 @@ class Environment:
             day = date.fromisoformat(value)
         except ValueError:
             raise ConfigurationError(
-                f"{name} is {_shown(value)}, which is no date. Write it like 2024-01-01."
+                f"{name} is {_shown(value)}, which is not a date. Write it like 2024-01-01."
             ) from None
         if day < EARLIEST_START:
             raise ConfigurationError(f"{name} is {value}; Strava lists no activity before {EARLIEST_START}.")
@@ -89,9 +89,9 @@ class Environment:
         """The URL of a web server, without a slash at its end."""
         value = self.text(name) if name in self._defaults else self.first_set(name)
         wrong = (
-            f"{name} is no URL of a web server"
+            f"{name} is not the URL of a web server"
             if "@" in value
-            else f"{name} is {_shown(value)}, no URL of a web server"
+            else f"{name} is {_shown(value)}, not the URL of a web server"
         )
         try:
             parts = urlsplit(value)
@@ -138,7 +138,7 @@ class Environment:
         """The name of a region, from the first of these variables; empty where none is set."""
         value = self.first_set(*names)
         if value and not _REGION.fullmatch(value):
-            raise ConfigurationError(f"{names[0]} is {_shown(value)}, which is no region. Write it like us-east-1.")
+            raise ConfigurationError(f"{names[0]} is {_shown(value)}, which is not a region. Write it like us-east-1.")
         return value
 
     def key_pair(self, id_name: str, secret_name: str) -> tuple[str, str]:
@@ -157,7 +157,7 @@ class Environment:
         except (ValueError, TypeError):
             # The value may hold a password, so it is not repeated.
             raise ConfigurationError(
-                f"{name} is no Redis URL. Write it like redis://localhost:6379/0 or unix:///run/redis.sock."
+                f"{name} is not a Redis URL. Write it like redis://localhost:6379/0 or unix:///run/redis.sock."
             ) from None
         return value
 
@@ -172,7 +172,7 @@ class Environment:
             url = make_url(self.text(name))
         except (ArgumentError, ValueError):
             # The value may hold a password, so it is not repeated.
-            raise ConfigurationError(f"{name} is no database URL. {example}") from None
+            raise ConfigurationError(f"{name} is not a database URL. {example}") from None
         if url.drivername.split("+")[0] not in {"postgres", "postgresql"}:
             raise ConfigurationError(f"{name} has the scheme {url.drivername}; only postgresql is supported.")
         url = _without_repetition(url.set(drivername="postgresql+psycopg2"))

@@ -18,7 +18,7 @@ ANSWER_TIMEOUT = 10.0
 
 
 def connect(redis_url: str) -> Redis:
-    """A connection to Redis, made when first used. Raises ConfigurationError if REDIS_URL is no Redis URL."""
+    """A connection to Redis, made when first used. Raises ConfigurationError if REDIS_URL is not a Redis URL."""
     try:
         return Redis.from_url(
             redis_url,
@@ -27,7 +27,7 @@ def connect(redis_url: str) -> Redis:
             health_check_interval=30,
         )
     except ValueError:
-        raise ConfigurationError("REDIS_URL is no Redis URL. Write it like redis://localhost:6379/0.") from None
+        raise ConfigurationError("REDIS_URL is not a Redis URL. Write it like redis://localhost:6379/0.") from None
 
 
 def address(redis: Redis) -> str:

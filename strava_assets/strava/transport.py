@@ -112,7 +112,7 @@ def open_session(client_id: str, *urls: str, allow_plain_http: bool = False) -> 
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigurationError(
-                "STRAVA_BASE_URL or STRAVA_API_URL is no URL of a web server. Write it like https://www.strava.com."
+                "STRAVA_BASE_URL or STRAVA_API_URL is not the URL of a web server. Write it like https://www.strava.com."
             )
         if parts.scheme == "https":
             continue

@@ -53,8 +53,8 @@ def load_window(store: RawStore, engine: Engine, window: Window, guard: Deletion
         problems = [f"{Window.of(hour, hour)} could not be loaded: {error}" for hour, error in failed.items()]
         if held_back:
             problems.append(
-                f"{held_back} rows are in no raw object any more, and were kept: more than a run may delete. The next "
-                "comparison fetches their hours again."
+                f"{held_back} rows are no longer in any raw object. They were kept: more than a run may delete. The "
+                "next comparison fetches their hours again."
             )
         if problems:
             partly[athlete_id] = PartlyLoaded(f"Athlete {athlete_id}: {' '.join(problems)}", athlete_id)

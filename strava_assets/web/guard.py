@@ -46,7 +46,7 @@ class Authority:
     def of(cls, text: str) -> "Authority":
         """Read `name` or `name:port`. Raises ValueError if it is neither."""
         if not (match := _AUTHORITY.fullmatch(text.strip().lower())):
-            raise ValueError(f"{text!r} is no host name")
+            raise ValueError(f"{text!r} is not a host name")
         port = match["port"] or ""
         return cls(match["name"], "" if port in _DEFAULT_PORTS else port)
 
@@ -93,13 +93,13 @@ def refusal(scope: Scope, *, hosts: frozenset[Authority], path_prefix: str = "")
         )
     origin = headers.get("origin")
     if origin is not None and _authority_of_page(origin) not in hosts | {host}:
-        return Refusal("the request comes from another page. A reverse proxy's name belongs into STRAVA_WEB_HOSTS.")
+        return Refusal("the request comes from another page. A reverse proxy's name belongs in STRAVA_WEB_HOSTS.")
     path = scope["path"].removeprefix(path_prefix)
     is_foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
     if is_foreign and not (_is_navigation(scope, headers) and not _NO_PAGES.match(path)):
         return Refusal("the request comes from another page, and only links to pages may.")
     if path == "/graphql" and scope["type"] == "http" and scope["method"] != "POST" and _is_mutation(scope):
-        return Refusal("mutations are taken by POST only.", HTTPStatus.METHOD_NOT_ALLOWED)
+        return Refusal("mutations are accepted by POST only.", HTTPStatus.METHOD_NOT_ALLOWED)
     return None
 
 

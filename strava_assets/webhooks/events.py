@@ -68,7 +68,7 @@ class Event:
         try:
             return cls(**json.loads(text))
         except TypeError as error:
-            raise ValueError(f"this is no event: {error}") from None
+            raise ValueError(f"this is not an event: {error}") from None
 
 
 class Posted(NamedTuple):
@@ -88,7 +88,7 @@ def posted(body: bytes) -> Posted:
         raise ValueError("a JSON object was expected")
     updates = fields.get("updates")
     if updates is not None and not isinstance(updates, dict):
-        raise ValueError("updates is no object")
+        raise ValueError("updates is not an object")
     object_type, aspect = _one_of(fields, "object_type", _OBJECT_TYPES), _one_of(fields, "aspect_type", _ASPECTS)
     # A string, by Strava's documentation; and an update, not a delete.
     revokes = (object_type, aspect) == ("athlete", "update") and str((updates or {}).get("authorized")) in {
@@ -116,12 +116,12 @@ def _one_of(fields: dict[str, Any], name: str, known: frozenset[str]) -> str:
 def _integer(fields: dict[str, Any], name: str) -> int:
     value = fields.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _ID_LIMIT:
-        raise ValueError(f"{name} is no positive integer")
+        raise ValueError(f"{name} is not a positive integer")
     return value
 
 
 class Waiting(NamedTuple):
-    """An event of the stream; None in place of an entry that is no event of ours."""
+    """An event of the stream; None in place of an entry that is not an event of ours."""
 
     entry_id: str
     event: Event | None

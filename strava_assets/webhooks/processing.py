@@ -149,7 +149,7 @@ class EventProcessor:
             return
         for athlete_id in sorted({athlete_id for athlete_id, _ in wanted}):
             if time.monotonic() > self._deadline:
-                raise _NotNow("The comparisons took long; what is left waits for the next tick.")
+                raise _NotNow("The comparisons took long; the rest waits for the next tick.")
             self._compared.add(athlete_id)
             if not self._allowance.take(COST_OF_RUN):
                 self._processed.outcomes["comparison left to the sensor for changes"] += 1
@@ -160,7 +160,7 @@ class EventProcessor:
                 self._processed.add_error(error)
             else:
                 self._processed.hours |= {hour for found in compared.differences.values() for hour in found.hours}
-                self._processed.outcomes["comparison in place of many look-ups"] += 1
+                self._processed.outcomes["comparison instead of many single requests"] += 1
 
     def _wants_lookup(self, event: Event) -> bool:
         """Whether it takes a request. A create that the mirror has, or a delete of what it has not, is an old one."""
@@ -217,15 +217,17 @@ class EventProcessor:
         ] += 1
         # Strava may not list yet what it has just created or deleted, or not even know it.
         if event.aspect != "update" and not self._pending.look_up_later(pending, self._now):
-            self._processed.add_error("An announced change does not arrive; the next comparisons will find it.")
+            self._processed.add_error(
+                "A change that an event announced is not visible yet; the next comparisons will find it."
+            )
 
     def _at_strava(self, event: Event, athlete: Athlete) -> AtStrava:
         """The activity by the API, requested once for all its events."""
         if event.activity not in self._found:
             if self._failures >= MAX_FAILURES:
-                raise _NotNow("Strava is unavailable; what is left waits.")
+                raise _NotNow("Strava is unavailable; the rest waits.")
             if time.monotonic() > self._deadline:
-                raise _NotNow("The look-ups took long; what is left waits for the next tick.")
+                raise _NotNow("The requests took long; the rest waits for the next tick.")
             if not self._allowance.take():
                 raise _AllowanceSpent
             activity = self._client.activity(athlete, event.object_id)
@@ -244,4 +246,4 @@ class EventProcessor:
         except AthleteError as error:
             self._processed.add_error(error)
         else:
-            self._processed.outcomes["revoked, which Strava denies so far"] += 1
+            self._processed.outcomes["revoked, but Strava still grants access"] += 1

@@ -104,7 +104,7 @@ class Receiver:
     async def _shake_hands(self, request: Request) -> Response:
         challenge = request.query_params.get("hub.challenge", "")
         if request.query_params.get("hub.mode") != "subscribe" or not 0 < len(challenge) <= MAX_CHALLENGE:
-            return _refusal(HTTPStatus.BAD_REQUEST, "this is no subscription's handshake")
+            return _refusal(HTTPStatus.BAD_REQUEST, "this is not a subscription's handshake")
         expected = self._verify_token or await self._identity.get(VERIFY_TOKEN)
         if not _equal(request.query_params.get("hub.verify_token", ""), expected):
             return _refusal(HTTPStatus.FORBIDDEN, "the verify token is another one")
@@ -121,7 +121,7 @@ class Receiver:
         try:
             event, subscription_id = posted(body)
         except ValueError as error:
-            return _refusal(HTTPStatus.BAD_REQUEST, f"this is no event: {error}")
+            return _refusal(HTTPStatus.BAD_REQUEST, f"this is not an event: {error}")
         if not await self._brake.turn():
             return _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many events name a wrong subscription")
         if not await self._is_ours(subscription_id):

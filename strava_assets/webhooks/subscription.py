@@ -60,7 +60,7 @@ class Subscriptions:
             try:
                 return [Subscription(int(each["id"]), str(each["callback_url"])) for each in answer.json()]
             except (ValueError, TypeError, KeyError):
-                raise TryAgain("the answer is no list of subscriptions") from None
+                raise TryAgain("the answer is not a list of subscriptions") from None
 
         return repeat(request, once, REAL)
 

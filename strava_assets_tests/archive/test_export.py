@@ -80,7 +80,7 @@ def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pyte
 
 def test_what_is_no_zip_says_so(tmp_path: Path):
     (tmp_path / "export.zip").write_bytes(b"<html>Please log in</html>")
-    assert "export.zip is no zip file" in refusal(tmp_path / "export.zip")
+    assert "export.zip is not a zip file" in refusal(tmp_path / "export.zip")
     assert "cannot be read: No such file or directory" in refusal(tmp_path / "nothing.zip")
 
 

@@ -203,7 +203,7 @@ def test_rejects_are_kept_whole_with_their_reasons(engine: Engine):
         kept = connection.execute(text("SELECT * FROM strava_archive_reject ORDER BY line")).all()
     assert [each.errors for each in kept] == [
         ["it has 7 fields, the header 103"],
-        ["activity_date: 'never\N{REPLACEMENT CHARACTER}' is no date"],
+        ["activity_date: 'never\N{REPLACEMENT CHARACTER}' is not a date"],
     ]
     assert kept[0].cells == export.rows()[0]
     assert kept[1].cells[0] == str(of[1]["id"])

@@ -246,10 +246,10 @@ def test_a_row_that_is_no_activity_is_a_reject_with_its_reasons_and_all_cells():
     assert len(good) == len(of) - 5
     assert [reject.faults for reject in rejects] == [
         ["it has 50 fields, the header 103"],
-        ["activity_date: 'yesterday' is no date"],
-        ["average_watts: 'many' is no number"],
-        ["activity_id: 'x' is no id"],
-        ["filename: 'activities/../../etc/passwd' is no file of the export"],
+        ["activity_date: 'yesterday' is not a date"],
+        ["average_watts: 'many' is not a number"],
+        ["activity_id: 'x' is not an id"],
+        ["filename: 'activities/../../etc/passwd' is not a file of the export"],
     ]
     assert rejects[1].cells[0] == str(of[2]["id"])
 
@@ -260,7 +260,7 @@ def test_what_no_table_can_hold_as_an_id_is_a_reject(cell: str):
     export.change_rows = lambda rows: [[cell, *rows[0][1:]], [cell, *rows[1][1:]], *rows[2:]]
     good, rejects = read(export)
     assert [each.id for each in good] == [each["id"] for each in of[2:]]
-    assert [reject.faults for reject in rejects] == [[f"activity_id: {cell[:80]!r} is no id"]] * 2
+    assert [reject.faults for reject in rejects] == [[f"activity_id: {cell[:80]!r} is not an id"]] * 2
 
 
 @pytest.mark.parametrize("column", ["moving_time", "elapsed_time_2", "bike"])
@@ -268,7 +268,7 @@ def test_a_number_that_is_too_large_is_a_reject(column: str):
     export = ExportFile(activities(50))
     at = export.columns().index(column)
     export.change_rows = lambda rows: [[*rows[0][:at], "1e300", *rows[0][at + 1 :]], *rows[1:]]
-    assert [reject.faults for reject in read(export)[1]] == [[f"{column}: '1e300' is no number"]]
+    assert [reject.faults for reject in read(export)[1]] == [[f"{column}: '1e300' is not a number"]]
 
 
 def test_of_equal_ids_the_last_row_counts_and_it_is_reported():
@@ -311,7 +311,7 @@ def test_in_a_short_table_one_odd_row_is_a_reject_and_no_reason_to_refuse_the_ot
     export.change_rows = lambda rows: [[rows[0][0], "yesterday", *rows[0][2:]], *rows[1:]]
     good, rejects = read(export)
     assert [each.id for each in good] == [each["id"] for each in of[1:]]
-    assert [reject.faults for reject in rejects] == [["activity_date: 'yesterday' is no date"]]
+    assert [reject.faults for reject in rejects] == [["activity_date: 'yesterday' is not a date"]]
 
 
 @pytest.mark.parametrize("wrong", [0.04, 0.06])

@@ -171,7 +171,7 @@ def test_whatever_is_wrong_with_an_export_is_reported_in_one_line_and_nothing_is
         archive.writestr("activities.csv", "colour,size\nred,1\n")
         archive.writestr("profile.csv", "id\n42\n")
     bad = {
-        tmp_path / "empty.zip": "is no zip file",
+        tmp_path / "empty.zip": "is not a zip file",
         tmp_path / "strange.zip": "Please report its header: colour, size",
         tmp_path / "none.zip": "cannot be read: No such file",
         ExportFile(export.activities, has_profile=False).zip(tmp_path / "nobody.zip"): "--athlete ID",

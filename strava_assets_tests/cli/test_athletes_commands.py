@@ -174,7 +174,7 @@ def test_logout_of_several_needs_to_know_whom(
     put_tokens(strava, stored, 7, 8)
     unclear = run(environment, tmp_path, "logout")
     assert unclear.returncode == 2
-    assert "Several athletes are logged in (7, 8): say whom with --athlete ID." in unclear.stderr
+    assert "Several athletes are logged in (7, 8): choose one with --athlete ID." in unclear.stderr
     undecided = run(environment, tmp_path, "logout", "--athlete", "8")
     assert undecided.returncode == 1
     assert undecided.stdout.startswith("End the access of Ana (8) on Strava, and delete the token? [y/N]:")

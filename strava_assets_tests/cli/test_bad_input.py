@@ -168,7 +168,7 @@ def test_a_file_of_settings_that_is_no_text_is_reported_in_a_line(written: bytes
 def test_a_line_of_the_file_of_settings_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("S3_BUCKET=a\n\nSTRAVA_CLIENT_SECRET='0123456789\n")
     code, shown = complaint(["athletes"])
-    assert (code, "The file .env cannot be read: line 3 is no NAME=value" in shown) == (78, True), shown
+    assert (code, "The file .env cannot be read: line 3 is not NAME=value" in shown) == (78, True), shown
     assert "0123456789" not in shown
 
 

@@ -11,7 +11,7 @@ FIRST = {"STRAVA_START_DATE": "2024-01-01"}
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--from", "01.02.2025"], "'01.02.2025' is no date. Write it like 2024-01-01."),
+        (["--from", "01.02.2025"], "'01.02.2025' is not a date. Write it like 2024-01-01."),
         (["--from", "2025-03-01", "--to", "2025-02-01"], "--from 2025-03-01 lies after --to 2025-02-01."),
         (["--from", "9998-01-01"], "--from 9998-01-01 lies in the future."),
         (["--to", "2020-01-01"], "The first partition is 2024-01-01; STRAVA_START_DATE moves it."),

@@ -88,7 +88,7 @@ def test_nobody_logged_in_is_no_answer_for_every_athlete(environment: dict[str, 
     Redis.from_url(environment["REDIS_URL"]).delete("STRAVA_TOKEN")
     results = doctor()
     assert results["tokens"] == "FAIL nobody is logged in. Run: strava-assets login"
-    assert results["Strava"] == results["history"] == "note not asked, since nobody is logged in"
+    assert results["Strava"] == results["history"] == "note not checked, since nobody is logged in"
 
 
 @pytest.mark.usefixtures("ready")
@@ -149,7 +149,7 @@ def test_a_server_without_versions_is_reported_to_be_one(
 def test_a_misspelt_setting_is_named_with_the_one_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRAVA_LOKBACK_DAYS", "3")
     monkeypatch.setenv("STRAVA_UI_SERVICE_HOST", "10.0.0.1")  # as Kubernetes has it for a service strava-ui
-    assert doctor()["names"] == "note STRAVA_LOKBACK_DAYS is no setting; STRAVA_LOOKBACK_DAYS is"
+    assert doctor()["names"] == "note STRAVA_LOKBACK_DAYS is not a setting; STRAVA_LOOKBACK_DAYS is"
 
 
 @pytest.mark.usefixtures("environment")

@@ -97,7 +97,7 @@ def test_an_import_whose_recording_failed_is_recorded_by_the_next_try_without_a_
     asked_before = len(strava.requests)
     again = import_history()
     assert again.exit_code == 0, again.output
-    assert "what is left is to record it in Dagster" in again.output
+    assert "it only has to be recorded in Dagster" in again.output
     assert len(strava.requests) == asked_before
     assert rows(environment) == expected_rows(strava)
 

@@ -199,7 +199,7 @@ def test_a_bad_setting_is_reported_in_one_line_before_anything_is_started(tmp_pa
     (project(tmp_path) / ".env").write_text("STRAVA_START_DATE=soon\n")
     refused = refusal(tmp_path)
     assert refused.returncode == 78
-    assert refused.stderr == "error: STRAVA_START_DATE is 'soon', which is no date. Write it like 2024-01-01.\n"
+    assert refused.stderr == "error: STRAVA_START_DATE is 'soon', which is not a date. Write it like 2024-01-01.\n"
     assert not (tmp_path / ".local").exists()
 
 

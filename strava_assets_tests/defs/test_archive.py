@@ -77,7 +77,7 @@ def test_an_export_named_by_a_url_is_read_from_its_bucket(environment: dict[str,
     assert metadata(result, "raw_archive")["recordings_copied"]
     missing = run(path=f"s3://{environment['S3_BUCKET']}/inbox/other.zip")
     assert "inbox/other.zip does not exist" in problem(missing)
-    assert "is no object's URL" in problem(run(path="s3://bucket"))
+    assert "is not the URL of an object" in problem(run(path="s3://bucket"))
 
 
 def test_without_a_path_the_tables_are_made_again_from_the_bucket(environment: dict[str, str], tmp_path: Path):

@@ -80,7 +80,7 @@ def test_an_upload_that_never_arrives_is_given_up_after_a_while(platform: Platfo
     for _ in range(7):
         found = platform.tick()
         platform.look_again()
-    assert "An announced change does not arrive" in message(found)
+    assert "A change that an event announced is not visible yet" in message(found)
     assert platform.lookups() == 7
     platform.tick()
     assert platform.redis.zcard(keys.EVENTS_LATER) == 0

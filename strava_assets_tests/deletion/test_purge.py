@@ -164,7 +164,7 @@ def test_a_purge_asks_before_it_deletes(redis: Redis):
 def test_a_purge_of_whom_nothing_is_kept_says_so_and_asks_nothing(redis: Redis):
     result = CliRunner().invoke(main, ["purge", "--athlete", "99"])
     assert result.exit_code == 0
-    assert result.output.startswith("Of athlete 99 there is no token, no raw object and no row.")
+    assert result.output.startswith("There is no token, raw object or row of athlete 99.")
     PurgedIds(redis).add(99, [7])
     unfinished = CliRunner().invoke(main, ["purge", "--athlete", "99"], input="n\n")
     assert "Delete all of it for good?" in unfinished.output

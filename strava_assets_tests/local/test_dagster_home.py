@@ -68,5 +68,5 @@ def test_a_file_that_is_no_yaml_is_reported_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("home", ["relative", "/no/such/folder"])
 def test_what_is_no_folder_is_reported(home: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no absolute path of a folder"):
+    with pytest.raises(ConfigurationError, match="is not an absolute path of a folder"):
         require_storage_in_postgres(home)

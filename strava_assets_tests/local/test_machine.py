@@ -116,8 +116,8 @@ def test_a_taken_port_is_reported_before_anything_is_installed(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("variable", "message"),
     [
-        ("PORT=abc", "PORT=abc is no port. Give a number from 1 to 65535, for example: make up PORT=4000"),
-        ("PORT=65536", "PORT=65536 is no port. Give a number from 1 to 65535, for example: make up PORT=4000"),
+        ("PORT=abc", "PORT=abc is not a port. Give a number from 1 to 65535, for example: make up PORT=4000"),
+        ("PORT=65536", "PORT=65536 is not a port. Give a number from 1 to 65535, for example: make up PORT=4000"),
         ("ARCHIVE=it's gone.zip", "it's gone.zip cannot be read: No such file or directory."),
     ],
 )

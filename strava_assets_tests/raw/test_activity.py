@@ -47,7 +47,7 @@ def test_an_hour_without_activities_is_an_empty_array():
         ("<html>", "a JSON array was expected, not '<html>'"),
         ('[{"id": 1}', "the array ends or breaks at character 10"),
         ('[{"id": 1},', "Expecting value: line 1 column 12 (char 11)"),
-        ('[{"id": 1}, 5]', "element 1 of the array is no object"),
+        ('[{"id": 1}, 5]', "element 1 of the array is not an object"),
         ('[{"id": 1}] []', "there is more after the array's end at character 11"),
         ('[{"id": NaN}]', "NaN is not JSON"),
     ],

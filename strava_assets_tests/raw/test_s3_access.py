@@ -107,7 +107,7 @@ def test_a_certificate_that_is_not_trusted_is_named_with_the_remedy(
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"The certificate of S3 at https://.* is not trusted .*AWS_CA_BUNDLE"):
         use(settings_for(private.settings, bucket))
-    with pytest.raises(ConfigurationError, match=r"^/nowhere is no file with certificates"):
+    with pytest.raises(ConfigurationError, match=r"^/nowhere is not a file with certificates"):
         use(settings_for(private.settings, bucket, AWS_CA_BUNDLE="/nowhere"))
     (tmp_path / "no.pem").write_text("nothing")
     with pytest.raises(ConfigurationError, match=r"no\.pem"):

@@ -86,8 +86,8 @@ def test_an_object_that_is_no_array_is_named(store: RawStore, s3: dict[str, str]
     with pytest.raises(UnreadableObject) as caught:
         list(store.read(42, [NOON]))
     assert str(caught.value) == (
-        f"s3://{bucket}/stravaact/42/20261122T120000.json is no JSON array of activities: a JSON array was expected, "
-        "not '{}'. Materialise raw_activities for that hour again."
+        f"s3://{bucket}/stravaact/42/20261122T120000.json is not a JSON array of activities: a JSON array was "
+        "expected, not '{}'. Materialise raw_activities for that hour again."
     )
 
 

@@ -154,7 +154,7 @@ def test_each_page_comes_as_soon_as_it_is_there(client: StravaClient, strava: Sc
             MalformedPage,
             (
                 "GET /athlete/activities failed after 4 attempts; last error: the answer "
-                "(application/json, 3 bytes) is not what it should be: element 0 of the array is no object."
+                "(application/json, 3 bytes) is not what it should be: element 0 of the array is not an object."
             ),
         ),
         (

@@ -231,7 +231,7 @@ def test_without_redis_the_message_names_the_address_and_not_the_password() -> N
 
 def test_a_url_that_is_none_is_not_repeated() -> None:
     with pytest.raises(
-        ConfigurationError, match=re.escape("REDIS_URL is no Redis URL. Write it like redis://localhost")
+        ConfigurationError, match=re.escape("REDIS_URL is not a Redis URL. Write it like redis://localhost")
     ):
         connect("http://:hush@localhost")
 
