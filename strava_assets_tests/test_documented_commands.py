@@ -28,7 +28,7 @@ RUN_BY = {
     ),
     r"(\.venv/bin/)?strava-assets archive import \S+": ARCHIVE,
     r"(\.venv/bin/)?strava-assets archive import \S+ --with-files": (
-        "cli/test_archive.py::test_recordings_are_copied_where_they_are_asked_for_and_only_once"
+        "cli/test_archive.py::test_recordings_are_copied_if_requested_and_only_once"
     ),
     r"(\.venv/bin/)?strava-assets archive import \S+ --dry-run": (
         "cli/test_archive.py::test_a_dry_run_says_the_same_and_writes_nothing"

@@ -124,9 +124,7 @@ def test_no_purge_begins_before_an_import_is_recorded(
 
 
 @pytest.mark.slow
-def test_recordings_are_copied_where_they_are_asked_for_and_only_once(
-    without_application: dict[str, str], tmp_path: Path
-):
+def test_recordings_are_copied_if_requested_and_only_once(without_application: dict[str, str], tmp_path: Path):
     export = ExportFile(activities(), prefix="export_42/")
     path = export.zip(tmp_path / "again.zip")
     tracks = {name: content for name, content in export.files().items() if name.startswith("activities/")}
@@ -224,7 +222,7 @@ def test_archives_are_listed_and_deleted_and_what_others_have_stays(
 
 
 @pytest.mark.slow
-def test_rows_that_strava_does_not_list_are_deleted_when_asked_and_stay_away(
+def test_rows_that_strava_does_not_list_are_deleted_on_request_and_stay_away(
     without_application: dict[str, str], tmp_path: Path
 ):
     from strava_assets_tests.archive.rows import hour_of, refresh

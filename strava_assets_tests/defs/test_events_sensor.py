@@ -135,7 +135,7 @@ def test_a_broken_activity_does_not_hold_up_the_others(platform: Platform):
     assert platform.mirrored() == {broken, whole}
 
 
-def test_a_revocation_event_is_kept_as_evidence_and_strava_is_asked_once(platform: Platform):
+def test_a_revocation_event_is_kept_as_evidence_and_checked_once(platform: Platform):
     platform.strava.revoke(42)
     platform.post_revocation(42)
     assert "Strava has refused the refresh token of athlete 42" in message(platform.tick())
@@ -146,7 +146,7 @@ def test_a_revocation_event_is_kept_as_evidence_and_strava_is_asked_once(platfor
     assert platform.redis.hexists("strava:evidence:STRAVA_TOKEN", "event")
 
 
-def test_an_athlete_who_may_not_be_read_is_asked_for_once_a_tick_and_the_others_go_on(platform: Platform):
+def test_an_athlete_who_may_not_be_read_is_requested_once_per_tick_and_the_others_go_on(platform: Platform):
     platform.strava.add_athlete(43)
     platform.redis.set("STRAVA_TOKEN:43", json.dumps(platform.strava.grant(43)))
     refused = [platform.strava.add_activity(43, start_date=at(DAYS_AGO)) for _ in range(3)]

@@ -55,7 +55,7 @@ def check_of(result: dg.ExecuteInProcessResult) -> str:
     return str(check.description)
 
 
-def test_a_withdrawal_that_an_hourly_run_sees_first_is_asked_about_again_and_its_purge_requested(
+def test_a_withdrawal_that_an_hourly_run_sees_first_is_checked_again_and_its_purge_requested(
     instance: dg.DagsterInstance, redis: Redis, simulation: Simulation
 ) -> None:
     assert requests_of(instance) == 0

@@ -302,7 +302,7 @@ def test_retention_deletes_whole_hours_from_table_and_bucket_alike(
 
 
 @pytest.mark.slow
-def test_what_was_pruned_is_not_fetched_again(
+def test_what_retention_deleted_is_not_fetched_again(
     instance: dg.DagsterInstance, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ):
     long_ago = HOUR_AGO - timedelta(hours=30)

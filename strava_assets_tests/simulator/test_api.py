@@ -27,7 +27,7 @@ def test_pages_hold_every_activity_once(simulation: Simulation, url: str):
         assert pages == [expected[0:2], expected[2:4], expected[4:], []]
 
 
-def test_a_page_has_30_activities_unless_asked_otherwise(simulation: Simulation, url: str):
+def test_a_page_has_30_activities_unless_requested_otherwise(simulation: Simulation, url: str):
     for hours in range(31):
         upload(simulation, hours)
     assert len(get(url, simulation.grant()).json()) == 30

@@ -81,7 +81,7 @@ def test_local_time_is_utc_plus_the_offset(lived_history: list[dict[str, Any]]):
     assert {each["utc_offset"] for each in lived_history} == {3600.0, 7200.0, -28800.0, -25200.0}
 
 
-def test_about_as_much_happens_as_was_asked_for(lived_history: list[dict[str, Any]]):
+def test_about_as_much_happens_as_was_requested(lived_history: list[dict[str, Any]]):
     assert 0.9 * 1600 < len(lived_history) < 1.1 * 1600
     assert len({each["id"] for each in lived_history}) == len(lived_history)
 

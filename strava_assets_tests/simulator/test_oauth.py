@@ -127,7 +127,7 @@ def test_a_wrong_application_gets_no_token_and_spends_none(simulation: Simulatio
     assert renew(simulation, url, token).ok
 
 
-def test_a_token_is_asked_for_by_form_only(simulation: Simulation, url: str):
+def test_a_token_is_requested_by_form_only(simulation: Simulation, url: str):
     body = {
         "client_id": simulation.client_id,
         "client_secret": simulation.client_secret,

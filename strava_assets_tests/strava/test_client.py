@@ -60,7 +60,7 @@ def first_replies(*replies: Reply, path: str = LIST) -> Callable[[Request], Repl
     return lambda request: left.pop(0) if request.path == path and left else None
 
 
-def test_the_token_of_the_old_dag_is_asked_once_whose_it_is(
+def test_the_owner_of_the_old_dags_token_is_requested_once(
     client: StravaClient, strava: ScriptedStrava, stored: redis.Redis
 ) -> None:
     stored.set("STRAVA_TOKEN", json.dumps({**strava.issue(7), "kept": True}))
@@ -97,7 +97,7 @@ def test_a_whole_history_is_listed_in_order_within_the_promised_requests(
     assert client.requests_made <= ceil(count / 200) + 2
 
 
-def test_a_window_is_asked_for_with_a_second_around_it_and_the_token_in_the_header_only(
+def test_a_window_is_requested_with_a_second_around_it_and_the_token_in_the_header_only(
     client: StravaClient, strava: ScriptedStrava
 ) -> None:
     assert listed(client, Window.of(HOUR, HOUR)) == []
@@ -232,7 +232,7 @@ def test_what_may_pass_is_tried_four_times_with_growing_pauses(
         ),
     ],
 )
-def test_what_cannot_pass_is_asked_once_and_reported_in_one_line(
+def test_a_permanent_error_is_requested_once_and_reported_in_one_line(
     client: StravaClient, strava: ScriptedStrava, reply: Reply, error: type[StravaAssetsError], message: str
 ) -> None:
     strava.script = first_replies(reply)
@@ -242,9 +242,7 @@ def test_what_cannot_pass_is_asked_once_and_reported_in_one_line(
     assert len(strava.requests) == 1
 
 
-def test_a_refused_token_is_renewed_once_and_the_question_asked_again(
-    client: StravaClient, strava: ScriptedStrava
-) -> None:
+def test_a_refused_token_is_renewed_once_and_the_request_repeated(client: StravaClient, strava: ScriptedStrava) -> None:
     strava.access.clear()
     assert listed(client) == []
     assert [request.path for request in strava.requests] == [LIST, LIST, "/oauth/token", LIST]

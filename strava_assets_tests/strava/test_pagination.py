@@ -142,7 +142,7 @@ def test_a_cut_page_within_one_second_does_not_hide_the_rest_of_it() -> None:
     assert len(ids(pages_of(api))) == 180
 
 
-def test_an_empty_page_that_must_hold_the_last_activity_is_asked_for_again() -> None:
+def test_an_empty_page_that_must_hold_the_last_activity_is_requested_again() -> None:
     api = Api(every(300, 250), cut=lambda request: 0 if request == 1 else None)
     assert len(ids(pages_of(api))) == 250
 
@@ -164,7 +164,7 @@ def test_after_never_lies_in_the_future() -> None:
     assert all(request.after <= NOW.timestamp() - 60 for request in api.requests)
 
 
-def test_a_window_in_the_future_is_asked_for_from_the_present() -> None:
+def test_a_window_in_the_future_is_requested_from_the_present() -> None:
     tomorrow = datetime(2026, 11, 23, 14, tzinfo=UTC)
     api = Api({1: int(tomorrow.timestamp()) + 60, 2: int(NOW.timestamp())})
     assert ids(pages_of(api, Window.of(tomorrow, tomorrow))) == [1]
@@ -204,7 +204,7 @@ def test_where_pages_were_cut_only_an_empty_one_is_the_end() -> None:
 
 @pytest.mark.parametrize("count", [1, 99, 100, 150, 199, 200])
 @pytest.mark.parametrize("every_seconds", [0, 1, 3600])
-def test_a_server_that_repeats_one_page_is_not_asked_for_ever(count: int, every_seconds: int) -> None:
+def test_a_server_that_repeats_one_page_gets_no_endless_requests(count: int, every_seconds: int) -> None:
     page = [activity(1000 + n, EARLIER + n * every_seconds) for n in range(count)]
     listing = Listing(None, lambda: NOW)
     requests = 0

@@ -55,7 +55,7 @@ def test_periods_end_at_fixed_quarter_hours_and_at_midnight_utc(now: str, quarte
         (Limit(100, 400), NOW.replace(minute=0, second=5), NOW.replace(minute=1, second=5)),
     ],
 )
-def test_after_a_429_nothing_is_asked_until_the_period_ends(used: Limit, now: datetime, until: datetime) -> None:
+def test_after_a_429_nothing_is_requested_until_the_period_ends(used: Limit, now: datetime, until: datetime) -> None:
     reported = Usage(read=Reported(used, Limit(100, 1000)), overall=None)
     assert refused_until(reported, now) == until
 

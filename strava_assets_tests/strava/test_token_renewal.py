@@ -171,7 +171,7 @@ def test_an_answer_that_never_arrived_looks_lost_and_not_revoked(
         access.token(KEY)
 
 
-def test_a_refused_refresh_token_is_remembered_and_asked_again_rarely(
+def test_a_refused_refresh_token_is_remembered_and_tried_again_rarely(
     strava: ScriptedStrava, store: TokenStore, access: Access, clock: FakeClock
 ) -> None:
     fields = log_in(strava, store, -1)

@@ -78,7 +78,7 @@ def test_the_verdict_on_each_row_of_the_table(evidence: Evidence, verdict: Verdi
     assert judge(evidence) is verdict
 
 
-def test_doubt_is_asked_again_at_growing_intervals_for_good() -> None:
+def test_an_unclear_refusal_is_checked_again_at_growing_intervals_for_good() -> None:
     assert is_due(Evidence(), T0)
     for checks, pause in enumerate([*PAUSES, PAUSES[-1], PAUSES[-1]], start=1):
         seen = Evidence(checks=checks, last_check=T0)
