@@ -219,7 +219,7 @@ def test_a_table_of_something_else_is_refused_with_its_header():
         (b"", "activities.csv is empty"),
         (b"\xef\xbb\xbf", "activities.csv is empty"),
         (b"Activity ID,Activity Date\n", "lists no activity"),
-        (b"Activity ID\n\xff\xfe", "no UTF-8 text"),
+        (b"Activity ID\n\xff\xfe", "not UTF-8 text"),
         (b'Activity ID,Activity Date\n1,"Jul', "breaks off or is broken at line 2"),
     ],
 )

@@ -136,5 +136,5 @@ def test_reading_by_get_is_answered(query: str):
 
 @pytest.mark.parametrize("text", ["", "a b", "https://example.org", "a/b", "[::1", "a:b", "a:123456"])
 def test_what_is_no_host_name_is_not_read_as_one(text: str):
-    with pytest.raises(ValueError, match="no host name"):
+    with pytest.raises(ValueError, match="not a host name"):
         Authority.of(text)
