@@ -1,4 +1,4 @@
-"""`strava-assets prune-events`: take old runs' step by step events out of Dagster's event log."""
+"""`strava-assets prune-events`: delete the step-by-step events of old runs from Dagster's event log."""
 
 from datetime import UTC, datetime, timedelta
 

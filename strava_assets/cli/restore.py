@@ -1,4 +1,4 @@
-"""`strava-assets restore FOLDER`: what `backup` wrote, into new databases, or in the place of what they hold."""
+"""`strava-assets restore FOLDER`: a backup into new databases, or instead of what they hold."""
 
 import hashlib
 from pathlib import Path

@@ -124,7 +124,7 @@ class Purger:
             purged += PurgeCounts(dagster_events=self.redact_again(athlete_id, ids))
         compact_mirror(self.engine)
         self.compact(self.objects.folder(athlete_id))
-        purged_ids.delete(athlete_id)  # they say that a purge is unfinished, and Redis forgets them below
+        purged_ids.delete(athlete_id)  # they say that a purge is unfinished, and they are deleted from Redis below
         if refused:
             raise ConfigurationError(f"All else of athlete {athlete_id} is deleted. {refused}")
         for key in {*deleted_keys, further_key(athlete_id)}:  # an interrupted purge has deleted the token before

@@ -1,7 +1,7 @@
-"""Takes out of Dagster's event log how old runs went step by step; what they made stays known.
+"""Deletes the step-by-step events of old runs from Dagster's event log; what they materialised stays known.
 
-Dagster itself prunes only ticks, and deleting a run forgets the partitions it materialised. Half of a
-run's events say nothing about assets: those can go once nobody will look at the run's timeline any more.
+Dagster itself deletes only old ticks, and deleting a run also loses which partitions it materialised. Half of a run's
+events say nothing about assets: those can be deleted once nobody needs the run's timeline any more.
 """
 
 from datetime import UTC, datetime

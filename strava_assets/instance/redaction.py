@@ -17,7 +17,7 @@ PREVIEWS = frozenset({"preview", "window_preview"})
 REMOVED = "Removed."
 
 DISTINCT_DIGITS = 5
-"""A number of so many digits is taken for the id wherever it stands alone; shorter ones only where a word says so."""
+"""A number of this length is taken for the id wherever it stands alone; shorter ones only where a word says so."""
 
 _NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]+(?![0-9A-Za-z]|\.[0-9])")
 

@@ -29,7 +29,7 @@ class Fault:
     body: str = "{}"
     drop: int = 1
     after: int = 0
-    """So many matching requests go well first."""
+    """Number of matching requests that succeed first."""
 
 
 @dataclass

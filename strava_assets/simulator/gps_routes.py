@@ -25,7 +25,7 @@ class Route(NamedTuple):
 
 
 def routes(chance: random.Random, home: Place, *, number: int = 20) -> list[Route]:
-    """So many wandering routes from near `home`, most of them round trips."""
+    """A number of wandering routes from near `home`, most of them round trips."""
     return [_wander(chance, home, is_round_trip=chance.random() < 0.85) for _ in range(number)]
 
 

@@ -42,7 +42,7 @@ def history(athlete_id: int, *, start: datetime, end: datetime, per_year: int, s
 
 
 def years_before(end: datetime, years: float) -> datetime:
-    """The midnight so many years before."""
+    """The midnight a number of years before."""
     return (end - timedelta(days=365.25 * years)).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

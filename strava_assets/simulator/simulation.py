@@ -80,7 +80,7 @@ class Simulation:
     def add_athlete(
         self, athlete_id: int = 42, *, years: float = 0, per_year: int = 300, name: str = "Ada Runner"
     ) -> Account:
-        """An athlete with so many years of history, and no activities by default."""
+        """An athlete with a history of that many years; without activities by default."""
         first, _, last = name.partition(" ")
         account = Account(athlete_id, first, last)
         with self.lock:

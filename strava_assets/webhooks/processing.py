@@ -36,7 +36,7 @@ from strava_assets.webhooks.events import Event, Meaning
 from strava_assets.webhooks.pending_events import PendingEvent, PendingEvents, activities_of
 
 MAX_LOOKUPS = 20
-"""A request each. Where more are wanted at once, comparing the look-back costs less: two requests or so."""
+"""A request each. Where more are needed at once, comparing the last days costs less: about two requests."""
 
 MAX_FAILURES = 2
 """A single activity can be broken at Strava's for days; two mean that Strava is unavailable."""
@@ -93,7 +93,7 @@ class EventProcessor:
         compare: Callable[[int], Comparison],
         now: datetime,
     ) -> None:
-        """`compare` compares the look-back of one athlete, by id, with Strava."""
+        """`compare` compares the last days of one athlete, by id, with Strava."""
         self._client = client
         self._engine = engine
         self._pending = pending
@@ -107,9 +107,9 @@ class EventProcessor:
         self._here: dict[tuple[int, int], Known] = {}
         self._found: dict[tuple[int, int], AtStrava] = {}
         self._broken: set[tuple[int, int]] = set()
-        """Activities whose look-up failed in this tick."""
+        """Activities whose request failed in this tick."""
         self._compared: set[int] = set()
-        """Athletes who need no look-ups, since they were compared."""
+        """Athletes whose activities need no requests, since they were compared."""
         self._failing: set[int] = set()
         """Athletes whom Strava does not let be read now."""
         self._confirmed: set[int] = set()

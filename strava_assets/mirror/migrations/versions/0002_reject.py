@@ -1,4 +1,4 @@
-"""Create `strava_activity_reject`, where activities wait that are no valid row."""
+"""Create `strava_activity_reject`, where invalid activities are kept."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create the table. It is empty: the next looks fetch again what was mirrored before, once."""
+    """Create the table. It is empty: the next comparisons fetch again what was mirrored before, once."""
     op.create_table(
         "strava_mirrored_object",
         sa.Column("athlete_id", sa.BigInteger, primary_key=True, autoincrement=False, comment="Whose raw object it is"),
