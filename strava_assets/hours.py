@@ -30,6 +30,11 @@ class Window:
         return self.end - self.start == HOUR
 
     @property
+    def last_hour(self) -> datetime:
+        """The start of its last hour."""
+        return self.end - HOUR
+
+    @property
     def middle(self) -> datetime:
         """The hour at which the window is cut in halves; of an odd number of hours the second one has more."""
         return self.start + (self.end - self.start) // HOUR // 2 * HOUR
@@ -68,7 +73,7 @@ class Window:
         return f"{self.start.isoformat()}/{self.end.isoformat()}"
 
     def __str__(self) -> str:
-        last = self.end - HOUR
+        last = self.last_hour
         return partition_key(self.start) + ("" if last <= self.start else f"...{partition_key(last)}")
 
 

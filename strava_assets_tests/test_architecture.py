@@ -1,6 +1,7 @@
 """The layers of docs/design.md, read from the code's own imports, deferred ones included."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -182,6 +183,13 @@ def test_every_key_in_redis_is_named_in_one_list():
             constants = [each.value for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, ast.Constant)]
             found = [each for each in constants if isinstance(each, str) and each.startswith("strava:")]
             assert not found, f"{name} names {found}"
+
+
+def test_labels_that_a_purge_looks_for_are_made_by_one_function():
+    """A label that ends in an id, formed by hand, would be found only as long as both are spelled alike."""
+    for file in (PACKAGE / "defs").glob("*.py"):
+        found = re.findall(r"""_\{[^{}]*_id\b[^{}]*\}["']""", file.read_text())
+        assert not found, f"{file.name} forms {found}"
 
 
 def test_no_import_goes_in_a_circle():

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from redis import Redis
 
-from strava_assets.hours import HOUR, floor_to_hour
+from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.settings import Settings
 from strava_assets.simulator.simulation import Simulation
 from strava_assets_tests.athletes import at
 from strava_assets_tests.dagster_runs import problem, run
@@ -142,3 +143,12 @@ def test_a_range_the_wrong_way_round_is_refused(strava: Simulation):
     result = run(HOUR_AGO, tags=tags)
     assert not result.success
     assert problem(result) == "The range of partitions is empty. Give the earlier hour first: FROM...TO."
+
+
+def test_hours_before_the_first_partition_are_refused_before_anything_is_fetched(strava: Simulation):
+    first = Settings.from_environment().start_date
+    assert problem(run(Window.of(first - 2 * HOUR, first))) == (
+        f"{first - 2 * HOUR:%Y-%m-%d-%H:00}...{first:%Y-%m-%d-%H:00} begins before the first partition; "
+        "STRAVA_START_DATE moves it."
+    )
+    assert not strava.requests

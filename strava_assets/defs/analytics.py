@@ -16,6 +16,7 @@ from strava_assets.defs.names import OWNERS, Names
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import REPORT, reason_tags
 from strava_assets.errors import ConfigurationError, ServiceUnavailable
+from strava_assets.instance.personal_metadata import athlete_label
 from strava_assets.mirror.database import transaction
 from strava_assets.report.data import athletes
 from strava_assets.report.making import fingerprint, store_report
@@ -63,9 +64,8 @@ def make_analytics_assets(names: Names) -> list[dg.AssetSpec | dg.AssetsDefiniti
                 _result("fitness_is_never_negative", quality.negative_fitness(connection), "days are below zero"),
             ]
             stands = quality.today(connection)
-        # Labels end with the athlete's id: by that a purge finds them.
         metadata = {
-            f"{name}_{row['athlete_id']}": round(float(row[name]), 2)
+            athlete_label(name, row["athlete_id"]): round(float(row[name]), 2)
             for row in stands
             for name in ("activities", "load", "fitness", "fatigue", "form")
         }
@@ -160,7 +160,7 @@ def _make_reports(resources: Resources) -> dict[str, Any]:
         made_from, known = fingerprint(connection), athletes(connection)
     made = {athlete_id: store_report(engine, store, athlete_id) for athlete_id in known}
     links = {
-        f"report_{athlete_id}": dg.MetadataValue.url(f"/reports/athlete/{athlete_id}")
+        athlete_label("report", athlete_id): dg.MetadataValue.url(f"/reports/athlete/{athlete_id}")
         for athlete_id, size in made.items()
         if size
     }

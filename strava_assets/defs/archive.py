@@ -20,11 +20,15 @@ from strava_assets.defs.failures import failures
 from strava_assets.defs.names import OWNERS, Names
 from strava_assets.defs.resources import RawBucket, resource_keys, resources_of
 from strava_assets.errors import ArchiveUnreadable, PermanentError
+from strava_assets.instance.personal_metadata import athlete_label
 from strava_assets.mirror.archive import archives
 from strava_assets.mirror.database import athlete_locked, transaction
 from strava_assets.mirror.markdown import inert
 from strava_assets.raw.archive_store import ArchiveStore
 from strava_assets.settings import Settings
+
+EXPORT = "export"
+"""The metadata that says what an athlete's export is called, and which archive it is."""
 
 
 class ArchiveConfig(dg.Config):
@@ -112,10 +116,10 @@ def make_archive_assets(settings: Settings, names: Names) -> list[dg.AssetsDefin
 
 
 def raw_metadata(store: ArchiveStore, export: Export, raw: RawArchive, tracks: Tracks | None) -> dict[str, Any]:
-    """Metadata of an export that was stored. Labels with the athlete's id are what a purge takes out."""
+    """Metadata of an export that was stored."""
     found = {
-        f"export_{raw.athlete_id}": f"{export.name}, archive {raw.archive}",
-        f"objects_{raw.athlete_id}": dg.MetadataValue.url(store.archive_url(raw.athlete_id, raw.archive)),
+        athlete_label(EXPORT, raw.athlete_id): f"{export.name}, archive {raw.archive}",
+        athlete_label("objects", raw.athlete_id): dg.MetadataValue.url(store.archive_url(raw.athlete_id, raw.archive)),
         "language": raw.table.columns.language_name,
         "columns": len(raw.table.header),
         "rows": len(raw.table.lines),
@@ -179,7 +183,7 @@ def _kept_last(instance: dg.DagsterInstance, names: Names) -> dict[str, str]:
     event = instance.get_latest_materialization_event(names.raw_archive)
     materialization = event.asset_materialization if event else None
     metadata = materialization.metadata if materialization else {}
-    exports = [str(value.value) for label, value in metadata.items() if label.startswith("export_")]
+    exports = [str(value.value) for label, value in metadata.items() if label.startswith(f"{EXPORT}_")]
     return {archive: name for name, _, archive in (each.rpartition(", archive ") for each in exports)}
 
 

@@ -4,6 +4,7 @@ https://docs.dagster.io/guides/build/assets
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,16 +19,16 @@ from strava_assets.defs.metadata import (
     fetch_summary,
     imported_sums,
     report_hours,
-    report_objects,
     report_rows,
     result,
 )
 from strava_assets.defs.names import OWNERS, Names
-from strava_assets.defs.partitions import window_of
+from strava_assets.defs.partitions import hours_of, window_of
 from strava_assets.defs.resources import Resources, resource_keys, resources_of
 from strava_assets.defs.run_tags import BY_HAND, FETCHED_TAG, REASON_TAG, SCHEDULE
 from strava_assets.errors import AthleteError, StravaAssetsError
 from strava_assets.hours import Window
+from strava_assets.instance.personal_metadata import PREVIEW
 from strava_assets.instance.process_tags import process_tags
 from strava_assets.mirror.database import transaction
 from strava_assets.mirror.deletion_guard import DeletionGuard
@@ -74,12 +75,12 @@ def make_assets(
     def raw_activities(context: dg.AssetExecutionContext) -> Results:
         """Fetch the run's hours of all athletes and write them as raw objects."""
         resources = resources_of(context, names)
-        try:
-            fetched = _fetch(context, settings, resources)
-        except dg.Failure as failure:
-            yield from _refused(failure, resources)
-            raise
-        yield fetched
+        with _step(context, settings, resources) as window:
+            try:
+                yield _fetch(context, window, settings, resources)
+            except StravaAssetsError as error:
+                yield from _refused(error, resources)
+                raise
 
     @dg.asset(
         key=names.strava_activity,
@@ -93,105 +94,114 @@ def make_assets(
     )
     def strava_activity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Make the rows of the run's hours equal their raw objects."""
-        return _load(context, settings, resources_of(context, names))
+        resources = resources_of(context, names)
+        with _step(context, settings, resources) as window:
+            return _load(context, window, settings, resources)
 
     return [raw_activities, strava_activity]
 
 
-def _fetch(context: dg.AssetExecutionContext, settings: Settings, resources: Resources) -> dg.MaterializeResult:
+@contextmanager
+def _step(context: dg.AssetExecutionContext, settings: Settings, resources: Resources) -> Iterator[Window]:
+    """The step of either asset: gives it the hours to work on, and makes its errors Dagster's."""
     with failures():
-        window, redis = window_of(context.partition_keys, settings), resources.tokens.connect()
+        window, redis = window_of(context, settings), resources.tokens.connect()
     _tag_process(context)
     with step_failures(context, window, RefetchQueue(redis)):
-        if FETCHED_TAG in context.run.tags:
-            return _already_fetched(context, window, resources)
-        store = resources.s3.open()
-        may_use_reserve = context.run.tags.get(REASON_TAG) == SCHEDULE
-        with resources.api.open(
-            may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info
-        ) as client:
-            fetched = make_fetcher(client, store, resources.postgres.open(), redis, settings.max_delete_share).fetch(
-                window
-            )
-            if fetched.assigned:
-                context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", fetched.assigned)
-            report_hours(context, store, fetched)
-            summary = {
-                **fetch_summary(fetched),
-                "api_requests": client.requests_made,
-                "quota": str(client.quota()),
-            }
-        refused = doubts(resources.tokens.open(), datetime.now(UTC))
-        readable = [athlete for athlete in fetched.athletes if athlete.id not in fetched.errors]
-        in_doubt = [refused[athlete.token_key] for athlete in readable if athlete.token_key in refused]
-        check = checks.all_athletes_fetched(fetched, Revocations(redis).athletes(), in_doubt)
-        return result(context, window, summary, [check])
+        yield window
 
 
-def _refused(failure: dg.Failure, resources: Resources) -> Results:
+def _fetch(
+    context: dg.AssetExecutionContext, window: Window, settings: Settings, resources: Resources
+) -> dg.MaterializeResult:
+    if FETCHED_TAG in context.run.tags:
+        return _already_fetched(context, window, resources)
+    store, redis = resources.s3.open(), resources.tokens.connect()
+    may_use_reserve = context.run.tags.get(REASON_TAG) == SCHEDULE
+    with resources.api.open(may_use_reserve=may_use_reserve, max_wait=SHORT_WAIT, on_wait=context.log.info) as client:
+        fetcher = make_fetcher(client, store, resources.postgres.open(), redis, settings.max_delete_share)
+        fetched = fetcher.fetch(window)
+        if fetched.assigned:
+            context.log.info("Assigned %s rows of the Airflow DAG to their athlete.", fetched.assigned)
+        report_hours(context, store, "activities", fetched.activities)
+        summary = {
+            **fetch_summary(fetched),
+            "api_requests": client.requests_made,
+            "quota": str(client.quota()),
+        }
+    refused = doubts(resources.tokens.open(), datetime.now(UTC))
+    readable = [athlete for athlete in fetched.athletes if athlete.id not in fetched.errors]
+    in_doubt = [refused[athlete.token_key] for athlete in readable if athlete.token_key in refused]
+    check = checks.all_athletes_fetched(fetched, Revocations(redis).athletes(), in_doubt)
+    return result(context, window, summary, [check])
+
+
+def _refused(error: StravaAssetsError, resources: Resources) -> Results:
     """The check of a run that could fetch nothing, where Strava refuses athletes: it names them, and the ways out."""
-    cause = failure.__context__
     try:
         refused = doubts(resources.tokens.open(), datetime.now(UTC))
         revoked = Revocations(resources.tokens.connect()).athletes()
     except StravaAssetsError:
         return  # the run says already what is away
-    fetched = Fetched(left_out=[cause] if isinstance(cause, AthleteError) else [])
-    if fetched.left_out or refused or revoked:
-        yield checks.all_athletes_fetched(fetched, revoked, refused.values())
+    errors = [error, *refused.values()] if isinstance(error, AthleteError) else list(refused.values())
+    if errors or revoked:
+        yield checks.all_athletes_fetched(Fetched(), revoked, errors)
 
 
 def _already_fetched(context: dg.AssetExecutionContext, window: Window, resources: Resources) -> dg.MaterializeResult:
     store = resources.s3.open()
-    objects = {athlete_id: store.objects(athlete_id, window) for athlete_id in store.athletes()}
+    sizes = {
+        (athlete_id, hour): found.size
+        for athlete_id in store.athletes()
+        for hour, found in store.objects(athlete_id, window).items()
+    }
     summary = {
         "fetched_at": context.run.tags[FETCHED_TAG],
-        "objects": sum(map(len, objects.values())),
-        "bytes": sum(found.size for of_athlete in objects.values() for found in of_athlete.values()),
+        "objects": len(sizes),
+        "bytes": sum(sizes.values()),
         "api_requests": 0,
         **imported_sums(context.run.tags, "activities", "objects_written", "objects_unchanged", "api_requests"),
     }
-    if len(context.partition_keys) > 1:
-        report_objects(context, store, objects)
+    if not hours_of(context).is_single_hour:
+        report_hours(context, store, "bytes", {where: size for where, size in sizes.items() if size > len("[]")})
     fetched = Fetched(athletes=resources.tokens.open().athletes())
     revoked = Revocations(resources.tokens.connect()).athletes()
     return result(context, window, summary, [checks.all_athletes_fetched(fetched, revoked)])
 
 
-def _load(context: dg.AssetExecutionContext, settings: Settings, resources: Resources) -> dg.MaterializeResult:
-    with failures():
-        window, redis = window_of(context.partition_keys, settings), resources.tokens.connect()
-    _tag_process(context)
-    with step_failures(context, window, RefetchQueue(redis)):
-        store, engine = resources.s3.open(), resources.postgres.open()
-        mirrored = load_window(store, engine, window, DeletionGuard(settings.max_delete_share))
-        with transaction(engine) as connection:
-            sample = preview(connection, window)
-            rows = rows_by_hour(connection, window, MAX_DETAILED_HOURS)
-            results = [
-                checks.no_rejects(connection),
-                checks.rows_match_objects(connection, mirrored, window),
-                checks.no_deletions_wait(connection),
-                checks.plausible_values(connection, window),
-                checks.archived_activities_on_strava(connection),
-            ]
-        loaded = mirrored.loaded
-        summary = {
-            ROW_COUNT: loaded.inserted + loaded.updated + loaded.unchanged,
-            "rows": loaded.inserted + loaded.updated + loaded.unchanged,
-            "inserted": loaded.inserted,
-            "updated": loaded.updated,
-            "deleted": loaded.deleted,
-            "unchanged": loaded.unchanged,
-            "rejected": loaded.rejected,
-            "hours_mirrored": loaded.hours,
-            "preview": dg.MetadataValue.md(sample),
-            **athlete_errors(mirrored.errors),
-            **imported_sums(context.run.tags, "inserted", "updated", "deleted", "unchanged"),
-        }
-        if len(context.partition_keys) > 1:
-            report_rows(context, rows)
-        return result(context, window, summary, results)
+def _load(
+    context: dg.AssetExecutionContext, window: Window, settings: Settings, resources: Resources
+) -> dg.MaterializeResult:
+    store, engine = resources.s3.open(), resources.postgres.open()
+    mirrored = load_window(store, engine, window, DeletionGuard(settings.max_delete_share))
+    with transaction(engine) as connection:
+        sample = preview(connection, window)
+        rows = rows_by_hour(connection, window, MAX_DETAILED_HOURS)
+        results = [
+            checks.no_rejects(connection),
+            checks.rows_match_objects(connection, mirrored, window),
+            checks.no_deletions_wait(connection),
+            checks.plausible_values(connection, window),
+            checks.archived_activities_on_strava(connection),
+        ]
+    loaded = mirrored.loaded
+    number = loaded.inserted + loaded.updated + loaded.unchanged
+    summary = {
+        ROW_COUNT: number,
+        "rows": number,
+        "inserted": loaded.inserted,
+        "updated": loaded.updated,
+        "deleted": loaded.deleted,
+        "unchanged": loaded.unchanged,
+        "rejected": loaded.rejected,
+        "hours_mirrored": loaded.hours,
+        PREVIEW: dg.MetadataValue.md(sample),
+        **athlete_errors(mirrored.errors),
+        **imported_sums(context.run.tags, "inserted", "updated", "deleted", "unchanged"),
+    }
+    if not hours_of(context).is_single_hour:
+        report_rows(context, rows)
+    return result(context, window, summary, results)
 
 
 def _tag_process(context: dg.AssetExecutionContext) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import dagster as dg
 
+from strava_assets.defs.partitions import hours_of
 from strava_assets.defs.run_tags import IMPORTED_TAG
 from strava_assets.errors import StravaAssetsError
-from strava_assets.hours import Window, partition_key
-from strava_assets.raw.store import RawObject, RawStore
+from strava_assets.hours import HOUR, Window, partition_key
+from strava_assets.instance.personal_metadata import athlete_label
+from strava_assets.raw.store import RawStore
 from strava_assets.sync.fetch import Fetched
-
-Objects = Mapping[datetime, RawObject]
 
 MAX_DETAILED_HOURS = 500
 """Hours of a range that get metadata of their own; Dagster's cost of it grows with the square."""
@@ -32,12 +32,14 @@ def result(
 
     Dagster would copy a result's metadata into the event of each of 43,800 hours.
     """
-    if len(context.partition_keys) == 1:
+    partitions = hours_of(context)
+    if partitions.is_single_hour:
         return dg.MaterializeResult(metadata=summary, check_results=check_results)
     of_range = {name: value for name, value in summary.items() if name != ROW_COUNT}  # it is about one partition
-    context.add_asset_metadata({"hours": str(window), **of_range}, partition_key=context.partition_keys[-1])
+    context.add_asset_metadata({"hours": str(window), **of_range}, partition_key=partition_key(partitions.last_hour))
     counts = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in of_range.items() if type(value) is int)
-    context.log.info("Done for %s (%s). Recording %s hours in Dagster.", window, counts, len(context.partition_keys))
+    number = (partitions.end - partitions.start) // HOUR
+    context.log.info("Done for %s (%s). Recording %s hours in Dagster.", window, counts, number)
     return dg.MaterializeResult(check_results=check_results)
 
 
@@ -50,7 +52,9 @@ def fetch_summary(fetched: Fetched) -> dict[str, Any]:
         "objects_unchanged": fetched.written.unchanged,
         "bytes_written": fetched.written.bytes,
         **{
-            f"resumed_{athlete_id}": f"everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try"
+            athlete_label(
+                "resumed", athlete_id
+            ): f"everything before {reached:%Y-%m-%d %H:%M} UTC was fetched by an earlier try"
             for athlete_id, reached in fetched.resumed.items()
         },
         **athlete_errors(fetched.held_back | fetched.errors),
@@ -69,31 +73,20 @@ def report_rows(context: dg.AssetExecutionContext, rows: Mapping[datetime, int])
         context.add_asset_metadata({ROW_COUNT: count, "rows": count}, partition_key=partition_key(hour))
 
 
-def report_objects(context: dg.AssetExecutionContext, store: RawStore, objects: Mapping[int, Objects]) -> None:
-    """Each hour with activities says how large its objects are, and links to them."""
-    hours: dict[datetime, dict[str, Any]] = {}
-    busy = [(hour, whose, each.size) for whose, found in objects.items() for hour, each in found.items()]
-    for hour, athlete_id, size in sorted(busy, reverse=True):
-        if size > len("[]") and (hour in hours or len(hours) < MAX_DETAILED_HOURS):
-            details = hours.setdefault(hour, {"bytes": 0})
-            details["bytes"] += size
-            details[f"object_{athlete_id}"] = dg.MetadataValue.url(store.url(athlete_id, hour))
-    for hour, details in hours.items():
-        context.add_asset_metadata(details, partition_key=partition_key(hour))
-
-
 def athlete_errors(errors: Mapping[int, StravaAssetsError]) -> dict[str, Any]:
     """A sentence for each athlete who could not be fetched or loaded."""
-    return {f"error_{athlete_id}": str(error) for athlete_id, error in errors.items()}
+    return {athlete_label("error", athlete_id): str(error) for athlete_id, error in errors.items()}
 
 
-def report_hours(context: dg.AssetExecutionContext, store: RawStore, fetched: Fetched) -> None:
-    """Each hour with activities says how many, and links to its objects."""
+def report_hours(
+    context: dg.AssetExecutionContext, store: RawStore, name: str, amounts: Mapping[tuple[int, datetime], int]
+) -> None:
+    """Each hour in which athletes have activities says how many, or of how many bytes, and links to its objects."""
     hours: dict[datetime, dict[str, Any]] = {}
-    for (athlete_id, hour), count in sorted(fetched.activities.items(), key=lambda item: item[0][1], reverse=True):
-        if count and (hour in hours or len(hours) < MAX_DETAILED_HOURS):
-            details = hours.setdefault(hour, {"activities": 0})
-            details["activities"] += count
-            details[f"object_{athlete_id}"] = dg.MetadataValue.url(store.url(athlete_id, hour))
+    for (athlete_id, hour), amount in sorted(amounts.items(), key=lambda item: item[0][1], reverse=True):
+        if amount and (hour in hours or len(hours) < MAX_DETAILED_HOURS):
+            details = hours.setdefault(hour, {name: 0})
+            details[name] += amount
+            details[athlete_label("object", athlete_id)] = dg.MetadataValue.url(store.url(athlete_id, hour))
     for hour, details in hours.items():
         context.add_asset_metadata(details, partition_key=partition_key(hour))

@@ -3,13 +3,12 @@
 https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-assets
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from strava_assets.errors import PermanentError
-from strava_assets.hours import PARTITION_KEY_FORMAT, Window, from_partition_key
+from strava_assets.hours import PARTITION_KEY_FORMAT, Window
 from strava_assets.settings import Settings
 
 
@@ -23,16 +22,23 @@ def hourly_partitions(settings: Settings) -> dg.HourlyPartitionsDefinition:
     )
 
 
-def window_of(partition_keys: Sequence[str], settings: Settings) -> Window:
-    """The window that a run's partitions cover: one hour, or a contiguous range.
+def hours_of(context: dg.AssetExecutionContext) -> Window:
+    """The hours of a run's partitions: one, or a contiguous range."""
+    span = context.partition_time_window
+    return Window(span.start, span.end)
 
-    What the retention setting no longer keeps is cut off, so that a run of old hours does not bring it back. Raises
-    PermanentError where nothing is left.
+
+def window_of(context: dg.AssetExecutionContext, settings: Settings) -> Window:
+    """The hours of a run's partitions that the retention setting keeps: a run of old ones does not bring them back.
+
+    Raises PermanentError where there are none, or not all of them are partitions.
     """
-    if not partition_keys:
-        # A reversed range has no keys, and would otherwise "succeed" without doing anything.
+    window = hours_of(context)
+    if window.start >= window.end:
+        # Dagster lets a reversed range "succeed" without doing anything.
         raise PermanentError("The range of partitions is empty. Give the earlier hour first: FROM...TO.")
-    window = Window.of(from_partition_key(partition_keys[0]), from_partition_key(partition_keys[-1]))
+    if window.start < settings.start_date:
+        raise PermanentError(f"{window} begins before the first partition; STRAVA_START_DATE moves it.")
     oldest = settings.oldest_kept(datetime.now(UTC))
     if oldest is None or oldest <= window.start:
         return window

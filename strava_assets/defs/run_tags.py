@@ -5,7 +5,7 @@ Dagster's UI hides tags that begin with `.dagster/`: those that concern only thi
 
 from collections.abc import Mapping
 
-from strava_assets.hours import HOUR, Window, from_partition_key, partition_key
+from strava_assets.hours import Window, from_partition_key, partition_key
 
 REASON_TAG = "strava_assets/reason"
 """Why a run is there, one of the words below."""
@@ -51,10 +51,9 @@ def reason_tags(reason: str) -> dict[str, str]:
 
 def range_tags(window: Window) -> dict[str, str]:
     """The two tags by which Dagster makes one run of a range of partitions."""
-    hours = list(window.hours())
     return {
-        "dagster/asset_partition_range_start": partition_key(hours[0]),
-        "dagster/asset_partition_range_end": partition_key(hours[-1]),
+        "dagster/asset_partition_range_start": partition_key(window.start),
+        "dagster/asset_partition_range_end": partition_key(window.last_hour),
     }
 
 
@@ -63,6 +62,6 @@ def window_of_tags(tags: Mapping[str, str]) -> Window | None:
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
     last = tags.get("dagster/asset_partition_range_end") or first
     try:
-        return Window(from_partition_key(first), from_partition_key(last) + HOUR) if first and last else None
+        return Window.of(from_partition_key(first), from_partition_key(last)) if first and last else None
     except ValueError:
         return None  # a run of something else than hours

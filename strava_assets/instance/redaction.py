@@ -1,7 +1,7 @@
 """What a purge takes out of the texts that Dagster keeps: an athlete's ids, links and errors, and tables of activities.
 
-Names and values get there by previews, and by entries whose label ends with the athlete's id; so these and ids are
-all there is to look for. Functions of texts only; `event_redaction` reads and writes them.
+Names and values get there by previews, and by entries that `personal_metadata` labels as the athlete's; so these and
+ids are all there is to look for. Functions of texts only; `event_redaction` reads and writes them.
 """
 
 import json
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-PREVIEWS = frozenset({"preview", "window_preview"})
-"""The labels of the tables of activities that `assets` attaches."""
+from strava_assets.instance.personal_metadata import PREVIEWS, is_of_athlete
 
 REMOVED = "Removed."
 
@@ -77,7 +76,7 @@ class Redaction:
         """Whether the entry must go; a preview is blanked instead."""
         if self.blanks_previews and entry["label"] in PREVIEWS and "md_str" in entry["entry_data"]:
             entry["entry_data"]["md_str"] = REMOVED
-        return self.athlete_id is not None and bool(re.search(rf"(?:^|_){self.athlete_id}$", entry["label"]))
+        return self.athlete_id is not None and is_of_athlete(entry["label"], self.athlete_id)
 
 
 def _metadata_of(node: object) -> Iterator[list[dict[str, Any]]]:

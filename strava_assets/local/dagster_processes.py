@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from strava_assets.hours import HOUR, Window, partition_key
+from strava_assets.hours import Window, partition_key
 from strava_assets.local.embedded_server import EmbeddedServer
 from strava_assets.local.server_process import ServerProcess
 from strava_assets.local.socket_folder import SocketFolder
@@ -58,7 +58,7 @@ class RangeRun(EmbeddedServer):
 
     def _run(self) -> None:
         module = "strava_assets.local.range_run"
-        _start(self.process, [module, *map(partition_key, (self._hours.start, self._hours.end - HOUR))])
+        _start(self.process, [module, *map(partition_key, (self._hours.start, self._hours.last_hour))])
 
 
 def _start(process: ServerProcess, module_and_options: list[str], *, restarts: bool = False) -> None:

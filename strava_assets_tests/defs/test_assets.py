@@ -9,6 +9,7 @@ from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
 from strava_assets.hours import HOUR, Window, floor_to_hour
+from strava_assets.instance.personal_metadata import is_of_athlete
 from strava_assets.mirror.activity import validate
 from strava_assets.raw.activity import split_array
 from strava_assets.simulator.simulation import Simulation
@@ -138,6 +139,23 @@ def test_one_athletes_error_does_not_stop_the_others(strava: Simulation, environ
     strava.revoke(43)
     assert not run(HOUR_AGO).success
     assert mine not in rows(environment)
+
+
+def test_a_label_of_metadata_has_a_number_only_where_a_purge_knows_whose_it_is(
+    strava: Simulation, environment: dict[str, str]
+):
+    strava.add_athlete(43)
+    Redis.from_url(environment["REDIS_URL"]).set("STRAVA_TOKEN:43", json.dumps(strava.grant(43)))
+    strava.add_activity(42, start_date=start(HOUR_AGO))
+    strava.revoke(43)
+    made = [each for each in run(Window.of(HOUR_AGO - HOUR, HOUR_AGO)).all_events if each.is_step_materialization]
+    labels = {label for event in made for label in event.materialization.metadata}
+    numbered = {label for label in labels if any(map(str.isdigit, label))}
+    assert numbered == {"object_42", "error_43"}
+    assert {(label, each) for label in labels for each in (42, 43) if is_of_athlete(label, each)} == {
+        ("object_42", 42),
+        ("error_43", 43),
+    }
 
 
 @pytest.mark.usefixtures("strava")
