@@ -4,7 +4,7 @@ An hour is a timezone-aware datetime in UTC with no minutes. How it is written i
 module knows neither Dagster nor any server.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -57,6 +57,11 @@ class Window:
         while hour < self.end:
             yield hour
             hour += HOUR
+
+    def span_of_missing(self, done: Container[datetime]) -> "Window | None":
+        """From the first to the last of its hours that is not done; None where all are."""
+        missing = [hour for hour in self.hours() if hour not in done]
+        return Window.of(missing[0], missing[-1]) if missing else None
 
     @classmethod
     def of(cls, first_hour: datetime, last_hour: datetime) -> "Window":

@@ -105,7 +105,7 @@ def _tables(url: URL, name: str) -> list[str]:
     """The tables that a dump takes the place of. Raises ConfigurationError where there are others, not made by us."""
     from strava_assets.instance.storage_tables import TABLES  # noqa: PLC0415 - Dagster costs seconds
 
-    ours = {*metadata.tables, migrations.VERSION_TABLE, *TABLES}
+    ours = {*metadata.tables, migrations.VERSION_TABLE, "alembic_version", *TABLES}
     there = _existing_tables(url)
     if foreign := sorted(set(there) - ours):
         raise ConfigurationError(

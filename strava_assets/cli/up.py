@@ -54,8 +54,8 @@ def command(port: int, archive: Path | None) -> None:
 
     Starts the servers that no setting names (DATABASE_URL, REDIS_URL, AWS_ENDPOINT_URL_S3), with their data in
     the folder .local, and a simulated Strava if STRAVA_CLIENT_ID is not set and there is no export to import.
-    Migrates, creates the bucket, fetches the last 30 days, then serves Dagster's UI and runs its schedule and
-    sensors until Ctrl-C.
+    Migrates, creates the bucket, fetches what is missing of the last STRAVA_LOOKBACK_DAYS, then serves Dagster's UI
+    and runs its schedules and sensors until Ctrl-C.
     """
     unset = unset_other_servers()
     never_proxy_loopback(os.environ)

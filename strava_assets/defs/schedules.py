@@ -20,7 +20,7 @@ from strava_assets.defs.run_tags import (
     reason_tags,
 )
 from strava_assets.defs.runs import UNDER_WAY
-from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key
+from strava_assets.hours import Window, from_partition_key
 from strava_assets.settings import Settings
 
 NO_APPLICATION = "STRAVA_CLIENT_ID is not set: nothing is fetched from Strava, bulk exports can be imported."
@@ -46,9 +46,9 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
         if not settings.client_id:
             return dg.SkipReason(NO_APPLICATION)
         now = context.scheduled_execution_time
-        last = floor_to_hour(now) - HOUR
         done = {from_partition_key(key) for key in context.instance.get_materialized_partitions(names.strava_activity)}
-        window = hours_to_close(last, done, max(settings.first_hour(now), last - settings.lookback))
+        if (window := hours_to_close(settings.closed_hours(now), done)) is None:
+            return dg.SkipReason("No hour has ended since STRAVA_START_DATE.")
         return dg.RunRequest(run_key=str(window), tags={**range_tags(window), **reason_tags(SCHEDULE)})
 
     @dg.schedule(
@@ -83,10 +83,9 @@ def make_schedules(settings: Settings, names: Names, jobs: Jobs, *, start: bool)
     return [closed_hours, daily_reconciliation, daily_retention]
 
 
-def hours_to_close(last: datetime, done: set[datetime], earliest: datetime) -> Window:
-    """From the first hour since `earliest` that is not done to `last`, which is closed in any case."""
-    missing = (hour for hour in Window.of(earliest, last).hours() if hour not in done)
-    return Window.of(next(missing, last), last)
+def hours_to_close(closed: Window, done: set[datetime]) -> Window | None:
+    """From the first closed hour that is not done to the last one, which may have been in progress when it was."""
+    return closed.span_of_missing(done - {closed.last_hour})
 
 
 def _once_a_day(

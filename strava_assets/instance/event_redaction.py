@@ -11,22 +11,15 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as sa
 from dagster._core.storage.event_log import SqlEventLogStorageTable
-from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageMetadata
+from dagster._core.storage.event_log.schema import AssetKeyTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-from dagster._core.storage.runs.schema import RunStorageSqlMetadata
-from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.hours import partition_key
 from strava_assets.instance.redaction import Redaction
+from strava_assets.instance.storage_tables import TABLES
 from strava_assets.postgres.compaction import compact
-
-TABLES = {
-    table.name: table
-    for metadata in (SqlEventLogStorageMetadata, RunStorageSqlMetadata, ScheduleStorageSqlMetadata)
-    for table in metadata.sorted_tables
-}
 
 BATCH = 2000
 """Rows that are read at once."""

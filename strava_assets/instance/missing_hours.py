@@ -1,14 +1,11 @@
-"""Which of the last days' hours have not been materialised yet."""
+"""Which hours of the look-back have not been materialised yet."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import create_engine, text
 
-from strava_assets.hours import HOUR, Window, floor_to_hour, from_partition_key, partition_key
+from strava_assets.hours import Window, from_partition_key, partition_key
 from strava_assets.settings import Settings
-
-FIRST_START_DAYS = timedelta(days=30)
-"""What is fetched when everything is started for the first time."""
 
 # Asking Dagster itself would cost the import of it, two seconds at every start.
 _MATERIALIZED = text(
@@ -21,15 +18,13 @@ _MATERIALIZED = text(
 
 
 def missing_hours(settings: Settings, now: datetime) -> Window | None:
-    """The window from the first to the last missing hour of the last 30 days, the hour in progress left out."""
-    last = floor_to_hour(now) - HOUR
-    window = Window.of(max(settings.start_date, last - FIRST_START_DAYS), last)
+    """The window from the first to the last missing hour of STRAVA_LOOKBACK_DAYS, the hour in progress left out."""
+    window = settings.closed_hours(now)
     engine = create_engine(settings.dagster_postgres_url)
     try:
         with engine.connect() as connection:
-            keys = {"first": partition_key(window.start), "last": partition_key(last)}
+            keys = {"first": partition_key(window.start), "last": partition_key(window.last_hour)}
             done = {from_partition_key(key) for key in connection.scalars(_MATERIALIZED, keys)}
     finally:
         engine.dispose()
-    missing = [hour for hour in window.hours() if hour not in done]
-    return Window.of(missing[0], missing[-1]) if missing else None
+    return window.span_of_missing(done)

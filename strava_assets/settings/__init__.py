@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, cast
 from sqlalchemy.engine import URL
 
 from strava_assets.errors import SettingMissing
-from strava_assets.hours import Window, floor_to_hour
+from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.loopback import is_loopback
 from strava_assets.settings.values import Environment
 
@@ -37,7 +37,7 @@ VARIABLES = (
     Variable("STRAVA_BASE_URL", STRAVA, "Base URL of the OAuth endpoints (`/oauth/...`)"),
     Variable("STRAVA_API_URL", "", "Base URL of the API; default `{STRAVA_BASE_URL}/api/v3`"),
     Variable("STRAVA_START_DATE", "2024-01-01", "Date of the first hourly partition (UTC midnight)"),
-    Variable("STRAVA_LOOKBACK_DAYS", "30", "How many days the sensor and the hourly schedule look back"),
+    Variable("STRAVA_LOOKBACK_DAYS", "30", "How many days the sensor, the hourly schedule and `up` look back"),
     Variable("STRAVA_CHANGES_INTERVAL", "900", "Polling interval of the change sensor, in seconds"),
     Variable("STRAVA_EVENTS_INTERVAL", "20", "Polling interval of the sensor for webhook events, in seconds"),
     Variable("STRAVA_BUDGET_RESERVE", "0.25", "Share of Strava's rate limits that is reserved for the hourly schedule"),
@@ -205,6 +205,11 @@ class Settings:
     def hours_since(self, first: datetime, now: datetime) -> Window:
         """From the hour of `first`, though not before `first_hour`, to the end of the hour in progress."""
         return Window.of(max(floor_to_hour(first), self.first_hour(now)), floor_to_hour(now))
+
+    def closed_hours(self, now: datetime) -> Window:
+        """The hours of the look-back that have ended: those that are missing are fetched by schedule, and by `up`."""
+        last = floor_to_hour(now) - HOUR
+        return Window.of(max(self.first_hour(now), last - self.lookback), last)
 
     def oldest_kept(self, now: datetime) -> datetime | None:
         """The oldest hour that the retention setting keeps; None where everything is kept.

@@ -8,7 +8,7 @@ from dagster._core.events import DagsterEventType
 from redis import Redis
 
 from strava_assets.defs.build import build_definitions
-from strava_assets.defs.run_tags import NOT_BEFORE_TAG
+from strava_assets.defs.run_tags import NOT_BEFORE_TAG, window_of_tags
 from strava_assets.defs.schedules import hours_to_close
 from strava_assets.hours import HOUR, Window
 from strava_assets.provisioning import migrate
@@ -35,7 +35,7 @@ def hours_ago(*numbers: int) -> set[datetime]:
     ],
 )
 def test_missed_hours_are_closed_together_with_the_one_that_ended(done: set[datetime], first: int):
-    assert hours_to_close(LAST, done, EARLIEST) == Window.of(LAST - first * HOUR, LAST)
+    assert hours_to_close(Window.of(EARLIEST, LAST), done) == Window.of(LAST - first * HOUR, LAST)
 
 
 def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatch: pytest.MonkeyPatch):
@@ -52,6 +52,29 @@ def test_the_schedule_requests_one_run_and_marks_it_as_the_hourly_one(monkeypatc
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-22-12:00"
     assert request.tags["strava_assets/reason"] == "schedule"
     assert request.run_key == "2026-11-21-12:00...2026-11-22-12:00"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("STRAVA_RETENTION_DAYS", "2"), ("STRAVA_START_DATE", "2026-11-20")])
+def test_what_up_fetches_and_what_the_schedule_closes_begin_at_the_same_hour(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+):
+    monkeypatch.setenv("STRAVA_CLIENT_ID", "1")
+    monkeypatch.setenv(variable, value)
+    now, settings = datetime(2026, 11, 22, 13, 2, tzinfo=UTC), Settings.from_environment()
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=now)
+        request = build_definitions(settings).resolve_schedule_def("closed_hours")(context)
+    assert isinstance(request, dg.RunRequest)
+    assert window_of_tags(request.tags) == settings.closed_hours(now) != Settings.from_environment({}).closed_hours(now)
+
+
+def test_before_the_first_hour_has_ended_there_is_nothing_to_close(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRAVA_CLIENT_ID", "1")
+    monkeypatch.setenv("STRAVA_START_DATE", "2026-11-22")
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 11, 22, 0, 2, tzinfo=UTC))
+        schedule = build_definitions(Settings.from_environment()).resolve_schedule_def("closed_hours")
+        assert isinstance(schedule(context), dg.SkipReason)
 
 
 @pytest.mark.parametrize("client_id", ["", "1"])

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from strava_assets.errors import ConfigurationError
 from strava_assets.instance.command_line import instance_of_folder
-from strava_assets.instance.event_redaction import TABLES, redact
+from strava_assets.instance.event_redaction import redact
 from strava_assets.instance.redaction import Redaction
+from strava_assets.instance.storage_tables import TABLES
 from strava_assets.provisioning import create_database
 from strava_assets.settings import Settings
 

@@ -8,19 +8,24 @@ import dagster as dg
 import pytest
 
 from strava_assets.hours import HOUR, Window, floor_to_hour, partition_key
-from strava_assets.instance.missing_hours import FIRST_START_DAYS, missing_hours
+from strava_assets.instance.missing_hours import missing_hours
 from strava_assets.provisioning import initialise
 from strava_assets.settings import Settings
 
 NOW = datetime(2026, 11, 26, 5, 59, 59, tzinfo=UTC)
+NOW_HOUR = floor_to_hour(NOW)
 
 
 @pytest.mark.usefixtures("dagster_home")
 def test_the_span_of_closed_hours_that_were_not_made_is_fetched_of_the_last_days(tmp_path: Path):
     settings = replace(Settings.from_environment(), start_date=datetime(2020, 1, 1, tzinfo=UTC))
     list(initialise(settings))
-    last = floor_to_hour(NOW) - HOUR
-    assert missing_hours(settings, NOW) == Window.of(last - FIRST_START_DAYS, last)
+    last = NOW_HOUR - HOUR
+    assert missing_hours(settings, NOW) == Window.of(last - timedelta(days=30), last)
+    short = replace(settings, lookback=timedelta(days=3))
+    assert missing_hours(short, NOW) == short.closed_hours(NOW) == Window.of(last - timedelta(days=3), last)
+    kept = replace(settings, retention=timedelta(days=2))
+    assert missing_hours(kept, NOW) == kept.closed_hours(NOW) == Window.of(NOW_HOUR - timedelta(days=2), last)
     young = replace(settings, start_date=last - timedelta(days=1))
     assert missing_hours(young, NOW) == Window.of(last - timedelta(days=1), last)
 
