@@ -125,7 +125,9 @@ def _open_zip(file: IO[bytes], name: str) -> "_Zip":
 class _Zip:
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive = archive
-        entries = {entry.filename.replace("\\", "/"): entry for entry in archive.infolist() if not entry.is_dir()}
+        named = {entry.filename.replace("\\", "/"): entry for entry in archive.infolist()}
+        # Not ZipInfo.is_dir, which fails for an empty name, as damage leaves one.
+        entries = {path: entry for path, entry in named.items() if path and not path.endswith("/")}
         if unsafe := next((path for path in entries if _climbs(path)), None):
             raise ArchiveUnreadable(
                 f"{name} holds a path that leaves its folder ({unsafe[:80]!r}). It is not Strava's."

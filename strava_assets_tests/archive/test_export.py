@@ -106,6 +106,13 @@ def test_a_damaged_file_within_says_so(tmp_path: Path):
     assert "activities.csv in export.zip cannot be read" in refusal(path)
 
 
+def test_a_file_without_a_name_is_left_aside():
+    """As damage in a zip's directory leaves one, which Python's zipfile cannot tell from a folder."""
+    unnamed = WHOLE.replace(b"activities.csv", b"\0ctivities.csv")
+    with pytest.raises(ArchiveUnreadable, match=r"has no activities\.csv"), open_zip(io.BytesIO(unnamed), "export.zip"):
+        pass
+
+
 @given(st.data())
 def test_whatever_bytes_are_changed_it_is_read_or_refused(data: st.DataObject):
     changed = bytearray(WHOLE)
