@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import obstore
 
 from strava_assets.errors import RawObjectMissing
+from strava_assets.raw.bucket import Bucket, concurrently
 from strava_assets.raw.keys import archive_prefix
-from strava_assets.raw.store import RawStore, concurrently
 
 BYTES_PER_BATCH = 8 * 2**20
 """Bytes in memory at once, but for the last file that fits in: recordings have from 10 kB to some megabytes."""
@@ -15,7 +15,7 @@ ACTIVITIES = "activities.csv"
 """The table that makes an export one; the SHA-256 of it names the archive."""
 
 
-class ArchiveStore(RawStore):
+class ArchiveStore(Bucket):
     """Reads, writes and lists the objects of bulk exports, in the bucket of the raw objects."""
 
     def archive_url(self, athlete_id: int, archive: str) -> str:

@@ -2,11 +2,11 @@
 
 import obstore
 
+from strava_assets.raw.bucket import Bucket
 from strava_assets.raw.keys import report_key
-from strava_assets.raw.store import RawStore
 
 
-class ReportStore(RawStore):
+class ReportStore(Bucket):
     """Reads and writes training reports, in the bucket of the raw objects."""
 
     def write_report(self, athlete_id: int, page: str) -> None:

@@ -3,32 +3,19 @@
 Reads and writes go through obstore, many at a time.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
 import obstore
 
 from strava_assets.errors import UnreadableObject
 from strava_assets.hours import Window
 from strava_assets.raw.activity import RawActivity, activity_key, join_array, split_array
+from strava_assets.raw.bucket import Bucket, concurrently
 from strava_assets.raw.keys import archive_prefix, athlete_prefix, from_object_key, object_key
-from strava_assets.raw.s3_access import S3Access
-from strava_assets.raw.s3_errors import clear_errors
-
-CONCURRENCY = 32
-"""Requests under way at once; more gained nothing against SeaweedFS and MinIO on loopback."""
-
-OBJECTS_PER_BATCH = 512
-"""Objects in memory at once: what bounds the memory of a long range."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -53,26 +40,12 @@ class Written:
         return Written(self.objects + other.objects, self.unchanged + other.unchanged, self.bytes + other.bytes)
 
 
-class RawStore:
+class RawStore(Bucket):
     """Reads, writes and lists the raw objects of a bucket."""
-
-    def __init__(self, access: S3Access) -> None:
-        """Raises ConfigurationError where there are no usable credentials."""
-        self._access = access
-        self._bucket = access.bucket
-        self._prefix = access.prefix
-        self._store = access.store()
 
     def url(self, athlete_id: int, hour: datetime) -> str:
         """Where the hour's object lies: `s3://lifedata/stravaact/42/20261122T130000.json`."""
         return f"s3://{self._bucket}/{object_key(self._prefix, athlete_id, hour)}"
-
-    def athletes(self) -> list[int]:
-        """The athletes that have raw objects."""
-        with self._clear_errors():
-            folders = obstore.list_with_delimiter(self._store, self._prefix or None)["common_prefixes"]
-        names = (folder.rstrip("/").rpartition("/")[2] for folder in folders)
-        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def objects(self, athlete_id: int, window: Window) -> dict[datetime, RawObject]:
         """The athlete's objects of the window, by hour, oldest first."""
@@ -187,9 +160,6 @@ class RawStore:
                 athlete_id,
             ) from None
 
-    def _clear_errors(self) -> AbstractContextManager[None]:
-        return clear_errors(self._access.where, self._bucket)
-
 
 def _body(activities: Sequence[RawActivity]) -> bytes:
     return join_array(activities).encode("utf-8", "surrogatepass")
@@ -207,21 +177,3 @@ def _says(existing: RawObject, body: bytes) -> bool:
     costs a write.
     """
     return existing.etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
-
-
-def concurrently(
-    task: Callable[[Item], Awaitable[Result]], items: Iterator[Item], batch_size: int = OBJECTS_PER_BATCH
-) -> Iterator[Result]:
-    """Run `task` on all items, CONCURRENCY at once, and give the results in order, a batch at a time."""
-
-    async def run(batch: list[Item]) -> list[Result]:
-        turn = asyncio.Semaphore(CONCURRENCY)
-
-        async def one(item: Item) -> Result:
-            async with turn:
-                return await task(item)
-
-        return await asyncio.gather(*map(one, batch))
-
-    while batch := list(islice(items, batch_size)):
-        yield from asyncio.run(run(batch))

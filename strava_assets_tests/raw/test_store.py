@@ -5,8 +5,9 @@ import pytest
 from strava_assets.errors import ConfigurationError, ServiceUnavailable, UnreadableObject
 from strava_assets.hours import HOUR, Window
 from strava_assets.raw.activity import RawActivity, split_array
+from strava_assets.raw.bucket import OBJECTS_PER_BATCH
 from strava_assets.raw.s3_access import S3Access
-from strava_assets.raw.store import OBJECTS_PER_BATCH, RawStore, Written
+from strava_assets.raw.store import RawStore, Written
 from strava_assets_tests.raw.s3_proxy import access_to
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
