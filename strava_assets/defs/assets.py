@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from strava_assets.defs import checks
-from strava_assets.defs.failures import failures, step_failures
+from strava_assets.defs.failures import failures, is_retried_soon, step_failures
 from strava_assets.defs.metadata import (
     MAX_DETAILED_HOURS,
     ROW_COUNT,
@@ -79,7 +79,8 @@ def make_assets(
             try:
                 yield _fetch(context, window, settings, resources)
             except StravaAssetsError as error:
-                yield from _refused(error, resources)
+                if not is_retried_soon(error, context):
+                    yield from _refused(error, resources)
                 raise
 
     @dg.asset(

@@ -11,7 +11,10 @@ from strava_assets.hours import Window
 from strava_assets.state.refetch_queue import RefetchQueue
 
 RETRY_AFTER_SECONDS = 5
-"""After a transient error a step is tried again so much later, twice; what is left the sensor repairs."""
+"""After a transient error a step is tried again so much later."""
+
+MAX_RETRIES = 2
+"""What three tries could not do, the sensor repairs."""
 
 RETRIED_AFTER = "retried_after"
 """Metadata of the failure of a step that met the rate limit: the moment when this refills, in seconds since 1970."""
@@ -31,13 +34,17 @@ def step_failures(context: dg.AssetExecutionContext, window: Window, queue: Refe
         message = f"{error} Retried automatically after {error.until:%Y-%m-%d %H:%M} UTC."
         metadata = {RETRIED_AFTER: error.until.timestamp()}
         raise dg.Failure(message, metadata=metadata, allow_retries=False) from None
-    except TransientError as error:
-        if context.retry_number >= 2:  # noqa: PLR2004 - the sensor repairs what three tries could not
+    except StravaAssetsError as error:
+        if not is_retried_soon(error, context):
             raise dg.Failure(str(error), allow_retries=False) from None
         context.log.warning(str(error))
-        raise dg.RetryRequested(max_retries=2, seconds_to_wait=RETRY_AFTER_SECONDS) from None
-    except StravaAssetsError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+        raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_AFTER_SECONDS) from None
+
+
+def is_retried_soon(error: StravaAssetsError, context: dg.AssetExecutionContext) -> bool:
+    """Whether a step that ends with the error is tried again at once, so that nothing is final yet."""
+    is_transient = isinstance(error, TransientError) and not isinstance(error, RateLimitExceeded)
+    return is_transient and context.retry_number < MAX_RETRIES
 
 
 @contextmanager

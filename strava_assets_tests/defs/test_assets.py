@@ -141,6 +141,15 @@ def test_one_athletes_error_does_not_stop_the_others(strava: Simulation, environ
     assert mine not in rows(environment)
 
 
+@pytest.mark.parametrize("answers", [3, 99])
+def test_who_was_refused_is_named_once_when_the_step_is_not_tried_again(strava: Simulation, answers: int):
+    strava.faults.add(kind="status", status=401, path="/athlete/activities", count=answers)
+    result = run(HOUR_AGO)
+    found = [each for each in result.get_asset_check_evaluations() if each.check_name == "all_athletes_fetched"]
+    assert [each.passed for each in found] == [result.success] == [answers == 3]
+    assert result.success or "401 for athlete 42" in str(found[0].description)
+
+
 def test_a_label_of_metadata_has_a_number_only_where_a_purge_knows_whose_it_is(
     strava: Simulation, environment: dict[str, str]
 ):
