@@ -1,1 +1,1 @@
-"""The `strava-assets` command: one file per command."""
+"""The `strava-assets` command: one file per command, and what several of them share."""
