@@ -103,6 +103,7 @@ def test_a_page_that_is_missing_in_the_middle_takes_nothing_away(
     assert platform.rows() == rows
 
 
+@pytest.mark.slow
 def test_a_page_that_is_missing_is_seen_though_older_activities_are_really_gone(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ):
@@ -156,12 +157,14 @@ def test_some_deletions_need_no_confirmation_and_cost_one_listing_more(platform:
     assert platform.compare().windows == []
 
 
+@pytest.mark.slow
 def test_a_range_that_lost_something_is_fetched_whole_the_next_time(platform: Platform):
     platform.simulation.delete(ids(platform)[-30])
     assert platform.fetch(EVER).held_back == {}
     assert platform.fetch(EVER).resumed == {}
 
 
+@pytest.mark.slow
 def test_the_first_second_that_strava_can_say_is_listed_before_others_are_deleted(platform: Platform):
     """`after` is the second before, and takes no negative number."""
     epoch = Window.of(*2 * [datetime(1970, 1, 1, tzinfo=UTC)])

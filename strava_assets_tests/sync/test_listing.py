@@ -39,6 +39,7 @@ def test_a_record_that_cannot_be_understood_keeps_only_its_own_hour_unknown(
     assert set(platform.objects()) == set(ids(platform))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("broken", "gaps"), [(slice(50, 250, 190), 2), (slice(5, 300, 9), None)])
 def test_broken_records_far_apart_are_gaps_but_not_any_number_of_them(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: slice, gaps: int | None
