@@ -1,1 +1,1 @@
-"""Any Postgres, the mirror's and Dagster's: what its errors mean, and how it forgets what was deleted."""
+"""Any Postgres, the mirror's and Dagster's: what its errors mean, and how deleted values leave its files."""
