@@ -227,7 +227,7 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def converge(self) -> None:
-        """One pass of comparison and refresh, without trouble, is enough; a crashed run need not be retried.
+        """One pass of comparison and refresh, without errors, is enough; a crashed run need not be retried.
 
         Only a mass deletion takes somebody who confirms it; all else has come through before.
         """

@@ -29,7 +29,7 @@ def make_purger(
 
 
 def compact_embedded(settings: Settings, *options: str) -> None:
-    """Have what `make up` runs forget what was deleted; where it does not run, there is nothing to do.
+    """Remove deleted values from the files of the servers that `make up` runs; elsewhere there is nothing to do.
 
     By a command: how embedded servers are reached only `local/` knows, which no run may depend on.
     """

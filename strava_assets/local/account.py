@@ -70,7 +70,7 @@ def _setpriv(ids: tuple[int, int], server: str, instead: str) -> list[str]:
     if capability := next((name for name, number in _PASSING.items() if ours >> number & 1), None):
         prefix += [f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}"]
     if ours >> _CHANGE_SECURE_BITS & 1:
-        # Else access(2), by which Postgres looks for its programs, forgets that capability where the real user is not
+        # Else access(2), by which Postgres looks for its programs, loses that capability where the real user is not
         # root. Only the way of one user to another differs: whatever setpriv executes has the one capability.
         prefix += ["--securebits=+no_setuid_fixup"]
     return [*prefix, "--"]

@@ -54,7 +54,7 @@ def empty(environment: dict[str, str]) -> None:
 
 @pytest.fixture
 def token(environment: dict[str, str], simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The token of an athlete with some history, imported, and one activity that is no valid row."""
+    """The token of an athlete with some history, imported, and one activity that is invalid."""
     monkeypatch.setenv("STRAVA_START_DATE", simulation.now().strftime("%Y-%m-01"))
     for _ in initialise(Settings.from_environment()):
         pass

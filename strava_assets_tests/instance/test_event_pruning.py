@@ -1,4 +1,4 @@
-"""Pruning forgets how old runs went, and nothing of what they made."""
+"""Pruning deletes how old runs went, and nothing of what they made."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

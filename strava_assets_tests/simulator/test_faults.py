@@ -88,6 +88,6 @@ def test_a_request_refused_by_the_limits_meets_no_fault(simulation: Simulation, 
 
 
 def test_a_page_may_change_under_the_pager(simulation: Simulation, url: str):
-    doomed = upload(simulation, 0)
-    simulation.on_request = lambda _path: simulation.delete(doomed) if simulation.activities(42) else None
+    to_delete = upload(simulation, 0)
+    simulation.on_request = lambda _path: simulation.delete(to_delete) if simulation.activities(42) else None
     assert get(url, simulation.grant()).json() == []

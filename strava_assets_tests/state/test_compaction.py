@@ -1,4 +1,4 @@
-"""Redis' append-only file forgets what was deleted, where that may be asked for."""
+"""Redis' append-only file loses what was deleted, where that may be requested."""
 
 from pathlib import Path
 

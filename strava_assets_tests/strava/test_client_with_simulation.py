@@ -81,10 +81,10 @@ def test_short_pages_hide_nothing(simulation: Simulation, client: StravaClient) 
 def test_a_page_that_changes_under_the_pager_hides_nothing_that_stays(
     simulation: Simulation, client: StravaClient
 ) -> None:
-    doomed = iter([activity["id"] for activity in simulation.activities(42)][:400:40])
+    to_delete = iter([activity["id"] for activity in simulation.activities(42)][:400:40])
 
     def delete(path: str) -> None:
-        if path.endswith("/activities") and (activity_id := next(doomed, None)):
+        if path.endswith("/activities") and (activity_id := next(to_delete, None)):
             simulation.delete(activity_id)
 
     simulation.on_request = delete

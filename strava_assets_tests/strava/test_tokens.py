@@ -101,7 +101,7 @@ def test_an_id_that_is_no_integer_is_no_id(athlete_id: object) -> None:
     assert Token({"athlete": {"id": athlete_id}}).athlete_id is None
 
 
-def test_forgetting_an_athlete_removes_all_of_their_tokens_and_nobody_elses(store: TokenStore) -> None:
+def test_deleting_an_athlete_removes_all_of_their_tokens_and_nobody_elses(store: TokenStore) -> None:
     put(store, "STRAVA_TOKEN", {"access_token": "a", "athlete": {"id": 7}})
     put(store, "STRAVA_TOKEN:7", {"access_token": "b"})
     put(store, "STRAVA_TOKEN:8", {"access_token": "c"})

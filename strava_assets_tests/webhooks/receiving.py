@@ -56,7 +56,7 @@ def serving() -> Iterator[str]:
 
 @contextmanager
 def serving_process(files: int | None = None) -> Iterator[str]:
-    """`strava-assets webhook serve` as a process that may open so many files; its URL."""
+    """`strava-assets webhook serve` as a process that may open this number of files; its URL."""
     command = [sys.executable, "-m", "strava_assets", "webhook", "serve", "--port", "0"]
     if files:
         command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
