@@ -70,11 +70,13 @@ def test_an_answer_is_waited_for_where_the_server_says_so():
         get(port)
 
 
+@pytest.mark.slow
 def test_a_websocket_lives_as_long_as_it_likes():
     with serving(waits_for_answers=False) as port, connect(f"ws://127.0.0.1:{port}/") as page:
         assert page.recv() == "late"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HTTP/1.1\r\nHost: x", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"]
 )

@@ -185,6 +185,7 @@ def test_logout_of_several_needs_to_know_whom(
     assert stored.keys() == [b"STRAVA_TOKEN"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("force", [False, True])
 def test_logout_without_strava_keeps_the_token_unless_forced(
     strava: ScriptedStrava, environment: dict[str, str], stored: redis.Redis, tmp_path: Path, *, force: bool

@@ -101,6 +101,7 @@ def test_it_can_do_nothing_else(port: int, command: str):
         receiver.execute_command(*command.split())  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.slow
 def test_nobody_gets_in_without_a_password(port: int):
     with pytest.raises(redis.AuthenticationError):
         redis.Redis(port=port).ping()

@@ -237,6 +237,7 @@ def test_it_ends_where_seaweedfs_ends(tmp_path: Path):
         assert service.process.wait(30) != 0
 
 
+@pytest.mark.slow
 def test_what_was_deleted_leaves_the_disk(tmp_path: Path):
     with running(tmp_path / "seaweedfs", vacuum_seconds=1) as service:
         client = service.client()

@@ -75,6 +75,7 @@ def test_data_that_only_another_program_reads_is_left_as_it_is(data_of_a_newer_r
     assert {path: path.read_bytes() for path in (data_of_a_newer_redis / "data").rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_the_machines_own_redis_goes_on_with_the_data_that_it_wrote(
     data_of_a_newer_redis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

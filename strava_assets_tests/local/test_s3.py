@@ -30,6 +30,7 @@ def connect(environment: dict[str, str]) -> S3ServiceResource:
     )
 
 
+@pytest.mark.slow
 def test_objects_keys_and_endpoint_are_kept_over_a_restart(tmp_path: Path) -> None:
     with S3(tmp_path / "s3") as server:
         before = server.settings
@@ -135,6 +136,7 @@ def test_its_own_shell_reaches_nothing_without_its_certificate(server: S3, tmp_p
     assert connect(server.settings).Object("lifedata", "secret.json").get()["Body"].read() == b"[]"
 
 
+@pytest.mark.slow
 def test_its_key_is_made_anew_and_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
     keys = set()
     for _ in range(2):

@@ -74,6 +74,7 @@ def test_a_server_that_does_not_start_is_reported_with_its_last_words(tmp_path: 
     assert str(raised.value) == f"Shell ended with code 3 while it was starting. The end of {log}: port is taken"
 
 
+@pytest.mark.slow
 def test_what_a_server_started_is_let_finish_and_then_stopped_too(tmp_path: Path) -> None:
     finishing = shell(tmp_path, "trap 'exit 0' TERM; (sleep 0.5; touch finished) & touch ready; wait")
     finishing.stop(timeout=10)

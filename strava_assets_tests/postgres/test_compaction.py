@@ -11,6 +11,7 @@ from strava_assets.postgres.compaction import compact
 from strava_assets.provisioning import migrate
 
 
+@pytest.mark.slow
 def test_who_reads_a_table_does_not_wait_behind_a_compaction_that_waits(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def test_an_idle_connection_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPat
                 pass  # what it answers before it closes
 
 
+@pytest.mark.slow
 def test_whoever_guesses_subscription_ids_is_slowed_down_and_counted_and_right_events_come_through(
     callback: str, redis: Redis, simulation: Simulation
 ):
