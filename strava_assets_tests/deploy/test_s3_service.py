@@ -257,6 +257,7 @@ def content(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.rglob("*.dat"))
 
 
+@pytest.mark.slow
 def test_the_policy_in_the_docs_is_enough(tmp_path: Path):
     """SeaweedFS reads policies as AWS and MinIO do."""
     page = (ROOT / "docs/operations.md").read_text()

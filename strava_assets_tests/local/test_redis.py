@@ -68,6 +68,7 @@ def data_of_a_newer_redis(tmp_path: Path) -> Path:
     return tmp_path / "redis"
 
 
+@pytest.mark.slow
 def test_data_that_only_another_program_reads_is_left_as_it_is(data_of_a_newer_redis: Path) -> None:
     before = {path: path.read_bytes() for path in (data_of_a_newer_redis / "data").rglob("*") if path.is_file()}
     with pytest.raises(ServiceUnavailable, match=r"Redis ended with code 1 while it was starting.*RDB"):

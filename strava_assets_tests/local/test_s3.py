@@ -92,6 +92,7 @@ def called(target: str, method: str, credentials: grpc.ChannelCredentials | None
         return True
 
 
+@pytest.mark.slow
 def test_its_inner_http_ports_answer_nobody_without_its_certificate(server: S3) -> None:
     reached = [port for port in inner_ports(server) if status(f"https://127.0.0.1:{port}/", server.folder / "tls")]
     assert len(reached) >= 3, "the master, the volume server and the filer answer those who have it"

@@ -38,6 +38,7 @@ def no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "is_versioned"), [*((kind, False) for kind in KINDS), *((kind, True) for kind in KINDS[2:])]
 )

@@ -179,6 +179,7 @@ def test_an_event_that_comes_while_the_api_still_takes_the_token_is_not_used_up(
     assert grant.is_withdrawn()
 
 
+@pytest.mark.slow
 def test_without_an_event_a_token_past_its_date_that_is_refused_stays_unknown_for_ever_and_both_ways_out_are_named(
     grant: Grant,
 ) -> None:
