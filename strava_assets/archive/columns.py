@@ -34,8 +34,6 @@ _NEEDED_WITH_NUMBERS = ("moving_time", "distance_2")
 _FIRST_NUMBERS = 8
 """Time and distance stand again within this number of columns after the file's name."""
 
-_OF_SPEED = "distance is speed times moving time"
-
 _OF_FILES = "the file's name is one"
 """Also true where all activities were entered by hand."""
 
@@ -275,7 +273,8 @@ def _checks(found: Columns, rows: Rows) -> Iterator[tuple[str, Share]]:
         ("the activity's id is a number", ("activity_id",), column_checks.is_id),
         (_OF_FILES, ("filename",), column_checks.is_file),
         ("a commute is true or false", ("commute",), column_checks.is_word_for_commute),
-        (_OF_SPEED, ("distance_2", "average_speed", "moving_time"), column_checks.is_distance),
+        ("distance is speed times moving time", ("distance_2", "average_speed", "moving_time"),
+         column_checks.is_distance),
         ("moving time is within the elapsed time", ("moving_time", "elapsed_time"), column_checks.is_moving_time),
     )  # fmt: skip
     for claim, wanted, holds in checks:

@@ -12,7 +12,6 @@ from strava_assets.cli.day import Day
 from strava_assets.errors import StravaAssetsError, TransientError
 from strava_assets.hours import HOUR, Window, floor_to_hour
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.queries import days_with_activities
 from strava_assets.services import open_client, open_engine, open_redis, open_store
 from strava_assets.settings import Settings
@@ -104,7 +103,7 @@ def _fetch(settings: Settings, requested: Window) -> tuple[dict[str, int], list[
 
             store, engine, redis = open_store(settings), open_engine(settings), open_redis(settings)
             fetcher = make_fetcher(client, store, engine, redis, settings.max_delete_share)
-            fetched, progress = import_history(fetcher, DeletionGuard(settings.max_delete_share), requested, show)
+            fetched, progress = import_history(fetcher, requested, show)
             now = datetime.now(UTC)
             of_all = requested.start <= settings.first_hour(now)
             earlier = all_before_start_date(client, settings.start_date, settings.oldest_kept(now)) if of_all else []

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from strava_assets.hours import HOUR, Window
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.mirror.load import Loaded, load_snapshots
 from strava_assets.raw.snapshot import HourSnapshot
 from strava_assets.strava.tokens import Athlete
@@ -30,7 +29,7 @@ class Progress:
 
 
 def import_history(
-    fetcher: Fetcher, guard: DeletionGuard, window: Window, on_progress: Callable[[Progress], None]
+    fetcher: Fetcher, window: Window, on_progress: Callable[[Progress], None]
 ) -> tuple[Fetched, Progress]:
     """Fetch a window and make it queryable at once, page by page, oldest first.
 
@@ -42,7 +41,7 @@ def import_history(
         now = datetime.now(UTC)
         snapshots = (HourSnapshot(hour, now, etags[hour], activities) for hour, activities in hours.items())
         with transaction(fetcher.engine) as connection:
-            loaded = load_snapshots(connection, athlete.id, snapshots, guard)
+            loaded = load_snapshots(connection, athlete.id, snapshots, fetcher.review.guard)
         progress.athlete = athlete
         progress.pages += 1
         progress.activities += sum(map(len, hours.values()))

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from strava_assets.errors import MalformedPage, StravaUnavailable
 from strava_assets.hours import Window
 from strava_assets.mirror.database import transaction
-from strava_assets.mirror.deletion_guard import DeletionGuard
 from strava_assets.simulator.activity_generator import strava_time
 from strava_assets.strava.pagination import Page
 from strava_assets.sync.history_import import import_history
@@ -22,7 +21,6 @@ from strava_assets_tests.sync.imported_history import (
     FIRST,
     LISTING,
     NOW,
-    SHARE,
     Platform,
     hour_of,
     ids,
@@ -34,7 +32,7 @@ PATIENCE = 120
 
 
 def as_imported(platform: Platform, window: Window) -> None:
-    import_history(platform.fetcher(), DeletionGuard(SHARE), window, lambda _: None)
+    import_history(platform.fetcher(), window, lambda _: None)
 
 
 def as_fetched(platform: Platform, window: Window) -> None:
